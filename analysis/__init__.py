@@ -1,0 +1,1 @@
+"""Say what it means: observations, rules, verdicts."""

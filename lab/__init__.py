@@ -1,0 +1,1 @@
+"""A country on one machine to try the probe in."""

@@ -1,0 +1,3 @@
+"""See and write down: evidence, never opinion."""
+
+__version__ = "0.1.0"

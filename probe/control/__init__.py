@@ -1,0 +1,1 @@
+"""The control vantage point: protocol, client, server."""

@@ -1,0 +1,268 @@
+"""What was seen: one frozen record for each network operation.
+
+Evidence says what happened, never what it means. Nothing here may hold a
+verdict, an opinion or an anomaly flag; those belong to ``analysis``.
+
+Records are msgspec structs, so that the same definition is the record in
+memory, the row in the database, the answer of a control and the document that
+is uploaded, and what arrives from outside is validated by decoding it. Their
+JSON carries the record's class as ``kind``. Fields may be added with a default;
+none may be renamed.
+
+Times: ``t0`` and ``t`` are seconds since the measurement began, from a
+monotonic clock. Calendar times are POSIX seconds, UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from probe.failure import Failure
+
+PROBE = "probe"  # the vantage of what this machine saw; a control's rows carry its name
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """Fields that every operation has.
+
+    *vantage* says who saw it: ``"probe"`` or the name of a control. *url* is the
+    URL that the operation served and *depth* how many redirects lead to it: 0 for
+    the target and for its http/https twin. Operations of one connection share a
+    *transaction*. *failure* is None where the operation succeeded.
+    """
+
+    vantage: str = PROBE
+    url: str = ""
+    depth: int = 0
+    transaction: int = 0
+    t0: float = 0.0
+    t: float = 0.0
+    failure: Failure | None = None
+    detail: str = ""
+
+
+class DNSAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One message that arrived in answer to a query.
+
+    *t* is its arrival (the kernel's time where it tells), *ip_ttl* the TTL left
+    in the IP packet that brought it, None where the transport hides it. *raw* is
+    the message as it came; a control leaves it out.
+    """
+
+    t: float = 0.0
+    rcode: str = "NOERROR"
+    addresses: tuple[str, ...] = ()
+    cnames: tuple[str, ...] = ()
+    ttl: int | None = None
+    authoritative: bool = False
+    ip_ttl: int | None = None
+    raw: bytes = b""
+
+
+DNSEngine = Literal["system", "udp", "tcp", "dot", "doh"]
+
+
+class DNSExchange(Evidence, frozen=True, kw_only=True, tag="dns"):
+    """One query to one resolver, with *every* answer that came, in order of arrival.
+
+    *own* is true for the resolvers that this machine is set to use (the system's,
+    ``/etc/resolv.conf``) and false for public ones asked for comparison.
+    *resolver* is ``"address:port"``, a DoH URL, or empty for the system's.
+    *failure* is that of the first answer, which is what a stub would believe;
+    *rdtype* is ``"A"``, ``"AAAA"``, ``"HTTPS"``, or ``"ANY"`` for the system's
+    (getaddrinfo asks for both families at once; the same word as OONI's).
+    """
+
+    hostname: str
+    rdtype: str
+    engine: DNSEngine
+    resolver: str = ""
+    own: bool = False
+    answers: tuple[DNSAnswer, ...] = ()
+
+
+class TCPConnect(Evidence, frozen=True, kw_only=True, tag="tcp"):
+    ip: str
+    port: int
+
+
+class TLSHandshake(Evidence, frozen=True, kw_only=True, tag="tls"):
+    """A handshake, without judging the certificate (see `CertificateCheck`).
+
+    *sni* is None where none was sent. *chain* holds the certificates presented,
+    DER, leaf first, also when the handshake failed after them; a control sends
+    only *chain_sha256* (hex, same order). *received* counts bytes that came back:
+    none, an alert, or a ServerHello are different findings. *alert* is the TLS
+    alert number received (RFC 8446, 6).
+    """
+
+    ip: str
+    port: int
+    sni: str | None = None
+    alpn_offered: tuple[str, ...] = ()
+    alpn: str | None = None
+    version: str | None = None
+    cipher: str | None = None
+    chain: tuple[bytes, ...] = ()
+    chain_sha256: tuple[str, ...] = ()
+    received: int = 0
+    alert: int | None = None
+
+
+class CertificateCheck(Evidence, frozen=True, kw_only=True, tag="certificate"):
+    """Whether the presented chain is good for *hostname* at *checked_at*.
+
+    *failure*: ``ssl_unknown_authority``, ``ssl_invalid_hostname`` or
+    ``ssl_invalid_certificate``; *problems* lists all that is wrong, the first one
+    being *failure* (a certificate may be expired and for another name).
+    *checked_at* is the time used, corrected by the run's clock offset.
+    """
+
+    ip: str
+    port: int
+    hostname: str
+    checked_at: float
+    problems: tuple[str, ...] = ()
+    subject: str = ""
+    issuer: str = ""
+    not_before: float | None = None
+    not_after: float | None = None
+
+
+class HTTPExchange(Evidence, frozen=True, kw_only=True, tag="http"):
+    """One request and what came back. *status* is None where no response head came.
+
+    *location* is the redirect target made absolute, None if there is none.
+    *body_length* counts decompressed bytes kept; *body_truncated* says that a
+    bound (bytes, time, or compression ratio) ended it. *sketch* is a hex
+    similarity sketch of the text (see ``probe.wire.page``). *body* is kept only
+    where it may be a block page.
+    """
+
+    ip: str
+    port: int
+    tls: bool = False
+    method: str = "GET"
+    protocol: str = ""
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    location: str | None = None
+    body_length: int = 0
+    body_truncated: bool = False
+    body_sha256: str = ""
+    title: str | None = None
+    sketch: str = ""
+    body: bytes | None = None
+
+
+class ControlQuery(Evidence, frozen=True, kw_only=True, tag="control"):
+    """Asking one control about one URL. Its answer's evidence carries *control* as vantage.
+
+    *age* is how old the answer was when given (seconds; controls cache),
+    *server_time* the control's own clock at that moment, *via* the way out used
+    (``"direct"``, ``"proxy"``). *failure* says that the control was down, blocked,
+    or answered what cannot be used; *detail* why.
+    """
+
+    control: str
+    control_url: str
+    via: str = "direct"
+    status: int | None = None
+    age: float = 0.0
+    server_time: float | None = None
+    software: str = ""
+
+
+AnyEvidence = (
+    DNSExchange | TCPConnect | TLSHandshake | CertificateCheck | HTTPExchange | ControlQuery
+)
+
+
+class AddressInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whose an address is: AS number (0 unknown), holder, country (ISO 3166, ``ZZ`` unknown)."""
+
+    asn: int = 0
+    holder: str = ""
+    cc: str = "ZZ"
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that one nettest saw of one target.
+
+    *id* is random hex. *comparison* holds differences between the test and each
+    control, facts only (see ``probe.compare``). *addresses* tells whose every
+    address in the evidence is.
+    """
+
+    id: str
+    run_id: str
+    nettest: str
+    nettest_version: str
+    url: str
+    category: str = ""
+    risk: str = ""
+    list_name: str = ""
+    started_at: float = 0.0
+    runtime: float = 0.0
+    software_version: str = ""
+    evidence: tuple[AnyEvidence, ...] = ()
+    comparison: dict[str, str | bool | int | float | None] = {}
+    addresses: dict[str, AddressInfo] = {}
+
+
+Ring = Literal["home", "domestic", "foreign"]
+
+
+class CanaryCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One look at something that should always answer: is the line itself alive?
+
+    *ring* is how far out it is: the home router, a domestic site, a foreign one.
+    *at* is POSIX seconds by the run's corrected clock; *family* is 4 or 6.
+    *resolver_failure* is what the system's resolver said for the canary's name
+    (None: it resolved, or the canary is an address).
+    """
+
+    run_id: str
+    ring: Ring
+    name: str
+    at: float
+    runtime: float = 0.0
+    family: int = 4
+    failure: Failure | None = None
+    resolver_failure: Failure | None = None
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One session: who measured, where, with what, and how it ended.
+
+    Nothing here identifies a person: the AS and country of the probe and of its
+    resolver, never an address. ``AS0``/``ZZ`` where they could not be learned.
+    *clock_offset* is seconds to add to this machine's clock (None: unknown).
+    *captive_portal* is true where a portal answered in place of known pages.
+    *ended* is empty while it runs, then one of ``done``, ``interrupted``,
+    ``no_network``, ``captive_portal``, ``wrong_clock``, ``failed``.
+    """
+
+    id: str
+    started_at: float
+    ended_at: float | None = None
+    ended: str = ""
+    software_version: str = ""
+    seed: int = 0
+    concurrency: int = 0
+    platform: str = ""
+    probe_asn: int = 0
+    probe_cc: str = "ZZ"
+    probe_network: str = ""
+    resolver_asn: int = 0
+    resolver_network: str = ""
+    asn_source: str = ""
+    ipv4: bool = True
+    ipv6: bool = False
+    clock_offset: float | None = None
+    captive_portal: bool | None = None
+    trust_store: str = ""
+    controls: tuple[str, ...] = ()
+    lists: dict[str, str] = {}

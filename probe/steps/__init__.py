@@ -1,0 +1,1 @@
+"""One coroutine per operation: a codec joined to the door."""

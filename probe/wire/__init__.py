@@ -1,0 +1,1 @@
+"""Bytes to facts and back: no trio, no sockets, no clock."""

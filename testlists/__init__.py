@@ -1,0 +1,1 @@
+"""What to measure: targets, and the lists they come from."""
