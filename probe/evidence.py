@@ -84,8 +84,15 @@ class DNSExchange(Evidence, frozen=True, kw_only=True, tag="dns"):
 
 
 class TCPConnect(Evidence, frozen=True, kw_only=True, tag="tcp"):
+    """A connection to one address.
+
+    *held* is for how many seconds it was then kept open without a word from us
+    (0: it was used at once); a reset in that time is this record's failure.
+    """
+
     ip: str
     port: int
+    held: float = 0.0
 
 
 class TLSHandshake(Evidence, frozen=True, kw_only=True, tag="tls"):

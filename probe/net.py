@@ -36,6 +36,10 @@ class Datagrams(Protocol):
 
 
 class Network(Protocol):
+    async def turn(self, ip: str, port: int) -> None:
+        """Wait until it is polite to send there. Not part of any operation's time."""
+        ...
+
     async def connect_tcp(self, ip: str, port: int) -> trio.abc.Stream:
         """Connect to one address. Raises OSError with the errno of what happened."""
         ...
@@ -48,6 +52,9 @@ class Network(Protocol):
 
 
 class TrioNetwork:
+    async def turn(self, ip: str, port: int) -> None:
+        await trio.lowlevel.checkpoint()
+
     async def connect_tcp(self, ip: str, port: int) -> trio.abc.Stream:
         # Not trio.open_tcp_stream: it races addresses (happy eyeballs) and
         # hides the errno inside an ExceptionGroup. We measure one address.

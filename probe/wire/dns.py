@@ -1,0 +1,90 @@
+"""DNS messages. dnspython is our codec; its transports we leave alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dns.exception
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
+
+from probe.evidence import DNSAnswer
+from probe.failure import Failure
+
+MAX_ADDRESSES = 32  # in one answer; more than any honest one holds
+
+_BY_RCODE = {
+    "NXDOMAIN": Failure.DNS_NXDOMAIN,
+    "REFUSED": Failure.DNS_REFUSED,
+    "SERVFAIL": Failure.DNS_SERVFAIL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one message says: *failure* is None only if it brings a record of the type asked for."""
+
+    message: DNSAnswer
+    failure: Failure | None
+    truncated: bool
+
+
+def query(name: str, rdtype: str, id: int) -> bytes:
+    """A recursive query with EDNS, as wire bytes. Raises ValueError for what is no DNS name."""
+    try:
+        message = dns.message.make_query(name, rdtype, id=id, use_edns=0, payload=1232)
+    except dns.exception.DNSException as exc:
+        raise ValueError(f"not a DNS name: {name!r}") from exc
+    return message.to_wire()
+
+
+def read(wire: bytes, *, to: bytes, t: float = 0.0, ip_ttl: int | None = None) -> Answer | None:
+    """Read *wire* as a response to the query *to*; None if it does not answer it.
+
+    *t* and *ip_ttl* are passed into the record. A message with our id and question
+    that cannot be read further is an answer too, a misbehaving one.
+    """
+    try:
+        response = dns.message.from_wire(wire, ignore_trailing=True, raise_on_truncation=False)
+        if not dns.message.from_wire(to).is_response(response):
+            return None
+    except dns.exception.DNSException:
+        return _unreadable(wire, to, t, ip_ttl)
+    wanted = response.question[0].rdtype if response.question else dns.rdatatype.A
+    addresses, cnames, ttls, found = [], [], [], False
+    for rrset in response.answer:
+        if rrset.rdtype == dns.rdatatype.CNAME:
+            cnames += [rdata.to_text().rstrip(".").lower() for rdata in rrset]
+        if rrset.rdtype == wanted:
+            found = True
+            ttls.append(rrset.ttl)
+            if wanted in (dns.rdatatype.A, dns.rdatatype.AAAA):
+                addresses += [rdata.address for rdata in rrset]
+    rcode = dns.rcode.to_text(response.rcode())
+    failure: Failure | None = None
+    if rcode != "NOERROR":
+        failure = _BY_RCODE.get(rcode, Failure.DNS_MISBEHAVING)
+    elif not found:
+        failure = Failure.DNS_NO_ANSWER
+    message = DNSAnswer(
+        t=t,
+        rcode=rcode,
+        addresses=tuple(addresses[:MAX_ADDRESSES]),
+        cnames=tuple(cnames[:MAX_ADDRESSES]),
+        ttl=min(ttls) if ttls else None,
+        authoritative=bool(response.flags & dns.flags.AA),
+        ip_ttl=ip_ttl,
+        raw=wire,
+    )
+    return Answer(message, failure, bool(response.flags & dns.flags.TC))
+
+
+def _unreadable(wire: bytes, to: bytes, t: float, ip_ttl: int | None) -> Answer | None:
+    if wire[:2] != to[:2] or len(wire) < 12 or not wire[2] & 0x80:
+        return None  # not even an answer of ours: some other packet
+    message = DNSAnswer(t=t, rcode="UNREADABLE", ip_ttl=ip_ttl, raw=wire[:512])
+    return Answer(message, Failure.DNS_MISBEHAVING, False)

@@ -1,0 +1,75 @@
+"""URLs as a browser reads them: normalised, with ASCII host names, or refused."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+import httpx2
+
+MAX_URL = 4096
+
+
+class BadURL(ValueError):
+    """Not a URL that can be visited; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class URL:
+    """A visitable URL. *host* is ASCII (IDNA) and lower case, *target* path and query as sent."""
+
+    text: str
+    scheme: str
+    host: str
+    port: int
+    target: str
+
+    @property
+    def default_port(self) -> bool:
+        return self.port == (443 if self.scheme == "https" else 80)
+
+    @property
+    def tls(self) -> bool:
+        return self.scheme == "https"
+
+    @property
+    def ip_literal(self) -> str | None:
+        """The address, where the host is one."""
+        try:
+            return str(ipaddress.ip_address(self.host))
+        except ValueError:
+            return None
+
+    def with_scheme(self, scheme: str) -> URL:
+        """The same name and path over the other scheme, on its default port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return parse(f"{scheme}://{host}{self.target}")
+
+
+def parse(text: str, *, base: str | None = None) -> URL:
+    """Read *text*, relative to *base* if given. Raises `BadURL`."""
+    if len(text) > MAX_URL:
+        raise BadURL(f"longer than {MAX_URL} characters")
+    if base is not None and text.strip().lower() in ("http:", "http://", "https:", "https://"):
+        raise BadURL("no host")
+    try:
+        url = httpx2.URL(base).join(text.strip()) if base is not None else httpx2.URL(text.strip())
+        host = url.raw_host.decode("ascii").lower()
+        port = url.port
+        target = url.raw_path.decode("ascii")
+    except (httpx2.InvalidURL, UnicodeError, ValueError) as exc:
+        raise BadURL(str(exc)) from exc
+    if url.scheme not in ("http", "https"):
+        raise BadURL(f"scheme {url.scheme!r} is neither http nor https")
+    host = host.strip("[]").rstrip(".")
+    if not host:
+        raise BadURL("no host")
+    if len(host) > 253 or any(not 0 < len(label) < 64 for label in host.split(".")):
+        raise BadURL("not a host name")
+    if any(c in host for c in " /\\%@<>\"'`{}|^"):
+        raise BadURL("not a host name")
+    default = 443 if url.scheme == "https" else 80
+    shown = f"[{host}]" if ":" in host else host
+    if port is not None and port != default:
+        shown += f":{port}"
+    return URL(f"{url.scheme}://{shown}{target}", url.scheme, host, port or default, target)
