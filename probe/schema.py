@@ -1,0 +1,230 @@
+"""The database file: how it is opened, whose it is, and which tables it has.
+
+Rule: the only place that opens a connection, so that an encrypted one
+(sqlcipher3 has the same interface) is a change of one function. A file that is
+not ours, is damaged, or was written by a newer zond is refused before anything
+is written to it: guessing would cost measurements.
+
+Tables only grow; nothing is updated or deleted. A change to them is one more
+migration here, never an edit of an old one.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+APPLICATION_ID = 0x7A6F6E64  # "zond" in the file's header
+BUSY_SECONDS = 10.0
+WAL_LIMIT = 4 * 2**20  # bytes kept of the log after a checkpoint; cards of small devices are small
+
+
+class StoreError(Exception):
+    """The database cannot be read or written. The message is one line for the user."""
+
+
+@contextmanager
+def _without_pandas() -> Iterator[None]:
+    # sqlite-utils imports pandas where it finds it, which costs a probe 80 MB
+    # and 0.2 s for a feature it does not use.
+    if "pandas" in sys.modules:
+        yield
+        return
+    sys.modules["pandas"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["pandas"]
+
+
+with _without_pandas():
+    from sqlite_utils import Database as Database
+    from sqlite_utils import Migrations
+
+migrations = Migrations("zond")
+
+
+@migrations()
+def m001_session(db: Database) -> None:
+    """Runs, what they planned, what they saw, and whether the line was alive."""
+    strict = db.supports_strict
+
+    def create(
+        name: str, columns: dict[str, type], pk: str, parent: tuple[str, str, str] | None
+    ) -> None:
+        db.table(name).create(
+            columns,
+            pk=pk,
+            not_null=set(columns) - {pk, "failure", "blobs"},
+            foreign_keys=[parent] if parent else None,
+            strict=strict,
+        )
+
+    create("runs", {"id": str, "started_at": float, "record": str}, "id", None)
+    create(
+        "run_updates",
+        {"key": int, "run_id": str, "ended": str, "record": str},
+        "key",
+        ("run_id", "runs", "id"),
+    )
+    create(
+        "planned",
+        {
+            "key": int,
+            "run_id": str,
+            "position": int,
+            "nettest": str,
+            "url": str,
+            "category": str,
+            "list_name": str,
+            "target": str,
+        },
+        "key",
+        ("run_id", "runs", "id"),
+    )
+    db.table("planned").create_index(["run_id", "nettest", "url"], unique=True)
+    create(
+        "measurements",
+        {
+            "key": int,
+            "id": str,
+            "run_id": str,
+            "nettest": str,
+            "nettest_version": str,
+            "url": str,
+            "list_name": str,
+            "started_at": float,
+            "software_version": str,
+            "record": str,
+        },
+        "key",
+        ("run_id", "runs", "id"),
+    )
+    db.table("measurements").create_index(["id"], unique=True)
+    db.table("measurements").create_index(["run_id", "nettest", "url"])
+    create(
+        "evidence",
+        {
+            "key": int,
+            "measurement": int,
+            "seq": int,
+            "kind": str,
+            "vantage": str,
+            "url": str,
+            "t0": float,
+            "t": float,
+            "failure": str,
+            "record": str,
+            "blobs": str,
+        },
+        "key",
+        ("measurement", "measurements", "key"),
+    )
+    db.table("evidence").create_index(["measurement", "seq"], unique=True)
+    create(
+        "blobs",
+        {"sha256": str, "encoding": str, "size": int, "data": bytes},
+        "sha256",
+        None,
+    )
+    create(
+        "canaries",
+        {"key": int, "run_id": str, "ring": str, "at": float, "failure": str, "record": str},
+        "key",
+        ("run_id", "runs", "id"),
+    )
+    db.table("canaries").create_index(["run_id"])
+    create(
+        "problems",
+        {"key": int, "run_id": str, "list_name": str, "line": int, "reason": str},
+        "key",
+        ("run_id", "runs", "id"),
+    )
+
+
+_KNOWN = frozenset(migration.name for migration in migrations.pending(Database(memory=True)))
+
+
+def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """The one place that opens the file. Threads take turns; they never share a moment."""
+    if write:
+        return sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+    # A closed database has no log beside it. Where the directory cannot be
+    # written (a card mounted read-only) SQLite cannot make its shared memory
+    # either, and needs to be told that nobody will change the file.
+    log = path.with_name(path.name + "-wal")
+    still = not os.access(path.parent, os.W_OK) and not log.exists()
+    uri = path.absolute().as_uri() + ("?immutable=1" if still else "?mode=ro")
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+
+
+def open_database(path: Path, *, write: bool) -> Database:
+    """Open *path*, in the newest form of the tables. *write* makes it where it is missing.
+
+    Raises `StoreError` where that cannot be done.
+    """
+    if not write and not path.is_file():
+        raise StoreError(f"no database at {path}")
+    with explained(path):
+        if write:
+            _make_private(path)
+        connection = _connect(path, write=write)
+        try:
+            db = Database(connection)
+            _check_ours(db, path, write=write)
+            if write:
+                # First of all: a file left by a process killed here is still ours.
+                db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+                db.execute("PRAGMA synchronous=FULL")
+                db.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
+                db.execute("PRAGMA foreign_keys=ON")
+                db.enable_wal()
+                migrations.apply(db)
+        except BaseException:
+            connection.close()
+            raise
+    return db
+
+
+def _make_private(path: Path) -> None:
+    """Nobody but the user may read what was measured: 0600, in a directory of 0700."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _check_ours(db: Database, path: Path, *, write: bool) -> None:
+    applied = {migration.name for migration in migrations.applied(db)}
+    if newer := applied - _KNOWN:
+        raise StoreError(f"{path} was written by a newer zond ({max(newer)}): update zond")
+    owner = db.execute("PRAGMA application_id").fetchone()[0]
+    if owner != APPLICATION_ID and db.table_names():
+        raise StoreError(f"{path} is a database of another program")
+    if not write and applied != _KNOWN:
+        raise StoreError(f"{path} holds no run yet, or an older zond's: `zond run` completes it")
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system say into one `StoreError` line."""
+    try:
+        yield
+    except sqlite3.OperationalError as exc:
+        raise StoreError(f"{path}: {_advice(str(exc))}") from exc
+    except sqlite3.DatabaseError as exc:
+        raise StoreError(f"{path} is damaged or no database: {exc}") from exc
+    except OSError as exc:
+        raise StoreError(f"{path}: {exc.strerror or exc}") from exc
+
+
+def _advice(said: str) -> str:
+    if "full" in said:
+        return f"{said}; what was stored before is safe"
+    if "readonly" in said or "unable to open" in said:
+        return f"{said} (is the directory there, and may you write to it?)"
+    if "locked" in said:
+        return f"{said} by another program"
+    return said

@@ -1,0 +1,332 @@
+"""Measurements on disk: complete, append-only, exactly what was seen.
+
+Rule: what `Store.append` returned for is safe against a kill and a power cut
+(WAL, ``synchronous=FULL``), and reading gives back equal records. So the whole
+record is kept as JSON, in the form of ``probe.evidence``; the columns beside it
+only help to search. Certificates and bodies, which repeat, are kept once under
+their SHA-256 and put back on reading.
+
+One writer at a time; readers may look while it writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import msgspec
+
+from probe.evidence import AnyEvidence, CanaryCheck, Measurement, Run
+from probe.schema import Database, StoreError, explained, open_database
+from testlists.target import Target
+
+__all__ = ["Planned", "Refused", "Store", "StoreError"]
+
+T = TypeVar("T")
+
+Row = dict[str, Any]
+
+_evidence = msgspec.json.Decoder(AnyEvidence)
+_measurement = msgspec.json.Decoder(Measurement)
+_canary = msgspec.json.Decoder(CanaryCheck)
+_run = msgspec.json.Decoder(Run)
+_target = msgspec.json.Decoder(Target)
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurement that a run set out to make: *target* by *nettest*, in *position* order."""
+
+    run_id: str
+    position: int
+    nettest: str
+    target: Target
+
+    @property
+    def url(self) -> str:
+        return self.target.url
+
+    @property
+    def category(self) -> str:
+        return self.target.category
+
+    @property
+    def list_name(self) -> str:
+        return self.target.list_name
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the input that was not measured: *line* of *list_name* (0: an argument)."""
+
+    run_id: str
+    list_name: str
+    line: int
+    reason: str
+
+
+class Store:
+    """The database at *path*. Every method may raise `StoreError`, a line for the user.
+
+    With *write* it is made where it is missing; without, nothing on the disk is
+    changed. A store may be used from any thread, by one thread at a time.
+    """
+
+    def __init__(self, path: Path | str, *, write: bool = False) -> None:
+        self.path = Path(path)
+        self._db: Database = open_database(self.path, write=write)
+
+    def close(self) -> None:
+        with explained(self.path):
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Writing
+
+    def begin_run(
+        self, run: Run, planned: Sequence[Planned], refused: Sequence[Refused] = ()
+    ) -> None:
+        """Write down a run and everything it means to measure, before its first packet."""
+        rows = [
+            {
+                "run_id": p.run_id,
+                "position": p.position,
+                "nettest": p.nettest,
+                "url": p.url,
+                "category": p.category,
+                "list_name": p.list_name,
+                "target": _text(p.target),
+            }
+            for p in planned
+        ]
+        with self._transaction():
+            self._insert(
+                "runs", [{"id": run.id, "started_at": run.started_at, "record": _text(run)}]
+            )
+            self._insert("planned", rows)
+            self._insert("problems", [msgspec.structs.asdict(r) for r in refused])
+
+    def update_run(self, run: Run) -> None:
+        """Write down what has been learned of a run since; the last word counts."""
+        with self._transaction():
+            self._insert(
+                "run_updates", [{"run_id": run.id, "ended": run.ended, "record": _text(run)}]
+            )
+
+    def append(self, measurements: Sequence[Measurement]) -> None:
+        """Write *measurements* in one transaction. When this returns they are safe."""
+        prepared = [(_measurement_row(m), *_evidence_rows(m)) for m in measurements]
+        with self._transaction():
+            for row, evidence, blobs in prepared:
+                table = self._db.table("measurements")
+                key = table.insert(row).last_pk
+                self._insert("blobs", blobs, ignore=True)
+                self._insert("evidence", [{"measurement": key, **e} for e in evidence])
+
+    def append_canaries(self, checks: Sequence[CanaryCheck]) -> None:
+        rows = [
+            {
+                "run_id": c.run_id,
+                "ring": c.ring,
+                "at": c.at,
+                "failure": c.failure,
+                "record": _text(c),
+            }
+            for c in checks
+        ]
+        with self._transaction():
+            self._insert("canaries", rows)
+
+    # Reading
+
+    def runs(self) -> list[Run]:
+        """Every run as last written down, the oldest first."""
+        rows = self._rows(
+            "SELECT coalesce((SELECT record FROM run_updates WHERE run_id = runs.id"
+            " ORDER BY key DESC LIMIT 1), record) FROM runs ORDER BY rowid"
+        )
+        return [_decoded(_run, record) for (record,) in rows]
+
+    def unfinished_run(self) -> Run | None:
+        """The last run, if it did not come to its end."""
+        runs = self.runs()
+        return runs[-1] if runs and runs[-1].ended != "done" else None
+
+    def planned(self, run_id: str) -> list[Planned]:
+        """What the run set out to measure, in its order."""
+        return self._planned(run_id, "")
+
+    def remaining(self, run_id: str) -> list[Planned]:
+        """What of it has no measurement yet, in its order."""
+        return self._planned(
+            run_id,
+            " AND NOT EXISTS (SELECT 1 FROM measurements AS m WHERE m.run_id = planned.run_id"
+            " AND m.nettest = planned.nettest AND m.url = planned.url)",
+        )
+
+    def measurements(self, run_id: str | None = None) -> Iterator[Measurement]:
+        """Measurements in the order they were stored, of one run or of all; one in memory."""
+        where = "" if run_id is None else " WHERE run_id = ?"
+        for key, record in self._rows(
+            f"SELECT key, record FROM measurements{where} ORDER BY key",  # noqa: S608 - a constant
+            () if run_id is None else (run_id,),
+        ):
+            yield msgspec.structs.replace(
+                _decoded(_measurement, record), evidence=tuple(self._evidence_of(key))
+            )
+
+    def canaries(self, run_id: str) -> list[CanaryCheck]:
+        """The canary checks of a run, in the order they were stored."""
+        rows = self._rows("SELECT record FROM canaries WHERE run_id = ? ORDER BY key", (run_id,))
+        return [_decoded(_canary, record) for (record,) in rows]
+
+    def refused(self, run_id: str) -> list[Refused]:
+        """The lines of the lists that the run could not use."""
+        rows = self._rows(
+            "SELECT list_name, line, reason FROM problems WHERE run_id = ? ORDER BY key", (run_id,)
+        )
+        return [
+            Refused(run_id=run_id, list_name=name, line=line, reason=reason)
+            for name, line, reason in rows
+        ]
+
+    def _planned(self, run_id: str, condition: str) -> list[Planned]:
+        rows = self._rows(
+            "SELECT position, nettest, target FROM planned"  # noqa: S608 - constants
+            f" WHERE run_id = ?{condition} ORDER BY position",
+            (run_id,),
+        )
+        return [
+            Planned(
+                run_id=run_id, position=position, nettest=nettest, target=_decoded(_target, target)
+            )
+            for position, nettest, target in rows
+        ]
+
+    def _evidence_of(self, measurement: int) -> Iterator[AnyEvidence]:
+        for record, blobs in self._rows(
+            "SELECT record, blobs FROM evidence WHERE measurement = ? ORDER BY seq", (measurement,)
+        ):
+            evidence = _decoded(_evidence, record)
+            if blobs is not None:
+                moved = {
+                    field: self._blob(names)
+                    if isinstance(names, str)
+                    else tuple(map(self._blob, names))
+                    for field, names in json.loads(blobs).items()
+                }
+                evidence = msgspec.structs.replace(evidence, **moved)
+            yield evidence
+
+    def _blob(self, sha256: str) -> bytes:
+        for encoding, size, data in self._rows(
+            "SELECT encoding, size, data FROM blobs WHERE sha256 = ?", (sha256,)
+        ):
+            # The size is known: what a damaged file says never fills the memory.
+            whole = zlib.decompressobj().decompress(data, size + 1) if encoding else bytes(data)
+            if hashlib.sha256(whole).hexdigest() == sha256:
+                return whole
+        raise StoreError(f"{self.path} is damaged: a stored body or certificate is gone")
+
+    # SQLite
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with explained(self.path), self._db.atomic():
+            yield
+
+    def _insert(self, table: str, rows: Iterable[Row], *, ignore: bool = False) -> None:
+        self._db.table(table).insert_all(rows, ignore=ignore)
+
+    def _rows(self, sql: str, parameters: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+        with explained(self.path):
+            cursor = self._db.execute(sql, tuple(parameters))
+            while (row := cursor.fetchone()) is not None:
+                yield row
+
+
+def _text(record: object) -> str:
+    return msgspec.json.encode(record).decode()
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], text: str) -> T:
+    try:
+        return decoder.decode(text)
+    except msgspec.DecodeError as exc:
+        raise StoreError(f"a stored record cannot be read: {exc}") from exc
+
+
+def _measurement_row(m: Measurement) -> Row:
+    return {
+        "id": m.id,
+        "run_id": m.run_id,
+        "nettest": m.nettest,
+        "nettest_version": m.nettest_version,
+        "url": m.url,
+        "list_name": m.list_name,
+        "started_at": m.started_at,
+        "software_version": m.software_version,
+        "record": _text(msgspec.structs.replace(m, evidence=())),
+    }
+
+
+def _evidence_rows(m: Measurement) -> tuple[list[Row], list[Row]]:
+    """The rows of *m*'s evidence and of the bytes that were moved out of it."""
+    rows: list[Row] = []
+    blobs: dict[str, Row] = {}
+    for seq, evidence in enumerate(m.evidence):
+        names: dict[str, str | list[str]] = {}
+        for field in evidence.__struct_fields__:
+            value = getattr(evidence, field)
+            if isinstance(value, bytes):
+                names[field] = _add_blob(blobs, value)
+            elif isinstance(value, tuple) and value and isinstance(value[0], bytes):
+                names[field] = [_add_blob(blobs, item) for item in value]
+        kept = _without(evidence, names)
+        rows.append(
+            {
+                "seq": seq,
+                "kind": type(evidence).__struct_config__.tag,
+                "vantage": evidence.vantage,
+                "url": evidence.url,
+                "t0": evidence.t0,
+                "t": evidence.t,
+                "failure": evidence.failure,
+                "record": _text(kept),
+                "blobs": json.dumps(names) if names else None,
+            }
+        )
+    return rows, list(blobs.values())
+
+
+def _without(evidence: AnyEvidence, fields: Iterable[str]) -> AnyEvidence:
+    empty = {f: b"" if isinstance(getattr(evidence, f), bytes) else () for f in fields}
+    return msgspec.structs.replace(evidence, **empty) if empty else evidence
+
+
+def _add_blob(blobs: dict[str, Row], data: bytes) -> str:
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 not in blobs:
+        packed = zlib.compress(data, 6)
+        encoding = "zlib" if len(packed) < len(data) else ""
+        blobs[sha256] = {
+            "sha256": sha256,
+            "encoding": encoding,
+            "size": len(data),
+            "data": packed if encoding else data,
+        }
+    return sha256
