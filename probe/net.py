@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 import time
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import trio
@@ -17,6 +18,7 @@ SO_TIMESTAMPNS = 35  # linux/asm-generic/socket.h; Python 3.11 does not name it
 IP_RECVTTL = getattr(socket, "IP_RECVTTL", 12)
 IPV6_RECVHOPLIMIT = getattr(socket, "IPV6_RECVHOPLIMIT", 51)
 IPV6_HOPLIMIT = getattr(socket, "IPV6_HOPLIMIT", 52)
+MAX_LOOKUPS = 64  # threads in the system's resolver at once
 
 
 class Datagram(NamedTuple):
@@ -52,6 +54,13 @@ class Network(Protocol):
 
 
 class TrioNetwork:
+    """The real network."""
+
+    def __init__(self) -> None:
+        # Apart from trio's own forty: a dead resolver keeps a thread for ten seconds
+        # after we have stopped waiting, and others must not queue behind it.
+        self._lookups = trio.CapacityLimiter(MAX_LOOKUPS)
+
     async def turn(self, ip: str, port: int) -> None:
         await trio.lowlevel.checkpoint()
 
@@ -81,7 +90,11 @@ class TrioNetwork:
         return _UDPSocket(sock)
 
     async def system_lookup(self, hostname: str) -> tuple[str, ...]:
-        found = await trio.socket.getaddrinfo(hostname, None, type=trio.socket.SOCK_STREAM)
+        found = await trio.to_thread.run_sync(
+            partial(socket.getaddrinfo, hostname, None, type=socket.SOCK_STREAM),
+            abandon_on_cancel=True,
+            limiter=self._lookups,
+        )
         return tuple(dict.fromkeys(str(address[0]) for *_, address in found))
 
 

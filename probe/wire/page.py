@@ -58,7 +58,7 @@ class Decoder:
 
 
 def title(body: bytes, content_type: str = "") -> str | None:
-    """The text of the first ``<title>``, whitespace folded, at most 300 characters; None without."""
+    """The first ``<title>``, whitespace folded, at most 300 characters; None without one."""
     found = _TITLE.search(body)
     if not found:
         return None

@@ -1,0 +1,131 @@
+"""Test against control, in facts only: where do they differ? No I/O, no clock, no verdict.
+
+These facts serve the screen while a run goes on, the choice of what to follow up, and
+the choice of which bodies to keep. What they mean is for ``analysis`` to say, which
+reads the evidence itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from probe.evidence import (
+    PROBE,
+    AnyEvidence,
+    CertificateCheck,
+    ControlQuery,
+    HTTPExchange,
+    TCPConnect,
+    TLSHandshake,
+)
+from probe.wire.page import similarity
+
+SIMILAR = 0.5  # share of word triples; pages of one template lie above, of two sites near 0
+
+Fact = str | bool | int | float | None
+
+
+def final_page(evidence: Iterable[AnyEvidence], vantage: str, url: str) -> HTTPExchange | None:
+    """The last page of the redirect chain that begins at *url*, as *vantage* saw it.
+
+    None where the chain ended without an answer. Where a page was fetched at two
+    addresses, the first one counts: that of the user's path.
+    """
+    pages: dict[str, HTTPExchange] = {}
+    for e in evidence:
+        if isinstance(e, HTTPExchange) and e.vantage == vantage:
+            known = pages.get(e.url)
+            if known is None or (known.failure is not None and e.failure is None):
+                pages[e.url] = e
+    seen: set[str] = set()
+    at: str | None = url
+    page: HTTPExchange | None = None
+    while at is not None and at not in seen:
+        seen.add(at)
+        page = pages.get(at)
+        at = page.location if page is not None else None
+    return page if page is not None and page.status is not None and not page.failure else None
+
+
+def first_failure(evidence: Iterable[AnyEvidence], vantage: str, url: str) -> str | None:
+    """The first failure of *vantage* at *url* above DNS, as ``layer.failure``."""
+    for e in evidence:
+        if e.vantage == vantage and e.url == url and e.failure is not None:
+            match e:
+                case TCPConnect():
+                    return f"tcp.{e.failure}"
+                case TLSHandshake():
+                    return f"tls.{e.failure}"
+                case CertificateCheck():
+                    return f"certificate.{e.failure}"
+                case HTTPExchange():
+                    return f"http.{e.failure}"
+    return None
+
+
+def same_page(a: HTTPExchange, b: HTTPExchange) -> bool:
+    """Whether two answers are of one page: the same bytes, or a like sketch and status."""
+    if a.body_sha256 and a.body_sha256 == b.body_sha256:
+        return True
+    return a.status == b.status and similarity(a.sketch, b.sketch) >= SIMILAR
+
+
+def compare(evidence: Sequence[AnyEvidence], url: str, controls: Sequence[str]) -> dict[str, Fact]:
+    """Facts about *url*: the probe's failure and status, each control's, and whether they differ.
+
+    ``differs`` is None where no control gave anything to compare with.
+    """
+    mine = final_page(evidence, PROBE, url)
+    facts: dict[str, Fact] = {
+        "failure": None if mine else (first_failure(evidence, PROBE, url) or "no page"),
+        "status": mine.status if mine else None,
+    }
+    verdicts: list[bool] = []
+    answered = {
+        e.control for e in evidence if isinstance(e, ControlQuery) and e.failure is None
+    }
+    for control in controls:
+        if control not in answered:
+            facts[f"{control}.failure"] = "no answer"
+            continue
+        theirs = final_page(evidence, control, url)
+        facts[f"{control}.failure"] = (
+            None if theirs else (first_failure(evidence, control, url) or "no page")
+        )
+        facts[f"{control}.status"] = theirs.status if theirs else None
+        if mine is None or theirs is None:
+            verdicts.append((mine is None) != (theirs is None))
+        else:
+            verdicts.append(not same_page(mine, theirs))
+    facts["differs"] = all(verdicts) if verdicts else None
+    return facts
+
+
+def drop_bodies(evidence: Sequence[AnyEvidence]) -> tuple[AnyEvidence, ...]:
+    """*evidence* with the bodies gone that cannot be a block page.
+
+    A body may be one where nobody vouches for it: it came in the clear or over a bad
+    certificate, or with an error status, and no control saw the same page.
+    """
+    good = {
+        e.transaction
+        for e in evidence
+        if isinstance(e, CertificateCheck) and e.vantage == PROBE and e.failure is None
+    }
+    theirs = [
+        e for e in evidence if isinstance(e, HTTPExchange) and e.vantage != PROBE and e.status
+    ]
+
+    def suspect(e: HTTPExchange) -> bool:
+        if not e.body or any(same_page(e, other) for other in theirs):
+            return False
+        return e.transaction not in good or (e.status or 0) >= 400
+
+    return tuple(
+        msgspec.structs.replace(e, body=None)
+        if isinstance(e, HTTPExchange) and e.body is not None and not suspect(e)
+        else e
+        for e in evidence
+    )

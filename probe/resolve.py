@@ -1,0 +1,183 @@
+"""Resolve one host name by every way at once.
+
+The system's resolver, each resolver that the machine is set to use, one public one in
+the clear and one encrypted: whose answers differ, and which of them lie, is the first
+evidence there is.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+import zlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from probe.steps.certificate import check_certificate
+from probe.steps.dns import DoH, framed_lookup, system_lookup, udp_lookup
+from probe.steps.tcp import tcp_connect
+from probe.steps.tls import tls_handshake
+from probe.trace import StepFailed, Trace
+from probe.wire.url import URL, parse
+
+if TYPE_CHECKING:
+    from probe.visit import Tools
+
+ENCRYPTED_TRIES = 2  # encrypted resolvers tried until one can be reached
+
+
+class Resolution:
+    """The addresses of a host as they come in, for any number of followers."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[tuple[str, ...], bool]] = []
+        self._finished = False
+        self._changed = trio.Event()
+
+    @property
+    def addresses(self) -> list[str]:
+        return list(dict.fromkeys(ip for found, _ in self._found for ip in found))
+
+    def add(self, found: tuple[str, ...], *, own: bool) -> None:
+        self._found.append((found, own))
+        self._wake()
+
+    def finish(self) -> None:
+        """Every way has given its first answer, or will give none."""
+        self._finished = True
+        self._wake()
+
+    async def follow(self) -> AsyncIterator[tuple[tuple[str, ...], bool]]:
+        """Each answer's addresses and whether an own resolver gave them, as they come."""
+        position = 0
+        while True:
+            while position < len(self._found):
+                yield self._found[position]
+                position += 1
+            if self._finished:
+                return
+            await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+async def resolve(
+    tools: Tools, trace: Trace, url: URL, depth: int, resolution: Resolution
+) -> None:
+    """Ask every way for *url*'s host; addresses go to *resolution* as they are heard.
+
+    *resolution* is finished when each way has given its first answer; the listening
+    for more answers goes on after that, and this function returns when it ends.
+    """
+    resolvers, net, host = tools.resolvers, tools.net, url.host
+    facts: dict[str, Any] = {"url": url.text, "depth": depth}
+    # The choice differs from name to name and is the same again for the same seed.
+    rng = random.Random(zlib.crc32(f"{tools.seed} {host}".encode()))
+    waiting = 0
+
+    async with trio.open_nursery() as nursery:
+
+        def way(own: bool) -> Any:
+            """A listener for one lookup's first answer."""
+            nonlocal waiting
+            waiting += 1
+            told = False
+
+            def heard(found: tuple[str, ...]) -> None:
+                nonlocal waiting, told
+                if told:
+                    return
+                told = True
+                waiting -= 1
+                resolution.add(found, own=own)
+                if waiting == 0:
+                    resolution.finish()
+
+            return heard
+
+        async def over_udp(resolver: str, rdtype: str, own: bool, heard: Any) -> None:
+            await net.turn(resolver, 53)
+            await udp_lookup(
+                net, trace, resolver, host, rdtype, heard=heard, own=own,
+                transaction=trace.new_transaction(), **facts,
+            )
+
+        async def over_system(heard: Any) -> None:
+            await system_lookup(
+                net, trace, host, heard=heard, transaction=trace.new_transaction(), **facts
+            )
+
+        if resolvers.system:
+            nursery.start_soon(over_system, way(True))
+        for resolver in resolvers.own:
+            for rdtype in ("A", "AAAA", "HTTPS"):
+                nursery.start_soon(over_udp, resolver, rdtype, True, way(True))
+        others = [ip for ip in resolvers.public if ip not in resolvers.own]
+        if others:
+            resolver = rng.choice(others)
+            for rdtype in ("A", "AAAA"):
+                nursery.start_soon(over_udp, resolver, rdtype, False, way(False))
+        nursery.start_soon(_encrypted, tools, trace, url, depth, rng, way(False))
+
+
+async def _encrypted(
+    tools: Tools, trace: Trace, url: URL, depth: int, rng: random.Random, heard: Any
+) -> None:
+    """Ask one DoT or DoH resolver; the next one where the first cannot be reached."""
+    ways = [("dot", *pair) for pair in tools.resolvers.dot]
+    ways += [("doh", *pair) for pair in tools.resolvers.doh]
+    rng.shuffle(ways)
+    found: list[str] = []
+    for kind, name, ip in ways[:ENCRYPTED_TRIES]:
+        try:
+            await _ask_encrypted(tools, trace, url, depth, kind, name, ip, found)
+            break
+        except StepFailed:
+            continue
+    heard(tuple(found))
+
+
+async def _ask_encrypted(
+    tools: Tools, trace: Trace, url: URL, depth: int, kind: str, name: str, ip: str,
+    found: list[str],
+) -> None:
+    """Evidence of the connection itself carries the resolver's own URL, not the target's."""
+    at = parse(name if kind == "doh" else f"https://{name}/")
+    port = 443 if kind == "doh" else 853
+    transaction = trace.new_transaction()
+    own_url = name if kind == "doh" else f"dot://{name}"
+    facts: dict[str, Any] = {"url": own_url, "depth": depth, "transaction": transaction}
+    await tools.net.turn(ip, port)
+    stream = await tcp_connect(tools.net, trace, ip, port, **facts)
+    try:
+        tls = await tls_handshake(
+            trace, stream, ip=ip, port=port, sni=at.host,
+            alpn=("h2", "http/1.1") if kind == "doh" else (), **facts,
+        )
+        good = check_certificate(
+            tools.verifier, trace, chain=tls.chain(), hostname=at.host,
+            at=time.time() + tools.clock_offset, ip=ip, port=port, **facts,
+        )
+        if not good:
+            raise StepFailed  # whoever this is, it is not the resolver: ask another
+        doh = DoH(tls, name, http2=tls.alpn == "h2") if kind == "doh" else None
+        asked: dict[str, Any] = {"url": url.text, "depth": depth, "transaction": transaction}
+
+        def heard(addresses: tuple[str, ...]) -> None:
+            found.extend(addresses)
+
+        for rdtype in ("A", "AAAA"):
+            if doh is not None:
+                await doh.lookup(trace, url.host, rdtype, heard=heard, **asked)
+            else:
+                await framed_lookup(
+                    trace, tls, url.host, rdtype, resolver=own_url, heard=heard, **asked
+                )
+    finally:
+        await trio.aclose_forcefully(stream)
+
+

@@ -1,0 +1,151 @@
+"""Is the presented chain good for the name, at the right time?
+
+Apart from the handshake, so that the time can be the corrected one (a device
+without a battery clock wakes up in the past), so that all that is wrong is listed
+and not only the first thing, and so that one store is held in memory.
+Chains are verified by OpenSSL, names by service-identity (RFC 6125).
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import service_identity
+import service_identity.cryptography
+from cryptography import x509
+from OpenSSL import crypto
+
+from probe.evidence import CertificateCheck
+from probe.failure import Failure
+from probe.trace import StepFailed, Trace
+
+# OpenSSL's X509_V_ERR_* numbers, from x509_vfy.h.
+_TIME = frozenset({9, 10})  # not yet valid, expired
+_UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21, 22, 24, 27, 79})
+_MAX_TEXT = 200
+
+
+class TrustStoreError(Exception):
+    """No certificate authorities could be loaded; the text says from where."""
+
+
+class Verifier:
+    """Verifies chains against one store of certificate authorities.
+
+    The store is *cafile*, else ``SSL_CERT_FILE``, else OpenSSL's own default.
+    *name* says which. Raises `TrustStoreError`.
+    """
+
+    def __init__(self, cafile: Path | None = None) -> None:
+        paths = ssl.get_default_verify_paths()
+        configured = cafile or os.environ.get("SSL_CERT_FILE") or paths.cafile
+        file, folder = (str(configured), None) if configured else (None, paths.capath)
+        if file is None and folder is None:
+            raise TrustStoreError("no certificate authorities found: set SSL_CERT_FILE")
+        self._store = crypto.X509Store()
+        try:
+            self._store.load_locations(file, folder)
+        except crypto.Error as exc:
+            raise TrustStoreError(f"no certificate authorities in {file or folder}") from exc
+        self.name = Path(file or folder or "").name
+        self._known: dict[tuple[tuple[bytes, ...], str, int], dict[str, Any]] = {}
+
+    def check(self, chain: tuple[bytes, ...], hostname: str, at: float) -> dict[str, Any]:
+        """Facts for a `CertificateCheck` of *chain* (DER, leaf first) for *hostname*.
+
+        *at* is POSIX seconds. Results are kept for the hour, since the sites of a
+        list share certificates and one measurement meets the same one again.
+        """
+        key = (chain, hostname, int(at // 3600))
+        if key not in self._known:
+            if len(self._known) > 256:
+                self._known.clear()
+            self._known[key] = self._check(chain, hostname, at)
+        return self._known[key]
+
+    def _check(self, chain: tuple[bytes, ...], hostname: str, at: float) -> dict[str, Any]:
+        try:
+            leaf = x509.load_der_x509_certificate(chain[0])
+            openssl = [crypto.load_certificate(crypto.FILETYPE_ASN1, der) for der in chain]
+            facts: dict[str, Any] = {
+                "subject": leaf.subject.rfc4514_string()[:_MAX_TEXT],
+                "issuer": leaf.issuer.rfc4514_string()[:_MAX_TEXT],
+                "not_before": leaf.not_valid_before_utc.timestamp(),
+                "not_after": leaf.not_valid_after_utc.timestamp(),
+            }
+        except (IndexError, ValueError, crypto.Error) as exc:
+            return _with_problems({}, [(Failure.TLS_INVALID_CERTIFICATE, f"unreadable: {exc}")])
+        problems = []
+        code, text = self._verify(openssl, at)
+        if code in _TIME:
+            problems.append((Failure.TLS_INVALID_CERTIFICATE, text))
+            within = (facts["not_before"] + facts["not_after"]) / 2
+            code, text = self._verify(openssl, within)  # what else is wrong with it?
+        if code in _UNKNOWN_AUTHORITY:
+            problems.append((Failure.TLS_UNKNOWN_AUTHORITY, text))
+        elif code and code not in _TIME:
+            problems.append((Failure.TLS_INVALID_CERTIFICATE, text))
+        if (mismatch := _mismatch(leaf, hostname)) is not None:
+            problems.append((Failure.TLS_INVALID_HOSTNAME, mismatch))
+        return _with_problems(facts, problems)
+
+    def _verify(self, chain: list[crypto.X509], at: float) -> tuple[int, str]:
+        """OpenSSL's error number (0: good) and text."""
+        self._store.set_time(datetime.fromtimestamp(at, UTC))
+        try:
+            crypto.X509StoreContext(self._store, chain[0], chain[1:]).verify_certificate()
+        except crypto.X509StoreContextError as exc:
+            return int(exc.errors[0]), str(exc.errors[2])
+        return 0, ""
+
+
+def check_certificate(
+    verifier: Verifier,
+    trace: Trace,
+    *,
+    chain: tuple[bytes, ...],
+    hostname: str,
+    at: float,
+    **facts: Any,
+) -> bool:
+    """Record whether *chain* is good for *hostname* at *at*; say so, too."""
+    try:
+        with trace.operation(
+            CertificateCheck, timeout=60, hostname=hostname, checked_at=at, **facts
+        ) as learned:
+            learned.update(verifier.check(chain, hostname, at))
+    except StepFailed:
+        return False
+    return "failure" not in learned
+
+
+def _mismatch(leaf: x509.Certificate, hostname: str) -> str | None:
+    try:
+        if _is_address(hostname):
+            service_identity.cryptography.verify_certificate_ip_address(leaf, hostname)
+        else:
+            service_identity.cryptography.verify_certificate_hostname(leaf, hostname)
+    except service_identity.VerificationError:
+        return "the certificate is for another name"
+    except (service_identity.CertificateError, ValueError) as exc:
+        return f"the certificate names nobody: {exc}"[:_MAX_TEXT]
+    return None
+
+
+def _is_address(hostname: str) -> bool:
+    return ":" in hostname or hostname.replace(".", "").isdigit()
+
+
+def _with_problems(
+    facts: dict[str, Any], problems: list[tuple[Failure, str]]
+) -> dict[str, Any]:
+    if problems:
+        facts["failure"] = problems[0][0]
+        facts["detail"] = "; ".join(text for _, text in problems)[:_MAX_TEXT]
+        facts["problems"] = tuple(failure.value for failure, _ in problems)
+    return facts
+

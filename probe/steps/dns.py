@@ -1,0 +1,240 @@
+"""DNS lookups by every way: the system's resolver, UDP, TCP, TLS (DoT), HTTPS (DoH).
+
+Each tells its first answer to *heard* at once, so that connecting need not wait, and
+then goes on listening where more may come: a forged answer arrives first and the true
+one after it, which no library's transport stays to see.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import httpcore2
+import trio
+
+from probe.evidence import DNSAnswer, DNSExchange
+from probe.failure import Failure, NetworkFailure
+from probe.net import Network
+from probe.steps.adapter import Adapter
+from probe.trace import StepFailed, Trace
+from probe.wire import dns as wire
+
+TIMEOUT = 6.0
+RESEND = (1.5, 2.0)  # seconds between sends: UDP loses packets, and one loss is no silence
+LINGER = 0.6  # seconds to listen after the first answer, at least
+MAX_LINGER = 2.0
+MAX_ANSWERS = 8  # datagrams kept for one query
+MAX_MESSAGE = 65535
+
+Heard = Callable[[tuple[str, ...]], None]
+
+
+async def system_lookup(
+    net: Network, trace: Trace, hostname: str, *, heard: Heard, **facts: Any
+) -> None:
+    """What applications on this machine are told (getaddrinfo, both families)."""
+    try:
+        with trace.operation(
+            DNSExchange, timeout=TIMEOUT, hostname=hostname, rdtype="ANY", engine="system",
+            own=True, **facts,
+        ) as learned:
+            addresses = await net.system_lookup(hostname)
+            answer = DNSAnswer(t=trace.now(), addresses=addresses[: wire.MAX_ADDRESSES])
+            learned["answers"] = (answer,)
+            heard(answer.addresses)
+    except StepFailed:
+        heard(())
+
+
+async def udp_lookup(
+    net: Network,
+    trace: Trace,
+    resolver: str,
+    hostname: str,
+    rdtype: str,
+    *,
+    heard: Heard,
+    **facts: Any,
+) -> None:
+    """Ask *resolver* over UDP; record every answer. One cut short is asked again over TCP."""
+    asked = wire.query(hostname, rdtype, secrets.randbits(16))
+    truncated = False
+    try:
+        with trace.operation(
+            DNSExchange, timeout=TIMEOUT + MAX_LINGER, hostname=hostname, rdtype=rdtype,
+            engine="udp", resolver=f"{resolver}:53", **facts,
+        ) as learned:
+            began = trace.now()
+            sock = await net.open_udp(resolver, 53)
+            try:
+                first = await _first_answer(sock, trace, asked)
+                truncated = first.truncated
+                learned["answers"] = (first.message,)
+                if first.failure is not None:
+                    learned["failure"] = first.failure
+                if not truncated:
+                    heard(first.message.addresses)
+                # A forger is nearer than the truth, which comes about one round trip later.
+                with trio.move_on_after(min(MAX_LINGER, LINGER + first.message.t - began)):
+                    await _more_answers(sock, trace, asked, learned)
+            finally:
+                sock.close()
+    except StepFailed:
+        heard(())
+        return
+    if truncated:
+        await tcp_lookup(net, trace, resolver, hostname, rdtype, heard=heard, **facts)
+
+
+async def _first_answer(sock: Any, trace: Trace, asked: bytes) -> wire.Answer:
+    with trio.fail_after(TIMEOUT):
+        for pause in (*RESEND, TIMEOUT):
+            await sock.send(asked)
+            with trio.move_on_after(pause):
+                while True:
+                    datagram = await sock.receive()
+                    answer = wire.read(
+                        datagram.data, to=asked, t=round(trace.now() - datagram.age, 6),
+                        ip_ttl=datagram.ip_ttl,
+                    )
+                    if answer is not None:
+                        return answer
+    raise AssertionError("the deadline is shorter than the pauses")
+
+
+async def _more_answers(
+    sock: Any, trace: Trace, asked: bytes, learned: dict[str, Any]
+) -> None:
+    while len(learned["answers"]) < MAX_ANSWERS:
+        try:
+            datagram = await sock.receive()
+        except OSError:
+            return  # an ICMP error after the answer says nothing about the answer
+        answer = wire.read(
+            datagram.data, to=asked, t=round(trace.now() - datagram.age, 6),
+            ip_ttl=datagram.ip_ttl,
+        )
+        if answer is not None:
+            learned["answers"] += (answer.message,)
+
+
+async def tcp_lookup(
+    net: Network,
+    trace: Trace,
+    resolver: str,
+    hostname: str,
+    rdtype: str,
+    *,
+    heard: Heard,
+    **facts: Any,
+) -> None:
+    """Ask *resolver* over TCP (RFC 7766)."""
+    try:
+        with trace.operation(
+            DNSExchange, timeout=TIMEOUT, hostname=hostname, rdtype=rdtype, engine="tcp",
+            resolver=f"{resolver}:53", **facts,
+        ) as learned:
+            async with await net.connect_tcp(resolver, 53) as stream:
+                await _framed_query(trace, stream, hostname, rdtype, learned)
+            heard(learned["answers"][0].addresses)
+    except StepFailed:
+        heard(())
+
+
+async def framed_lookup(
+    trace: Trace,
+    stream: trio.abc.Stream,
+    hostname: str,
+    rdtype: str,
+    *,
+    resolver: str,
+    heard: Heard,
+    **facts: Any,
+) -> None:
+    """Ask over a stream that is open already: DNS over TLS (RFC 7858)."""
+    try:
+        with trace.operation(
+            DNSExchange, timeout=TIMEOUT, hostname=hostname, rdtype=rdtype, engine="dot",
+            resolver=resolver, **facts,
+        ) as learned:
+            await _framed_query(trace, stream, hostname, rdtype, learned)
+            heard(learned["answers"][0].addresses)
+    except StepFailed:
+        heard(())
+
+
+async def _framed_query(
+    trace: Trace, stream: trio.abc.Stream, hostname: str, rdtype: str, learned: dict[str, Any]
+) -> None:
+    asked = wire.query(hostname, rdtype, secrets.randbits(16))
+    await stream.send_all(len(asked).to_bytes(2) + asked)
+    received = b""
+    while len(received) < 2 or len(received) < 2 + int.from_bytes(received[:2]):
+        piece = await stream.receive_some(4096)
+        if not piece:
+            raise NetworkFailure(Failure.EOF, "closed before the answer")
+        received += piece
+    message = received[2 : 2 + int.from_bytes(received[:2])]
+    _note(wire.read(message, to=asked, t=trace.now()), learned)
+
+
+class DoH:
+    """DNS over HTTPS (RFC 8484) on one open TLS connection to *url*'s resolver."""
+
+    def __init__(self, stream: trio.abc.Stream, url: str, *, http2: bool) -> None:
+        self._url = httpcore2.URL(url)
+        self.resolver = url
+        kind = httpcore2.AsyncHTTP2Connection if http2 else httpcore2.AsyncHTTP11Connection
+        self._connection = kind(origin=self._url.origin, stream=Adapter(stream))
+
+    async def lookup(
+        self, trace: Trace, hostname: str, rdtype: str, *, heard: Heard, **facts: Any
+    ) -> None:
+        try:
+            with trace.operation(
+                DNSExchange, timeout=TIMEOUT, hostname=hostname, rdtype=rdtype, engine="doh",
+                resolver=self.resolver, **facts,
+            ) as learned:
+                await self._query(trace, hostname, rdtype, learned)
+                heard(learned["answers"][0].addresses)
+        except StepFailed:
+            heard(())
+
+    async def _query(
+        self, trace: Trace, hostname: str, rdtype: str, learned: dict[str, Any]
+    ) -> None:
+        asked = wire.query(hostname, rdtype, 0)  # id 0: RFC 8484 section 4.1
+        request = httpcore2.Request(
+            "POST",
+            self._url,
+            headers=[
+                ("Host", self._url.host.decode()),
+                ("content-type", "application/dns-message"),
+                ("accept", "application/dns-message"),
+                ("content-length", str(len(asked))),
+            ],
+            content=asked,
+        )
+        try:
+            response = await self._connection.handle_async_request(request)
+            body = b""
+            async for chunk in response.aiter_stream():
+                body += chunk
+                if len(body) > MAX_MESSAGE:
+                    raise NetworkFailure(Failure.DNS_MISBEHAVING, "over 64 KB")
+            await response.aclose()
+        except httpcore2.ProtocolError as exc:
+            raise NetworkFailure(Failure.DNS_MISBEHAVING, str(exc)) from exc
+        if response.status != 200:
+            raise NetworkFailure(Failure.DNS_MISBEHAVING, f"HTTP status {response.status}")
+        _note(wire.read(body, to=asked, t=trace.now()), learned)
+
+
+def _note(answer: wire.Answer | None, learned: dict[str, Any]) -> None:
+    if answer is None:
+        raise NetworkFailure(Failure.DNS_MISBEHAVING, "not an answer to the question")
+    learned["answers"] = (answer.message,)
+    if answer.failure is not None:
+        learned["failure"] = answer.failure

@@ -1,0 +1,186 @@
+"""One HTTP exchange over the measured connection.
+
+httpcore2's connections speak HTTP/1.1 (h11) and HTTP/2 (h2) over our own stream, so
+that the connection measured is the connection used. Headers, body, time and
+decompressed size are bounded; the deadline is trio's, since a read timeout never
+fires on a server that drips.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from typing import Any
+
+import httpcore2
+import trio
+
+from probe.evidence import HTTPExchange
+from probe.failure import Failure, NetworkFailure
+from probe.steps.adapter import Adapter
+from probe.trace import Trace
+from probe.wire import page
+from probe.wire.url import URL, BadURL, parse
+
+TIMEOUT = 15.0  # seconds until the response head
+BODY_TIME = 10.0  # seconds more for the body; what came by then is kept
+MAX_BODY = 256 * 1024  # bytes after decompression
+MAX_HEADERS = 100
+MAX_HEADER_VALUE = 4096
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+# A current Chrome on Windows, the most common browser there is: a rare set of
+# headers would mark the volunteer, and sites treat rare clients differently.
+BROWSER_HEADERS = (
+    ("sec-ch-ua", '"Chromium";v="152", "Google Chrome";v="152", "Not?A_Brand";v="24"'),
+    ("sec-ch-ua-mobile", "?0"),
+    ("sec-ch-ua-platform", '"Windows"'),
+    ("upgrade-insecure-requests", "1"),
+    (
+        "user-agent",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/152.0.0.0 Safari/537.36",
+    ),
+    (
+        "accept",
+        "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+    ),
+    ("sec-fetch-site", "none"),
+    ("sec-fetch-mode", "navigate"),
+    ("sec-fetch-user", "?1"),
+    ("sec-fetch-dest", "document"),
+    ("accept-encoding", "gzip, deflate, br"),
+    ("accept-language", "ru-RU,ru;q=0.9,en-US;q=0.8,en;q=0.7"),
+)
+
+
+async def http_fetch(
+    trace: Trace,
+    stream: trio.abc.Stream,
+    url: URL,
+    *,
+    ip: str,
+    port: int,
+    http2: bool = False,
+    cookies: str = "",
+    **facts: Any,
+) -> HTTPExchange:
+    """GET *url* over *stream*; the record, which is also on the trace. Raises `StepFailed`.
+
+    The body is in the record: whoever ends the measurement drops what need not be kept.
+    A head without a (whole) body is a success with ``body_truncated``.
+    """
+    adapter = Adapter(stream)
+    with trace.operation(
+        HTTPExchange,
+        timeout=TIMEOUT + BODY_TIME + 1,
+        ip=ip,
+        port=port,
+        tls=url.tls,
+        protocol="h2" if http2 else "http/1.1",
+        **facts,
+    ) as learned:
+        try:
+            await _exchange(adapter, url, http2, cookies, learned)
+        except httpcore2.ProtocolError as exc:
+            if adapter.closed_by_peer:
+                raise NetworkFailure(Failure.EOF, str(exc)) from exc
+            raise NetworkFailure(Failure.UNKNOWN, f"bad framing: {exc}") from exc
+        except ssl.SSLError as exc:
+            raise NetworkFailure(Failure.UNKNOWN, f"broken TLS record: {exc.reason}") from exc
+    record = trace.records[-1]
+    assert isinstance(record, HTTPExchange)
+    return record
+
+
+async def _exchange(
+    adapter: Adapter, url: URL, http2: bool, cookies: str, learned: dict[str, Any]
+) -> None:
+    origin = httpcore2.Origin(url.scheme.encode(), url.host.encode(), url.port)
+    kind = httpcore2.AsyncHTTP2Connection if http2 else httpcore2.AsyncHTTP11Connection
+    connection = kind(origin=origin, stream=adapter)
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    if not url.default_port:
+        host += f":{url.port}"
+    headers = [("Host", host), *BROWSER_HEADERS]
+    if cookies:
+        headers.append(("cookie", cookies))
+    request = httpcore2.Request(
+        "GET",
+        httpcore2.URL(
+            scheme=url.scheme.encode(), host=url.host.encode(), port=url.port,
+            target=url.target.encode(),
+        ),
+        headers=[(name.encode(), value.encode()) for name, value in headers],
+    )
+    with trio.fail_after(TIMEOUT):
+        response = await connection.handle_async_request(request)
+    learned["status"] = response.status
+    learned["headers"] = kept = _headers(response.headers)
+    _redirect(url, response.status, kept, learned)
+    body = await _body(adapter, response, kept, learned)
+    learned["body"] = body
+    learned["body_length"] = len(body)
+    learned["body_sha256"] = hashlib.sha256(body).hexdigest()
+    if body:
+        learned["title"] = page.title(body, _header(kept, "content-type"))
+        learned["sketch"] = page.sketch(body)
+
+
+async def _body(
+    adapter: Adapter,
+    response: httpcore2.Response,
+    headers: tuple[tuple[str, str], ...],
+    learned: dict[str, Any],
+) -> bytes:
+    """What came of the body within its bounds. Why it is not whole goes into *learned*."""
+    decoder = page.Decoder(_header(headers, "content-encoding"), MAX_BODY)
+    pieces: list[bytes] = []
+    raw = 0
+    learned["body_truncated"] = True
+    try:
+        with trio.fail_after(BODY_TIME):
+            async for chunk in response.aiter_stream():
+                raw += len(chunk)
+                pieces.append(decoder.feed(chunk))
+                if decoder.truncated or raw > MAX_BODY:
+                    break
+            else:
+                learned["body_truncated"] = False
+    except trio.TooSlowError:
+        learned["detail"] = f"body still coming after {BODY_TIME:g} s"
+    except page.UnreadableBody as exc:
+        learned["detail"] = str(exc)
+    except httpcore2.ProtocolError as exc:
+        learned["detail"] = "body cut off" if adapter.closed_by_peer else f"bad framing: {exc}"
+    except (OSError, trio.BrokenResourceError) as exc:
+        # With the head here, a reset in the body is still a reset of this exchange.
+        learned.update(body_length=sum(map(len, pieces)))
+        raise exc
+    return b"".join(pieces)
+
+
+def _headers(raw: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name.decode("latin-1").lower(), value.decode("latin-1")[:MAX_HEADER_VALUE])
+        for name, value in raw[:MAX_HEADERS]
+    )
+
+
+def _header(headers: tuple[tuple[str, str], ...], name: str) -> str:
+    return next((value for key, value in headers if key == name), "")
+
+
+def _redirect(
+    url: URL, status: int, headers: tuple[tuple[str, str], ...], learned: dict[str, Any]
+) -> None:
+    location = _header(headers, "location")
+    if status not in REDIRECTS or not location:
+        return
+    # Header values are bytes; sites that put UTF-8 there mean UTF-8 (RFC 9110, 5.5).
+    text = location.encode("latin-1").decode("utf-8", "replace")
+    try:
+        learned["location"] = parse(text, base=url.text).text
+    except BadURL as exc:
+        learned["failure"] = Failure.HTTP_INVALID_REDIRECT
+        learned["detail"] = f"{exc}: {text[:100]!r}"
