@@ -49,6 +49,7 @@ class AddressBook:
         self._reader = _open(path or Path(str(resources.files("probe") / "data" / CARRIED)))
         self._known: dict[str, AddressInfo] = {}
         metadata = self._reader.metadata()
+        self._has_v6 = metadata.ip_version == 6
         built = datetime.fromtimestamp(metadata.build_epoch, UTC).date()
         self.source = f"{metadata.database_type} {built.isoformat()}"
 
@@ -65,7 +66,7 @@ class AddressBook:
 
     def _find(self, ip: str) -> AddressInfo:
         address = ip.partition("%")[0]
-        if ":" in address and self._reader.metadata().ip_version == 4:
+        if ":" in address and not self._has_v6:
             return UNKNOWN
         row = self._reader.get(address)
         return _read(row) if isinstance(row, Mapping) else UNKNOWN
@@ -87,7 +88,7 @@ class AddressBook:
 
 def _open(path: Path) -> maxminddb.Reader:
     try:
-        return maxminddb.open_database(path, maxminddb.MODE_MMAP)
+        return maxminddb.open_database(path)
     except (OSError, ValueError, maxminddb.InvalidDatabaseError) as exc:
         raise AddressBookError(f"cannot read the address database {path}: {exc}") from exc
 
