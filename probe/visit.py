@@ -78,9 +78,10 @@ async def visit(
     """
     first = parse(url)
     async with trio.open_nursery() as nursery:
-        going = _Visit(tools, trace, nursery, known, max_redirects)
+        twin = twin and first.default_port
+        going = _Visit(tools, trace, nursery, known, max_redirects, twin)
         going.start(first, 0)
-        if twin and first.default_port:
+        if twin:
             going.start(first.with_scheme("http" if first.tls else "https"), 0)
 
 
@@ -93,6 +94,7 @@ class _Visit:
     nursery: trio.Nursery
     known: Known | None
     max_redirects: int
+    twin: bool
     urls: dict[str, str] = field(default_factory=dict)  # visited, with the cookies brought along
     hops: int = 0
     hosts: dict[str, Resolution] = field(default_factory=dict)
@@ -107,6 +109,8 @@ class _Visit:
 
     async def _hop(self, url: URL, depth: int) -> None:
         gate = Gate()
+        # At depth 0 the twin does it.
+        look_at_443 = not url.tls and url.default_port and not (self.twin and depth == 0)
         async with trio.open_nursery() as nursery:
             tried: set[str] = set()
 
@@ -120,7 +124,7 @@ class _Visit:
                         continue
                     tried.add(ip)
                     nursery.start_soon(self._endpoint, url, depth, ip, url.port, gate)
-                    if not url.tls and url.default_port:
+                    if look_at_443:
                         nursery.start_soon(self._endpoint, url, depth, ip, 443, None)
 
             await self._addresses(url, depth, offer)
@@ -204,7 +208,8 @@ class _Visit:
         http2 = isinstance(stream, TLSStream) and stream.alpn == "h2"
         exchange = await http_fetch(
             self.trace, stream, url, ip=ip, port=port, http2=http2,
-            cookies=self.cookies.header(url.text), **facts,
+            cookies=self.cookies.header(url.text),
+            depth=facts["depth"], transaction=facts["transaction"],
         )
         self.cookies.take(url.text, exchange.headers)
         return exchange

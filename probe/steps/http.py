@@ -73,6 +73,7 @@ async def http_fetch(
     adapter = Adapter(stream)
     with trace.operation(
         HTTPExchange,
+        url=url.text,
         timeout=TIMEOUT + BODY_TIME + 1,
         ip=ip,
         port=port,
