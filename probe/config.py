@@ -1,0 +1,238 @@
+"""What a run is set to do: `zond.toml`, then ``ZOND_…`` variables, then flags; later wins.
+
+Rule: one struct is the definition of every setting, and what it does not know is
+refused with one line that names the place. A misspelt key that is silently ignored
+may be the one that was to keep somebody safe (``proxy``).
+
+A variable is the key in capitals, ``__`` where the file has a table:
+``ZOND_PROXY=socks5h://127.0.0.1:9050``, ``ZOND_LIMITS__CONCURRENCY=10``. Its value is
+read as TOML where it is TOML, else as text.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import platformdirs
+
+PREFIX = "ZOND_"
+POINTERS = frozenset({"ZOND_CONFIG"})  # says where the file is, so it is in no file
+MAX_FILE = 1_000_000  # bytes
+
+HttpURL = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+# OONI's public test helpers, asked only by those who choose to: they learn which
+# sites are measured and from where, and belong to somebody else.
+OONI_HELPERS = tuple(f"https://{n}.th.ooni.org/" for n in range(4))
+
+
+class ConfigError(Exception):
+    """A setting is wrong. The message is one line for the user, naming the place."""
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class ControlServer(_Section, frozen=True, kw_only=True):
+    """A control vantage point: what it is called in the evidence, and where it answers."""
+
+    name: str
+    url: HttpURL
+
+
+class Canaries(_Section, frozen=True, kw_only=True):
+    """Sites that always answer, on port 443, on this side of the border and beyond it."""
+
+    domestic: tuple[str, ...] = ("www.belta.by", "www.mail.by")
+    foreign: tuple[str, ...] = ("www.wikipedia.org", "www.debian.org")
+
+
+class PortalCheck(_Section, frozen=True, kw_only=True):
+    """A page with a known answer. *body* is how it begins; spaces at its ends do not count."""
+
+    url: Annotated[str, msgspec.Meta(pattern=r"^http://[^\s/]+")]
+    status: int
+    body: str = ""
+
+
+PORTAL_CHECKS = (
+    PortalCheck(url="http://connectivitycheck.gstatic.com/generate_204", status=204),
+    PortalCheck(url="http://detectportal.firefox.com/success.txt", status=200, body="success"),
+    PortalCheck(
+        url="http://www.msftconnecttest.com/connecttest.txt",
+        status=200,
+        body="Microsoft Connect Test",
+    ),
+)
+
+
+class NamedResolver(_Section, frozen=True, kw_only=True):
+    """An encrypted resolver: *name* (DoT) or *url* (DoH), and the address it is reached at."""
+
+    address: str
+    name: str = ""
+    url: str = ""
+
+
+class ResolverChoice(_Section, frozen=True, kw_only=True):
+    """Resolvers to compare with. What is None is as `probe.resolvers.Resolvers` has it.
+
+    *own* replaces what ``/etc/resolv.conf`` says.
+    """
+
+    own: tuple[str, ...] | None = None
+    public: tuple[str, ...] | None = None
+    dot: tuple[NamedResolver, ...] | None = None
+    doh: tuple[NamedResolver, ...] | None = None
+
+
+class Limits(_Section, frozen=True, kw_only=True):
+    """How much at once, how fast, how long. Rates are per second (see `probe.pacing`).
+
+    *concurrency* targets are open at once; one takes *target_seconds* at most. A line
+    that stays dead for *offline_seconds* ends the run.
+    """
+
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=500)] = 30
+    target_seconds: Positive = 120.0
+    offline_seconds: Positive = 120.0
+    canary_seconds: Positive = 10.0
+    connections_per_second: Positive = 60.0
+    per_address: Positive = 4.0
+    per_network: Positive = 10.0
+    per_resolver: Positive = 20.0
+    datagrams_per_second: Positive = 120.0
+    datagrams_per_resolver: Positive = 60.0
+
+
+class Config(_Section, frozen=True, kw_only=True):
+    """All settings. *lists* are files or names of lists that the package carries.
+
+    *db* is the database, *asn_database* a MaxMind file to use in place of the carried
+    table, *proxy* the way out to the controls (never used to measure).
+    """
+
+    db: str = ""
+    lists: tuple[str, ...] = ()
+    controls: tuple[ControlServer, ...] = ()
+    ooni_helpers: bool = False
+    proxy: str | None = None
+    resolvers: ResolverChoice = ResolverChoice()
+    canaries: Canaries = Canaries()
+    portal_checks: tuple[PortalCheck, ...] = PORTAL_CHECKS
+    limits: Limits = Limits()
+    asn_database: str | None = None
+    follow_up: bool = True
+
+    @property
+    def database(self) -> Path:
+        return Path(self.db).expanduser() if self.db else data_directory() / "zond.db"
+
+    @property
+    def all_controls(self) -> tuple[ControlServer, ...]:
+        """The controls to ask, OONI's helpers among them where they were chosen."""
+        helpers = OONI_HELPERS if self.ooni_helpers else ()
+        return self.controls + tuple(
+            ControlServer(name=f"ooni-th-{n}", url=url) for n, url in enumerate(helpers)
+        )
+
+
+def data_directory() -> Path:
+    return Path(platformdirs.user_data_dir("zond", appauthor=False))
+
+
+def config_file() -> Path:
+    return Path(platformdirs.user_config_dir("zond", appauthor=False)) / "zond.toml"
+
+
+def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
+    """The settings in force. Raises `ConfigError`.
+
+    *path* must be there if it is given; else ``ZOND_CONFIG``, else the platform's
+    place, where a file may be. *flags* have the form of the file.
+    """
+    named = path or (Path(p) if (p := environment.get("ZOND_CONFIG")) else None)
+    settings: dict[str, Any] = {}
+    layers = [_from_file(named or config_file(), required=named is not None)]
+    layers += [_from_environment(environment), ("the arguments", dict(flags))]
+    for source, layer in layers:
+        _checked(source, layer)
+        settings = _merged(settings, layer)
+    return _checked("the settings together", settings)
+
+
+def controls_from_urls(urls: tuple[str, ...]) -> list[dict[str, str]]:
+    """Controls given by address alone, named by their order."""
+    return [{"name": f"control-{n}", "url": url} for n, url in enumerate(urls, 1)]
+
+
+def _from_file(path: Path, *, required: bool) -> tuple[str, dict[str, Any]]:
+    path = path.expanduser()
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_FILE + 1)
+    except FileNotFoundError as exc:
+        if not required:
+            return str(path), {}
+        raise ConfigError(f"no configuration file at {path}") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path}: {exc.strerror or exc}") from exc
+    if len(text) > MAX_FILE:
+        raise ConfigError(f"{path}: too big for a configuration file")
+    try:
+        return str(path), tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path}: not TOML: {exc}") from exc
+
+
+def _from_environment(environment: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    layer: dict[str, Any] = {}
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name in POINTERS:
+            continue
+        *tables, key = name.removeprefix(PREFIX).lower().split("__")
+        place = layer
+        for table in tables:
+            place = place.setdefault(table, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{name} contradicts another variable")
+        place[key] = _toml_value(environment[name])
+    return "the environment (ZOND_…)", layer
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        read = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return read["value"] if set(read) == {"value"} else text
+
+
+def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables are joined, everything else is replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, Mapping)
+        merged[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _checked(source: str, layer: Mapping[str, Any]) -> Config:
+    try:
+        return msgspec.convert(layer, Config)
+    except msgspec.ValidationError as exc:
+        said, _, place = str(exc).partition(" - at `$")
+        place = place.rstrip("`").lstrip(".")
+        if said.startswith("Object contains unknown field"):
+            key = ".".join(filter(None, (place, said.split("`")[1])))
+            raise ConfigError(f"{source}: unknown key {key!r}") from exc
+        if "matching regex" in said:
+            said = "not a URL that can be used here"
+        raise ConfigError(f"{source}: {place or 'value'}: {said[0].lower()}{said[1:]}") from exc
