@@ -20,8 +20,9 @@ from probe.asn import AddressBook
 from probe.compare import compare, drop_bodies
 from probe.control.client import ControlClient
 from probe.evidence import AddressInfo, AnyEvidence, DNSExchange, Measurement
+from probe.tools import Tools
 from probe.trace import Trace
-from probe.visit import Tools, visit
+from probe.visit import visit
 from testlists.target import Target
 
 Run = Callable[["Context", Target], Awaitable[None]]

@@ -11,7 +11,7 @@ import random
 import time
 import zlib
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 
@@ -19,11 +19,9 @@ from probe.steps.certificate import check_certificate
 from probe.steps.dns import DoH, framed_lookup, system_lookup, udp_lookup
 from probe.steps.tcp import tcp_connect
 from probe.steps.tls import tls_handshake
+from probe.tools import Tools
 from probe.trace import StepFailed, Trace
 from probe.wire.url import URL, parse
-
-if TYPE_CHECKING:
-    from probe.visit import Tools
 
 ENCRYPTED_TRIES = 2  # encrypted resolvers tried until one can be reached
 

@@ -15,17 +15,15 @@ from typing import Any
 
 import trio
 
-from probe import addresses
 from probe.evidence import HTTPExchange, TCPConnect, TLSHandshake
 from probe.failure import Failure
 from probe.gate import Gate
-from probe.net import Network
 from probe.resolve import Resolution, resolve
-from probe.resolvers import Resolvers
-from probe.steps.certificate import Verifier, check_certificate
+from probe.steps.certificate import check_certificate
 from probe.steps.http import http_fetch
 from probe.steps.tcp import tcp_connect, tcp_hold
 from probe.steps.tls import TLSStream, tls_handshake
+from probe.tools import Tools
 from probe.trace import StepFailed, Trace
 from probe.wire.cookies import Cookies
 from probe.wire.url import URL, parse
@@ -37,29 +35,6 @@ MAX_HOPS = 30  # URLs in one visit, whatever leads to them
 # Tells what others know of a URL: given the URL, its depth and the addresses of its
 # host known here, answers with the addresses that they know.
 Known = Callable[[str, int, Sequence[str]], Awaitable[Sequence[str]]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tools:
-    """What a visit works with.
-
-    *ipv4* and *ipv6* say which families this machine has: addresses of the other
-    are recorded and not tried. *clock_offset* (seconds) is added to this machine's
-    clock where a certificate's dates are judged. *seed* chooses among resolvers.
-    """
-
-    net: Network
-    resolvers: Resolvers
-    verifier: Verifier
-    ipv4: bool = True
-    ipv6: bool = False
-    clock_offset: float = 0.0
-    seed: int = 0
-
-    def usable(self, ip: str) -> bool:
-        """Public, and of a family that this machine has. The only test before a connection."""
-        family = addresses.family(ip)
-        return addresses.is_public(ip) and (self.ipv6 if family == 6 else self.ipv4)
 
 
 async def visit(

@@ -1,0 +1,33 @@
+"""What an operation may work with, passed in: the door, the resolvers, the trust, the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from probe import addresses
+from probe.net import Network
+from probe.resolvers import Resolvers
+from probe.steps.certificate import Verifier
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """What a visit works with.
+
+    *ipv4* and *ipv6* say which families this machine has: addresses of the other
+    are recorded and not tried. *clock_offset* (seconds) is added to this machine's
+    clock where a certificate's dates are judged. *seed* chooses among resolvers.
+    """
+
+    net: Network
+    resolvers: Resolvers
+    verifier: Verifier
+    ipv4: bool = True
+    ipv6: bool = False
+    clock_offset: float = 0.0
+    seed: int = 0
+
+    def usable(self, ip: str) -> bool:
+        """Public, and of a family that this machine has. The only test before a connection."""
+        family = addresses.family(ip)
+        return addresses.is_public(ip) and (self.ipv6 if family == 6 else self.ipv4)
