@@ -5,11 +5,11 @@ COPY . .
 RUN pip wheel --quiet --no-deps --wheel-dir /wheels .
 
 FROM python:3.13-slim
-COPY requirements.lock /tmp/requirements.lock
+COPY requirements-probe.lock /tmp/
 COPY --from=build /wheels /wheels
-# The lock names all extras; pip takes from it, with hashes checked, what the probe needs.
-RUN pip install --quiet --no-cache-dir --constraint /tmp/requirements.lock /wheels/*.whl \
-    && rm -rf /wheels /tmp/requirements.lock \
+RUN pip install --quiet --no-cache-dir --require-hashes -r /tmp/requirements-probe.lock \
+    && pip install --quiet --no-cache-dir --no-deps /wheels/*.whl \
+    && rm -rf /wheels /tmp/requirements-probe.lock \
     && useradd --create-home zond && mkdir /data && chown zond /data
 USER zond
 ENV ZOND_DB=/data/zond.db
