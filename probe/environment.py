@@ -1,0 +1,206 @@
+"""Where am I? What is asked of the surroundings before anything is measured.
+
+Which address families this machine has, whether a captive portal answers in place of
+everybody, what time it is, and whose network this is. Each answer may be "unknown",
+and a run goes on without it; what must not be is a guess, since every finding of the
+run rests on it.
+
+Only the AS and the country are kept of our own addresses: an address is a person.
+"""
+
+from __future__ import annotations
+
+import platform
+import socket
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, ip_address
+from urllib.parse import urlsplit
+
+import trio
+
+from probe.addresses import is_public
+from probe.asn import AddressBook
+from probe.clock import date_offset
+from probe.config import PortalCheck
+from probe.control.introduction import Introduction
+from probe.evidence import AddressInfo, HTTPExchange
+from probe.net import Network
+from probe.steps.http import http_fetch
+from probe.steps.tcp import tcp_connect
+from probe.trace import StepFailed, Trace
+from probe.wire.url import parse
+
+# Addresses that are routed on the Internet and nowhere else. Connecting a UDP socket
+# asks the kernel for a route and sends nothing.
+ROUTED = ("8.8.8.8", "2001:4860:4860::8888")
+
+PORTAL_TIMEOUT = 10.0  # seconds for all checks together
+PORTAL_AGREEMENT = 2  # checks that must have been answered by the same stranger
+
+# What portals resolve every name to, where they do not catch the connection. Not
+# 0.0.0.0 and 127.0.0.1: those are what an advertisement blocker answers.
+HOME_NETWORKS = tuple(
+    map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"))
+)
+
+UNKNOWN = AddressInfo()
+
+
+async def families(net: Network) -> tuple[bool, bool]:
+    """Whether this machine has a route for IPv4 and for IPv6. No packet is sent."""
+    found = []
+    for ip in ROUTED:
+        try:
+            (await net.open_udp(ip, 53)).close()
+        except OSError:
+            found.append(False)
+        else:
+            found.append(True)
+    return found[0], found[1]
+
+
+@dataclass
+class Portal:
+    """*found*: whether a captive portal answers in place of known pages, None if nobody
+    answered at all. *offsets*: how far ahead of ours the clocks of those who did are."""
+
+    found: bool | None = None
+    offsets: list[float] = field(default_factory=list)
+
+
+async def look_for_portal(net: Network, checks: Sequence[PortalCheck]) -> Portal:
+    """Fetch pages with known answers over plain HTTP, where portals step in.
+
+    Silence, refusal and a name that does not resolve are no portal. Nor is one
+    strange answer: the site may have changed, or be blocked. Two that are strange in
+    the same way are.
+    """
+    portal = Portal()
+    answers: list[str] = []
+
+    async def one(check: PortalCheck) -> None:
+        answer = await _answer(net, check, portal.offsets)
+        if answer is not None:
+            answers.append(answer)
+
+    with trio.move_on_after(PORTAL_TIMEOUT):
+        async with trio.open_nursery() as nursery:
+            for check in checks:
+                nursery.start_soon(one, check)
+    strange = Counter(answer for answer in answers if answer != "as expected")
+    if answers:
+        portal.found = any(count >= PORTAL_AGREEMENT for count in strange.values())
+    return portal
+
+
+async def _answer(net: Network, check: PortalCheck, offsets: list[float]) -> str | None:
+    """``as expected``, or in which way it is not; None where nothing answered."""
+    url = parse(check.url)
+    try:
+        addresses = await net.system_lookup(url.host)
+    except (OSError, UnicodeError):
+        return None
+    if any(_is_home(ip) for ip in addresses):
+        return "an address of the local network"  # where we do not go
+    trace = Trace()
+    for ip in [ip for ip in addresses if is_public(ip)][:2]:
+        try:
+            await net.turn(ip, url.port)
+            stream = await tcp_connect(net, trace, ip, url.port)
+            async with stream:
+                exchange = await http_fetch(trace, stream, url, ip=ip, port=url.port)
+        except StepFailed:
+            continue
+        headers = dict(exchange.headers)
+        if (offset := date_offset(headers.get("date", ""))) is not None:
+            offsets.append(offset)
+        return _judged(check, exchange)
+    return None
+
+
+def _judged(check: PortalCheck, exchange: HTTPExchange) -> str:
+    body = (exchange.body or b"").strip()
+    if exchange.status == check.status and body.startswith(check.body.strip().encode()):
+        return "as expected"
+    if exchange.location:
+        return f"a redirect to {urlsplit(exchange.location).hostname}"
+    return f"status {exchange.status}"
+
+
+def _is_home(ip: str) -> bool:
+    address = ip_address(ip.partition("%")[0])
+    return address.version == 4 and any(address in network for network in HOME_NETWORKS)
+
+
+def own_network(introductions: Iterable[Introduction], book: AddressBook) -> AddressInfo:
+    """Whose network this is, by the addresses that at least two controls saw us come from."""
+    seen = [
+        {info.asn: info for ip in i.client_addresses if (info := _lookup(book, ip)).asn}
+        for i in introductions
+    ]
+    votes = Counter(asn for infos in seen for asn in infos)
+    for asn, count in votes.most_common(1):
+        if count >= 2 and 2 * count > sum(1 for infos in seen if infos):
+            return next(infos[asn] for infos in seen if asn in infos)
+    return UNKNOWN
+
+
+def resolver_network(resolvers: Iterable[str], book: AddressBook) -> AddressInfo:
+    """Whose resolver this machine is set to use; unknown where it is the home router."""
+    for ip in resolvers:
+        if _is_public(ip):
+            return _lookup(book, ip)
+    return UNKNOWN
+
+
+def _lookup(book: AddressBook, ip: str) -> AddressInfo:
+    return book.lookup(ip) if _is_public(ip) else UNKNOWN
+
+
+def _is_public(ip: str) -> bool:
+    try:
+        return is_public(ip)
+    except ValueError:
+        return False
+
+
+def describe_system() -> str:
+    """The kind of system, for the record; nothing that tells one machine from another."""
+    return f"{platform.system()} {platform.machine()} Python {platform.python_version()}"
+
+
+def gateways(folder: str = "/proc/net") -> tuple[str, ...]:
+    """The routers that this machine's default routes lead to; none where it cannot be told."""
+    found = [*_ipv4_gateways(f"{folder}/route"), *_ipv6_gateways(f"{folder}/ipv6_route")]
+    return tuple(dict.fromkeys(found))
+
+
+def _ipv4_gateways(path: str) -> list[str]:
+    # Interface Destination Gateway Flags ... Mask: words in host order, in hex
+    found = []
+    for line in _lines(path)[1:]:
+        words = line.split()
+        if len(words) > 7 and words[1] == words[7] == "00000000" and words[2] != "00000000":
+            found.append(socket.inet_ntoa(bytes.fromhex(words[2])[::-1]))
+    return found
+
+
+def _ipv6_gateways(path: str) -> list[str]:
+    # destination prefix source prefix gateway ... interface
+    found = []
+    for line in _lines(path):
+        words = line.split()
+        if len(words) > 9 and words[0] == "0" * 32 and words[1] == "00" and words[4] != "0" * 32:
+            ip = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(words[4]))
+            found.append(f"{ip}%{words[9]}" if ip.startswith("fe80:") else ip)
+    return found
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path) as file:
+            return file.read(1 << 20).splitlines()
+    except OSError:
+        return []
