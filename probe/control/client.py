@@ -180,7 +180,7 @@ class ControlClient:
                     line.heard("status" in learned or learned["failure"] is not Failure.TIMEOUT)
                 return
         line.heard(True)
-        trace.records.extend(adopt(records, trace, control=control.name, url=url, depth=depth))
+        trace.records.extend(adopt(records, trace, control=control.name, depth=depth))
 
     async def _exchange(self, control: Control, question: bytes, learned: dict[str, Any]) -> Reply:
         """Put the question until it is answered. Raises `NetworkFailure`."""

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from probe.control.protocol import (
     MAX_HEADERS,
     AddressPart,
@@ -71,7 +73,8 @@ def summary(
     *told* are the addresses that the probe knew. Addresses and endpoints are those of
     the first hop, the page is the last one.
     """
-    first = [record for record in records if record.depth == 0]
+    # The connections to encrypted resolvers are on record too, under URLs of their own.
+    first = [record for record in records if record.url == url.text]
     resolved, dns_failure = _resolved(url, first)
     tcp: dict[str, TCPPart] = {}
     tls: dict[str, TLSPart] = {}
@@ -106,7 +109,7 @@ def summary(
         tcp_connect=tcp,
         tls_handshake=tls,
         quic_handshake={},
-        http_request=_page(records, dns_failure),
+        http_request=_page(url, records, dns_failure),
         dns=DNSPart(failure=dns_failure, addrs=resolved),
         ip_info=info,
     )
@@ -151,29 +154,31 @@ def _tcp_name(failure: Failure | None) -> str | None:
             return "connect_error"
 
 
-def _page(records: Sequence[AnyEvidence], dns_failure: str | None) -> HTTPPart:
+def _page(url: URL, records: Sequence[AnyEvidence], dns_failure: str | None) -> HTTPPart:
     pages = [record for record in records if isinstance(record, HTTPExchange)]
-    deepest = max((record.depth for record in records), default=0)
-    last = [page for page in pages if page.depth == deepest]
+    hops = {url.text, *(page.location for page in pages)}
+    deepest = max((record.depth for record in records if record.url in hops), default=0)
+    last = [record for record in records if record.url in hops and record.depth == deepest]
     # Several addresses may have been tried: one that answered tells what is there.
-    page = next((p for p in last if p.failure is None and p.status is not None), None)
+    page = next(
+        (p for p in last if isinstance(p, HTTPExchange) and not p.failure and p.status), None
+    )
     if page is not None:
         return HTTPPart(
             body_length=page.body_length,
             title=page.title or "",
             headers=dict(page.headers),
-            status_code=page.status if page.status is not None else -1,
+            status_code=page.status or -1,
         )
     if deepest == 0 and dns_failure is not None:
         return HTTPPart(failure="dns_lookup_error", headers={})
-    return HTTPPart(failure=_http_name(_why_no_page(records, deepest)), headers={})
+    return HTTPPart(failure=_http_name(_why_no_page(last)), headers={})
 
 
-def _why_no_page(records: Sequence[AnyEvidence], depth: int) -> Failure | None:
-    last = [record for record in records if record.depth == depth and record.failure is not None]
+def _why_no_page(last: Sequence[AnyEvidence]) -> Failure | None:
     for kind in (HTTPExchange, CertificateCheck, TLSHandshake, TCPConnect, DNSExchange):
         for record in last:
-            if isinstance(record, kind):
+            if isinstance(record, kind) and record.failure is not None:
                 return record.failure
     return None
 
@@ -210,7 +215,7 @@ def evidence(url: URL, answer: Answer, *, now: float) -> list[RemoteEvidence]:
         if (handshake := handshakes.get((ip, port))) is not None:
             records.extend(_tls(url, ip, port, number, handshake, now))
     records.append(_http(url, answer))
-    return records
+    return [msgspec.structs.replace(record, url=url.text) for record in records]
 
 
 def _dns(url: URL, part: DNSPart) -> DNSExchange:

@@ -277,13 +277,12 @@ def unpack(data: msgspec.Raw) -> list[RemoteEvidence]:
 
 
 def adopt(
-    records: Sequence[RemoteEvidence], trace: Trace, *, control: str, url: str, depth: int
+    records: Sequence[RemoteEvidence], trace: Trace, *, control: str, depth: int
 ) -> list[RemoteEvidence]:
     """*records* as evidence of *control*, whatever they say themselves.
 
-    The vantage is the control's name; what it calls its first URL is the one we asked
-    about; its redirects count on from our *depth*; its transactions get numbers
-    of our own, since two answers would use the same ones.
+    The vantage is the control's name; its redirects count on from our *depth*; its
+    transactions get numbers of our own, since two answers would use the same ones.
     """
     transactions: dict[int, int] = {0: 0}
     adopted: list[RemoteEvidence] = []
@@ -292,7 +291,6 @@ def adopt(
             transactions[record.transaction] = trace.new_transaction()
         changes: dict[str, Any] = {
             "vantage": control,
-            "url": record.url if record.depth else url,
             "depth": record.depth + depth,
             "transaction": transactions[record.transaction],
             "detail": record.detail[:MAX_DETAIL],

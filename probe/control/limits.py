@@ -1,0 +1,53 @@
+"""What a control server lets itself be made to do, each number with its reason.
+
+An open control is a machine that connects wherever strangers say. So everything they
+can ask for is counted, and everything they can hold open has an end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from probe.control.protocol import MAX_ADDRESSES, MAX_ANSWER, MAX_QUESTION
+from probe.wire.url import MAX_URL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Seconds, bytes and counts. The defaults suit one public server on a small machine."""
+
+    # One question.
+    question_bytes: int = MAX_QUESTION
+    answer_bytes: int = MAX_ANSWER * 3 // 4  # leaves room for OONI's fields beside the evidence
+    url_length: int = MAX_URL
+    addresses: int = MAX_ADDRESSES
+    visit_seconds: float = 40.0  # a probe waits 45; a silent address alone takes 10
+
+    # All questions at once. A session of 30 to 50 open targets asks about each target,
+    # its twin and its redirects: about 100 questions at a time, 2,500 for 1,000 targets.
+    in_flight: int = 256
+    in_flight_per_client: int = 128
+    # Volunteers behind one carrier's NAT, or behind Tor, count as one client.
+    questions_per_client: int = 6000
+    # A list may hold dozens of pages of one host, each with its twin and redirects.
+    visits_per_host: int = 120
+    window: float = 600.0  # seconds, after which these counts and their salt are forgotten
+
+    # Answers kept. Two minutes: long enough for volunteers who run the same list at
+    # the same time, short enough to be about the same state of the site.
+    cache_seconds: float = 120.0
+    cache_entries: int = 2000
+    cache_bytes: int = 32 * 1024 * 1024
+
+    # One connection.
+    head_seconds: float = 15.0  # for a TLS handshake, a request head, and between requests
+    body_seconds: float = 10.0
+    silence_seconds: float = 60.0  # must exceed visit_seconds: a client that waits is silent
+    connection_seconds: float = 900.0  # whatever happens on it
+    unread_seconds: float = 20.0  # that a client may leave our bytes unacknowledged
+    head_bytes: int = 16 * 1024
+    connections: int = 1024
+    connections_per_client: int = 256
+    streams: int = 100  # of one HTTP/2 connection
+
+    shutdown_seconds: float = 10.0

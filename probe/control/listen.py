@@ -1,0 +1,195 @@
+"""Connections to a control server: hypercorn speaks HTTP, this module ends what must end.
+
+hypercorn's own loop serves a connection for as long as the client likes, and an error in
+one connection (a late frame of an HTTP/2 stream already answered is a KeyError in 0.18)
+ends the whole server. So each connection runs here with a watchdog and an error boundary
+of its own, around hypercorn's ``TCPServer``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import ssl
+from functools import partial
+
+import hypercorn
+import trio
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ASGIFramework, ConnectionState
+from hypercorn.utils import wrap_app
+
+from probe.control.guard import Clients, Refused
+from probe.control.limits import Limits
+
+log = logging.getLogger(__name__)
+
+Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+
+BACKLOG = 512
+
+
+class ListenError(Exception):
+    """The server cannot listen as told. The message is one line for the user."""
+
+
+class Listener:
+    """Open at *address*; `serve` answers with *app* until told to stop.
+
+    *address* is ``"ADDRESS:PORT"``, port 0 for any. Raises `ListenError`.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        limits: Limits,
+        clients: Clients,
+        tls_cert: str | None = None,
+        tls_key: str | None = None,
+    ) -> None:
+        if (tls_cert is None) != (tls_key is None):
+            raise ListenError("a certificate and its key go together")
+        _check(address)
+        self._limits = limits
+        self._clients = clients
+        self._config = _config(address, limits, tls_cert, tls_key)
+        try:
+            self._trust = self._config.create_ssl_context()
+        except (OSError, ssl.SSLError) as exc:
+            raise ListenError(
+                f"cannot use certificate {tls_cert} and key {tls_key}: {exc}"
+            ) from exc
+        try:
+            sockets = self._config.create_sockets()
+            self._sockets = [*sockets.secure_sockets, *sockets.insecure_sockets]
+            for sock in self._sockets:
+                # Inherited by the connections: ends those that do not read.
+                milliseconds = int(limits.unread_seconds * 1000)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+                sock.listen(BACKLOG)
+        except OSError as exc:
+            raise ListenError(f"cannot listen at {address}: {exc.strerror or exc}") from exc
+        self._open = 0
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        host, port = self._sockets[0].getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        return f"{'https' if self._trust else 'http'}://{shown}:{port}/"
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return self._open
+
+    async def serve(
+        self,
+        app: ASGIFramework,
+        *,
+        stop: trio.Event,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Answer until *stop*, then let what is under way end within the limit."""
+        context = WorkerContext(None)
+        wrapped = wrap_app(app, self._limits.question_bytes, "asgi")
+        handler = partial(self._connection, partial(TCPServer, wrapped, self._config, context))
+        async with trio.open_nursery() as connections:
+            async with trio.open_nursery() as accepting:
+                accepting.start_soon(
+                    partial(
+                        trio.serve_listeners,
+                        handler,
+                        self._listeners(),
+                        handler_nursery=connections,
+                    )
+                )
+                task_status.started()
+                await stop.wait()
+                accepting.cancel_scope.cancel()
+            await context.terminated.set()
+            connections.cancel_scope.deadline = trio.current_time() + self._limits.shutdown_seconds
+
+    def _listeners(self) -> list[trio.SocketListener | trio.SSLListener[trio.SocketStream]]:
+        plain = [
+            trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in self._sockets
+        ]
+        if self._trust is None:
+            return list(plain)
+        return [trio.SSLListener(each, self._trust, https_compatible=True) for each in plain]
+
+    async def _connection(self, server: partial[TCPServer], stream: Stream) -> None:
+        if self._open >= self._limits.connections:
+            await trio.aclose_forcefully(stream)
+            return
+        self._open += 1
+        try:
+            with self._clients.holding(
+                "connection", _peer(stream), self._limits.connections_per_client
+            ):
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._watch, stream)
+                    await server(ConnectionState({}), stream)
+                    nursery.cancel_scope.cancel()
+        except Refused:
+            pass  # too many of one client; closing is the answer
+        except Exception as exc:  # noqa: BLE001 - one connection's error is not the server's
+            # Its text may quote the client.
+            log.info("a connection ended by %s", type(exc).__name__)
+        finally:
+            self._open -= 1
+            await trio.aclose_forcefully(stream)
+
+    async def _watch(self, stream: Stream) -> None:
+        """Close a connection that has had its time; hypercorn's sending is shielded."""
+        await trio.sleep(self._limits.connection_seconds)
+        await trio.aclose_forcefully(stream)
+
+
+def _config(
+    address: str, limits: Limits, tls_cert: str | None, tls_key: str | None
+) -> hypercorn.Config:
+    config = hypercorn.Config()
+    config.bind = [address]
+    config.certfile, config.keyfile = tls_cert, tls_key
+    # Its logs would say who asked and, in tracebacks, for what.
+    config.accesslog = config.errorlog = None
+    config.include_server_header = False
+    config.ssl_handshake_timeout = limits.head_seconds
+    config.keep_alive_timeout = limits.head_seconds
+    config.read_timeout = limits.silence_seconds  # type: ignore[assignment]  # a float does
+    config.h11_max_incomplete_size = limits.head_bytes
+    config.h2_max_header_list_size = limits.head_bytes
+    config.h2_max_concurrent_streams = limits.streams
+    return config
+
+
+def _check(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    try:
+        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        good = port.isascii() and port.isdecimal() and int(port) < 65536
+    except ValueError:
+        good = False
+    if not good:
+        raise ListenError(f"{address!r} is not ADDRESS:PORT, such as 0.0.0.0:8443 or [::]:8443")
+
+
+def _peer(stream: Stream) -> str:
+    transport = stream.transport_stream if isinstance(stream, trio.SSLStream) else stream
+    try:
+        return client_address(str(transport.socket.getpeername()[0]))
+    except OSError:
+        return ""
+
+
+def client_address(host: str) -> str:
+    """*host* as a socket names it, in its usual form: an IPv4 client of a dual-stack socket
+    is ``::ffff:192.0.2.1`` there."""
+    address = ipaddress.ip_address(host.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(address)

@@ -1,0 +1,146 @@
+"""What a control does with a question: refuse it, find an answer kept, or go and look."""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import msgspec
+import trio
+
+from probe import __version__
+from probe.control import ooni
+from probe.control.cache import Cache, Found
+from probe.control.guard import Clients, Guard, GuardedNetwork, Refused
+from probe.control.limits import Limits
+from probe.control.protocol import (
+    BadMessage,
+    Extra,
+    Greeting,
+    Hello,
+    encode,
+    endpoint,
+    pack,
+    read_question,
+)
+from probe.tools import Tools
+from probe.trace import Trace
+from probe.visit import Known
+from probe.wire.url import URL
+
+log = logging.getLogger(__name__)
+
+SOFTWARE = f"zond {__version__}"
+
+
+class Visit(Protocol):
+    def __call__(
+        self, tools: Tools, trace: Trace, url: str, *, known: Known | None = None
+    ) -> Awaitable[None]: ...
+
+
+class Service:
+    """Answers questions with what *visit* finds through *tools*, within *limits*.
+
+    *asn* tells the AS number of an address (0 unknown). No question, URL or address is
+    logged or kept beyond the cache, which does not know who asked.
+    """
+
+    def __init__(
+        self,
+        tools: Tools,
+        visit: Visit,
+        *,
+        limits: Limits,
+        guard: Guard,
+        clients: Clients,
+        asn: Callable[[str], int],
+    ) -> None:
+        self._tools = replace(tools, net=GuardedNetwork(tools.net, guard, tools.resolvers))
+        self._visit = visit
+        self._limits = limits
+        self._guard = guard
+        self._clients = clients
+        self._asn = asn
+        self._cache = Cache(
+            seconds=limits.cache_seconds,
+            entries=limits.cache_entries,
+            max_bytes=limits.cache_bytes,
+        )
+
+    def greet(self, client: str) -> bytes:
+        """The answer to GET: that this control lives, its clock, and whom it sees."""
+        hello = Hello(software=SOFTWARE, time=self._now(), client_address=client)
+        return encode(Greeting(message="This is a zond control.", x_zond=hello))
+
+    async def answer(self, body: bytes, client: str) -> bytes:
+        """The answer to the question in *body*, asked from *client*. Raises `Refused`."""
+        self._clients.spend(client, self._limits.questions_per_client)
+        try:
+            question = read_question(body)
+            endpoints = [endpoint(text) for text in question.tcp_connect or ()]
+        except BadMessage as exc:
+            raise Refused(400, str(exc)) from exc
+        url = self._guard.check_url(question.http_request, max_length=self._limits.url_length)
+        told = [ip for ip, _ in endpoints if self._guard.may_connect(ip)]
+        told = list(dict.fromkeys(told))[: self._limits.addresses]
+
+        async def look() -> Found:
+            self._clients.spend(f"host {url.host}", self._limits.visits_per_host)
+            return await self._look(url, told)
+
+        found = await self._cache.find(url.text, frozenset(told), look)
+        if question.x_zond is None:
+            return found.summary
+        extra = Extra(
+            software=SOFTWARE,
+            time=self._now(),
+            age=round(trio.current_time() - found.began, 3),
+            client_address=client,
+            complete=found.complete,
+            evidence=msgspec.Raw(found.evidence),
+        )
+        return found.summary[:-1] + b',"x_zond":' + encode(extra) + b"}"
+
+    async def _look(self, url: URL, told: Sequence[str]) -> Found:
+        began = trio.current_time()
+        trace = Trace(vantage="control")
+
+        async def known(at: str, depth: int, addresses: Sequence[str]) -> Sequence[str]:
+            return told if at == url.text else ()
+
+        try:
+            with trio.move_on_after(self._limits.visit_seconds) as time_limit:
+                await self._visit(self._tools, trace, url.text, known=known)
+        except Exception as exc:  # noqa: BLE001 - logged and answered; one visit is not the server
+            # The message of an exception may name what was asked for; its place does not.
+            log.error("a visit failed: %s", "; ".join(_where(exc)))
+            raise Refused(500, "internal error") from None
+        evidence, fitted = pack(trace.records, max_bytes=self._limits.answer_bytes)
+        summary = ooni.summary(
+            url, trace.records, told, asn=self._asn, is_public=self._guard.may_connect
+        )
+        # OONI's programs do not know x_zond, so it is not there unless asked for.
+        fields = {k: v for k, v in msgspec.to_builtins(summary).items() if k != "x_zond"}
+        return Found(
+            told=frozenset(told),
+            began=began,
+            summary=encode(fields),
+            evidence=evidence,
+            complete=fitted and not time_limit.cancelled_caught,
+        )
+
+    def _now(self) -> float:
+        return time.time() + self._tools.clock_offset
+
+
+def _where(exc: BaseException) -> list[str]:
+    if isinstance(exc, BaseExceptionGroup):
+        return [place for inner in exc.exceptions for place in _where(inner)]
+    frames = traceback.extract_tb(exc.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return [f"{type(exc).__name__}{place}"]
