@@ -1,0 +1,230 @@
+"""When the line is called lost, and which measurements its loss spoils."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+from trio.testing import MockClock
+
+from probe.canary import Line
+from probe.config import Canaries
+from probe.evidence import CanaryCheck, Ring
+from probe.failure import Failure
+from tests.probe.fakeline import FakeLine
+
+SITES = {
+    "www.belta.by": ("178.124.1.1", "2a02:2208::1"),
+    "www.mail.by": ("178.124.1.2",),
+    "www.wikipedia.org": ("91.198.174.192", "2a02:ec80::1"),
+    "www.debian.org": ("130.89.148.77", "2001:67c:2564::1"),
+}
+DOMESTIC = {"178.124.1.1", "178.124.1.2", "2a02:2208::1"}
+FOREIGN = {"91.198.174.192", "130.89.148.77", "2a02:ec80::1", "2001:67c:2564::1"}
+GATEWAY = "192.168.1.1"
+
+
+class World:
+    def __init__(self, net: FakeLine) -> None:
+        self.net = net
+        self.reported: list[CanaryCheck] = []
+        self.looks = 0
+
+    async def report(self, checks: list[CanaryCheck]) -> None:
+        await trio.lowlevel.checkpoint()
+        self.looks += 1
+        self.reported += checks
+
+    def line(self, canaries: Canaries | None = None, gateway: str = GATEWAY) -> Line:
+        return Line(
+            self.net,
+            canaries or Canaries(),
+            run_id="r1",
+            report=self.report,
+            gateways=(gateway,) if gateway else (),
+            resolvers=("8.8.8.8",),
+        )
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    async with trio.open_nursery() as nursery:
+        net = FakeLine(nursery, names=dict(SITES))
+        net.hosts = {(ip, 443): None for ips in SITES.values() for ip in ips}
+        yield World(net)
+        nursery.cancel_scope.cancel()
+
+
+def ring_failures(checks: list[CanaryCheck], ring: Ring) -> set[Failure | None]:
+    return {check.failure for check in checks if check.ring == ring}
+
+
+async def test_a_line_that_answers_is_alive_in_every_ring(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        line = w.line()
+        checks = await line.look()
+        assert not line.lost and line.alive == {"home": True, "domestic": True, "foreign": True}
+        # the router refuses, which proves it alive; a site without IPv6 says nothing of it
+        assert {(c.name, c.family, c.failure) for c in checks} == {
+            ("gateway", 4, None),
+            ("www.belta.by", 4, None),
+            ("www.belta.by", 6, None),
+            ("www.mail.by", 4, None),
+            ("www.wikipedia.org", 4, None),
+            ("www.wikipedia.org", 6, None),
+            ("www.debian.org", 4, None),
+            ("www.debian.org", 6, None),
+        }
+        assert w.reported == checks and {c.run_id for c in checks} == {"r1"}
+
+
+async def test_both_outer_rings_silent_is_a_lost_line(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        line = w.line()
+        w.net.silent = DOMESTIC | FOREIGN
+        checks = await line.look()
+        assert line.lost
+        assert ring_failures(checks, "foreign") == {Failure.TIMEOUT}
+        assert ring_failures(checks, "home") == {None}
+
+
+async def test_the_foreign_ring_alone_is_a_finding_not_a_fault(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        line = w.line()
+        w.net.silent = set(FOREIGN)
+        await line.look()
+        assert not line.lost and line.alive["domestic"] and not line.alive["foreign"]
+
+
+async def test_one_canary_that_answers_keeps_the_line(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        line = w.line()
+        w.net.silent = DOMESTIC | FOREIGN - {"130.89.148.77"}
+        await line.look()
+        assert not line.lost
+
+
+async def test_a_router_that_never_answers_loses_nothing(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        line = w.line()
+        w.net.silent = {GATEWAY}
+        checks = await line.look()
+        assert ring_failures(checks, "home") == {Failure.TIMEOUT}
+        assert not line.lost
+
+
+async def test_a_router_that_cannot_be_found_is_named(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        for port in (53, 80, 443):
+            w.net.hosts[GATEWAY, port] = errno.EHOSTUNREACH
+        w.net.silent = DOMESTIC | FOREIGN
+        checks = await w.line().look()
+        assert ring_failures(checks, "home") == {Failure.HOST_UNREACHABLE}
+
+
+async def test_a_dead_resolver_is_not_a_dead_line(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        line = w.line()
+        await line.look()
+        w.net.resolver_works = False
+        checks = await line.look()
+        assert not line.lost
+        sites = [check for check in checks if check.ring != "home"]
+        assert {(c.failure, c.resolver_failure) for c in sites} == {(None, Failure.DNS_TEMPORARY)}
+
+
+async def test_without_any_address_the_canary_fails_as_the_resolver_did(
+    autojump_clock: MockClock,
+) -> None:
+    async with world() as w:
+        w.net.resolver_works = False
+        checks = await w.line(gateway="").look()
+        assert {c.failure for c in checks} == {Failure.DNS_TEMPORARY}
+
+
+async def test_a_canary_at_a_local_address_is_not_visited(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        w.net.names["www.belta.by"] = ("192.168.1.7",)
+        checks = await w.line().look()
+        assert {c.failure for c in checks if c.name == "www.belta.by"} == {Failure.DNS_BOGON}
+        assert not [ip for ip, _ in w.net.connected if ip == "192.168.1.7"]
+
+
+async def test_a_canary_may_be_an_address(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        line = w.line(Canaries(domestic=("178.124.1.1",), foreign=()))
+        checks = await line.look()
+        assert {(c.name, c.failure) for c in checks if c.ring == "domestic"} == {
+            ("178.124.1.1", None)
+        }
+
+
+async def test_without_canaries_nothing_is_ever_lost(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        line = w.line(Canaries(domestic=(), foreign=()), gateway="")
+        assert await line.look() == []
+        assert not line.lost
+
+
+async def test_ipv6_that_leads_nowhere_is_told(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        line = w.line()
+        w.net.silent = {ip for ip in DOMESTIC | FOREIGN if ":" in ip}
+        await line.look()
+        assert line.dead_families() == {6}
+        assert not line.lost
+
+
+async def test_a_loss_spoils_what_it_overlaps_and_nothing_else(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        line = w.line()
+        await line.look()
+        await trio.sleep(10)
+        before = (trio.current_time() - 8, trio.current_time() - 5)
+        await line.look()
+        await trio.sleep(5)
+        during = (trio.current_time() - 1, trio.current_time())
+        w.net.silent = DOMESTIC | FOREIGN
+        await line.look()
+        assert line.held(*before) is True
+        assert line.held(*during) is None  # nobody has looked since
+        w.net.silent = set()
+        await line.look()
+        after = (trio.current_time(), trio.current_time() + 1)
+        await trio.sleep(2)
+        await line.look()
+        assert (line.held(*before), line.held(*during), line.held(*after)) == (True, False, True)
+
+
+async def test_watching_is_closer_while_the_line_is_lost_and_ends_with_patience(
+    autojump_clock: MockClock,
+) -> None:
+    async with world() as w:
+        line = w.line(gateway="")
+        await line.look()
+        start = trio.current_time()
+        w.net.silent = DOMESTIC | FOREIGN
+        await line.watch(period=10, patience=60, after=lambda: None)
+        assert line.lost
+        assert 60 <= trio.current_time() - start < 70
+        assert 7 <= w.looks <= 9  # a look at a silent line takes 5 s, the pause 2
+
+
+async def test_who_waits_goes_on_when_the_line_is_back(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        line = w.line()
+        await line.wait_until_back()  # it was never lost
+        w.net.silent = DOMESTIC | FOREIGN
+        await line.look()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lambda: line.watch(period=10, patience=1000, after=lambda: None))
+            with trio.move_on_after(30) as scope:
+                await line.wait_until_back()
+            assert scope.cancelled_caught
+            w.net.silent = set()
+            with trio.fail_after(10):
+                await line.wait_until_back()
+            nursery.cancel_scope.cancel()
+        assert not line.lost
