@@ -3,28 +3,46 @@
 No look-up leaves the machine: who asks a service about an address tells it what is
 being measured. The answer comes from a MaxMind database, the user's own or the
 table that the package carries (see ``probe/data/README.md``), read through mmap, so
-that it costs the pages that are touched and not the whole file.
+that it costs the pages that are touched and not the whole file. The reader is the
+one in Python: the library's C extension ends the process with a segmentation fault
+on a damaged file (seen with maxminddb 3.2.0), and a database is the user's.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import resources
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import maxminddb
+from maxminddb.reader import Metadata
 
+from probe.addresses import NAT64
 from probe.evidence import AddressInfo
 
 CARRIED = "asn.mmdb"
 MAX_HOLDER = 80  # characters; a name is for reading, and a user's database may hold anything
+MAX_ABOUT = 160
 MAX_KNOWN = 10_000  # addresses remembered; a run meets the same few again and again
 
 UNKNOWN = AddressInfo()
+
+# What the reader raises on damaged bytes: its own error, or what they happen to decode to.
+_DAMAGED = (
+    maxminddb.InvalidDatabaseError,
+    UnicodeDecodeError,
+    TypeError,
+    LookupError,
+    struct.error,
+    OverflowError,
+    RecursionError,
+)
 
 # Where the databases in use put a fact, in the order in which it is believed:
 # GeoLite2 and DB-IP (autonomous_system_*), IPinfo (asn "AS123", as_name or name),
@@ -41,20 +59,24 @@ class AddressBookError(Exception):
 class AddressBook:
     """Answers whose an address is from the database at *path*, else from the carried table.
 
-    *source* is the database's name and the day it was built, for the record of
-    each run. Raises `AddressBookError` where the database cannot be read.
+    *source* is the database's name, the day it was built and what it says of
+    itself, for the record of each run; the carried table names there the sources
+    that its licences ask to name. Raises `AddressBookError` where the database
+    cannot be read.
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._reader = _open(path or Path(str(resources.files("probe") / "data" / CARRIED)))
+        path = path or Path(str(resources.files("probe") / "data" / CARRIED))
         self._known: dict[str, AddressInfo] = {}
-        metadata = self._reader.metadata()
-        self._has_v6 = metadata.ip_version == 6
-        built = datetime.fromtimestamp(metadata.build_epoch, UTC).date()
-        self.source = f"{metadata.database_type} {built.isoformat()}"
+        try:
+            self._reader = maxminddb.open_database(path, maxminddb.MODE_MMAP)
+            self.source = _source(self._reader.metadata())
+            self._has_v6 = self._reader.metadata().ip_version == 6
+        except (OSError, ValueError, *_DAMAGED) as exc:
+            raise AddressBookError(f"cannot read the address database {path}: {exc}") from exc
 
     def lookup(self, ip: str) -> AddressInfo:
-        """Whose *ip* is; `UNKNOWN` where the database does not say.
+        """Whose *ip* is; `UNKNOWN` where the database does not say, or is damaged there.
 
         Raises ValueError for what is no address.
         """
@@ -65,11 +87,16 @@ class AddressBook:
         return known
 
     def _find(self, ip: str) -> AddressInfo:
-        address = ip.partition("%")[0]
-        if ":" in address and not self._has_v6:
+        address = ip_address(ip.partition("%")[0])
+        if address in NAT64:
+            address = IPv4Address(int(address) & 0xFFFFFFFF)
+        if address.version == 6 and not self._has_v6:
             return UNKNOWN
-        row = self._reader.get(address)
-        return _read(row) if isinstance(row, Mapping) else UNKNOWN
+        try:
+            row = self._reader.get(address)
+        except _DAMAGED:
+            return UNKNOWN
+        return address_info(row) if isinstance(row, Mapping) else UNKNOWN
 
     def close(self) -> None:
         self._reader.close()
@@ -86,14 +113,14 @@ class AddressBook:
         self.close()
 
 
-def _open(path: Path) -> maxminddb.Reader:
-    try:
-        return maxminddb.open_database(path)
-    except (OSError, ValueError, maxminddb.InvalidDatabaseError) as exc:
-        raise AddressBookError(f"cannot read the address database {path}: {exc}") from exc
+def _source(metadata: Metadata) -> str:
+    built = datetime.fromtimestamp(metadata.build_epoch, UTC).date()
+    about = _text(metadata.description.get("en", ""), MAX_ABOUT)
+    return f"{_text(metadata.database_type)} {built}" + (f": {about}" if about else "")
 
 
-def _read(row: Mapping[str, object]) -> AddressInfo:
+def address_info(row: Mapping[str, object]) -> AddressInfo:
+    """What a database's *row* says, by whichever of the known names it uses."""
     return AddressInfo(
         asn=next((asn for value in _values(row, _ASN) if (asn := _number(value))), 0),
         holder=next((text for value in _values(row, _HOLDER) if (text := _text(value))), ""),
@@ -112,8 +139,8 @@ def _number(value: object) -> int:
     return number if number < 2**32 else 0
 
 
-def _text(value: object) -> str:
-    return " ".join(value.split())[:MAX_HOLDER] if isinstance(value, str) else ""
+def _text(value: object, longest: int = MAX_HOLDER) -> str:
+    return " ".join(value.split())[:longest] if isinstance(value, str) else ""
 
 
 def _country(value: object) -> str:
