@@ -91,7 +91,7 @@ NETWORK_ERRORS = (OSError, trio.TooSlowError, trio.BrokenResourceError, NetworkF
 
 
 def classify(exc: BaseException) -> Failure:
-    """Name the failure behind *exc*: the deepest one known among its causes.
+    """Name the failure behind *exc*: what a step said itself, else the deepest known cause.
 
     trio and HTTP clients wrap the exception we want: an RST during a handshake
     arrives as ``BrokenResourceError`` *from* ``ConnectionResetError``, a refusal
@@ -100,6 +100,8 @@ def classify(exc: BaseException) -> Failure:
     """
     found = Failure.UNKNOWN
     for link in causes(exc):
+        if isinstance(link, NetworkFailure):
+            return link.failure  # it was raised because the library's word does not fit
         if (known := _classify_one(link)) is not None:
             found = known
     return found
@@ -125,8 +127,6 @@ def causes(exc: BaseException) -> Iterator[BaseException]:
 
 def _classify_one(exc: BaseException) -> Failure | None:
     match exc:
-        case NetworkFailure():
-            return exc.failure
         case trio.TooSlowError():
             return Failure.TIMEOUT
         case socket.gaierror():

@@ -9,6 +9,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
@@ -57,6 +58,8 @@ def read(wire: bytes, *, to: bytes, t: float = 0.0, ip_ttl: int | None = None) -
     wanted = response.question[0].rdtype if response.question else dns.rdatatype.A
     addresses, cnames, ttls, found = [], [], [], False
     for rrset in response.answer:
+        if rrset.rdclass != dns.rdataclass.IN:
+            continue  # an A record of another class holds no IP address
         if rrset.rdtype == dns.rdatatype.CNAME:
             cnames += [rdata.to_text().rstrip(".").lower() for rdata in rrset]
         if rrset.rdtype == wanted:

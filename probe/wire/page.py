@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import zlib
+from itertools import islice
 
 import brotli
 
@@ -41,6 +42,8 @@ class Decoder:
 
     def feed(self, data: bytes) -> bytes:
         """The next bytes of the body. Sets *truncated* at the limit. Raises `UnreadableBody`."""
+        if self.truncated:
+            return b""
         try:
             if self._zlib is not None:
                 out = self._zlib.decompress(data, self.left + 1)
@@ -63,6 +66,8 @@ def title(body: bytes, content_type: str = "") -> str | None:
     if not found:
         return None
     text = html.unescape(_decode(found[1], body, content_type))
+    # Some codecs give lone surrogates, which no document of ours could hold.
+    text = text.encode("utf-8", "replace").decode()
     return " ".join(text.split())[:300]
 
 
@@ -72,7 +77,7 @@ def _decode(text: bytes, body: bytes, content_type: str) -> str:
     charset = declared[1].decode("ascii") if declared else "utf-8"
     try:
         return text.decode(charset, "replace")
-    except LookupError:
+    except (LookupError, ValueError):  # unknown, or a codec such as "idna" that is none for pages
         return text.decode("utf-8", "replace")
 
 
@@ -83,7 +88,7 @@ def sketch(body: bytes) -> str:
     1997): two of them estimate how many triples two pages share. Of a long page the
     first 4,000 words count.
     """
-    tokens = [match[0] for match in zip(_TOKEN.findall(body), range(MAX_TOKENS), strict=False)]
+    tokens = [match[0] for match in islice(_TOKEN.finditer(body), MAX_TOKENS)]
     if not tokens:
         return ""
     shingles = zip(*(tokens[i:] for i in range(min(SHINGLE, len(tokens)))), strict=False)
@@ -94,7 +99,7 @@ def sketch(body: bytes) -> str:
 def similarity(a: str, b: str) -> float:
     """Estimated share of word triples that two pages have in common, 0 to 1, from their sketches.
 
-    0 where either is empty: nothing compared is not the same.
+    0 where either is empty or no sketch: nothing compared is not the same.
     """
     left, right = _hashes(a), _hashes(b)
     if not left or not right:
@@ -104,5 +109,8 @@ def similarity(a: str, b: str) -> float:
 
 
 def _hashes(text: str) -> set[bytes]:
-    raw = bytes.fromhex(text)
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:  # a control may send anything
+        return set()
     return {raw[i : i + 4] for i in range(0, len(raw), 4)}

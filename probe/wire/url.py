@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 import httpx2
 
 MAX_URL = 4096
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # a last label that makes a host an address (WHATWG)
 
 
 class BadURL(ValueError):
@@ -57,7 +59,7 @@ def parse(text: str, *, base: str | None = None) -> URL:
         host = url.raw_host.decode("ascii").lower()
         port = url.port
         target = url.raw_path.decode("ascii")
-    except (httpx2.InvalidURL, UnicodeError, ValueError) as exc:
+    except (httpx2.InvalidURL, ValueError) as exc:
         raise BadURL(str(exc)) from exc
     if url.scheme not in ("http", "https"):
         raise BadURL(f"scheme {url.scheme!r} is neither http nor https")
@@ -68,8 +70,23 @@ def parse(text: str, *, base: str | None = None) -> URL:
         raise BadURL("not a host name")
     if any(c in host for c in " /\\%@<>\"'`{}|^"):
         raise BadURL("not a host name")
+    if ":" not in host and _NUMBER.fullmatch(host.rpartition(".")[2]):
+        _check_address(host)
+    if port is not None and not 0 < port < 65536:
+        raise BadURL(f"no port {port}")
     default = 443 if url.scheme == "https" else 80
     shown = f"[{host}]" if ":" in host else host
     if port is not None and port != default:
         shown += f":{port}"
-    return URL(f"{url.scheme}://{shown}{target}", url.scheme, host, port or default, target)
+    whole = f"{url.scheme}://{shown}{target}"
+    if len(whole) > MAX_URL:  # escaping has made it longer
+        raise BadURL(f"longer than {MAX_URL} characters")
+    return URL(whole, url.scheme, host, port or default, target)
+
+
+def _check_address(host: str) -> None:
+    """Refuse "127.1" and "0x7f000001", which are 127.0.0.1 to a resolver and a browser."""
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError as exc:
+        raise BadURL("no address as people write it") from exc
