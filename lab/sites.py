@@ -20,7 +20,6 @@ import brotli
 
 from lab.certificates import ORDINARY, Certificate
 from lab.text import page_html
-from lab.world import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,7 +259,6 @@ class Site:
     ports: tuple[tuple[int, Literal["http", "https"], Port], ...] = ()
     certificate: Certificate = ORDINARY
     h2: bool = False
-    place: Place = Place.ABROAD
 
     def listeners(self) -> tuple[tuple[int, Literal["http", "https"], Port], ...]:
         """Port, scheme and behaviour of everything that listens."""
