@@ -15,6 +15,7 @@ from typing import Any
 
 import trio
 
+from probe.addresses import is_public
 from probe.evidence import HTTPExchange, TCPConnect, TLSHandshake
 from probe.failure import Failure
 from probe.gate import Gate
@@ -29,7 +30,7 @@ from probe.wire.cookies import Cookies
 from probe.wire.url import URL, parse
 
 MAX_REDIRECTS = 20  # as browsers do
-MAX_ADDRESSES = 10  # measured for one host; more say nothing more
+MAX_ADDRESSES = 10  # measured for one host of our own resolvers', as many of others'
 MAX_HOPS = 30  # URLs in one visit, whatever leads to them
 
 # Tells what others know of a URL: given the URL, its depth and the addresses of its
@@ -88,16 +89,20 @@ class _Visit:
         look_at_443 = not url.tls and url.default_port and not (self.twin and depth == 0)
         async with trio.open_nursery() as nursery:
             tried: set[str] = set()
+            room = {True: MAX_ADDRESSES, False: MAX_ADDRESSES}  # others' must not use up ours
 
             def offer(found: Sequence[str], *, own: bool) -> None:
                 """New addresses of the host: measure those not yet tried."""
                 for ip in found:
                     if not self.tools.usable(ip):
                         continue
+                    if ip not in tried and not room[own]:
+                        continue
                     gate.learn(ip, own=own)
-                    if ip in tried or len(tried) >= MAX_ADDRESSES:
+                    if ip in tried:
                         continue
                     tried.add(ip)
+                    room[own] -= 1
                     nursery.start_soon(self._endpoint, url, depth, ip, url.port, gate)
                     if look_at_443:
                         nursery.start_soon(self._endpoint, url, depth, ip, 443, None)
@@ -111,6 +116,10 @@ class _Visit:
         """Ask everybody for the host's addresses, and the controls about the URL."""
         literal = url.ip_literal
         if literal is not None:
+            if not is_public(literal):
+                # A captive portal or the home router, whose URL may hold the user's
+                # MAC address: nobody outside is to be asked about it.
+                return
             offer([literal], own=True)
             mine: Sequence[str] = [literal]
         else:
@@ -122,7 +131,7 @@ class _Visit:
                 )
             async for found, own in resolution.follow():
                 offer(found, own=own)
-            mine = resolution.addresses
+            mine = [ip for ip in resolution.addresses if is_public(ip)]
         if self.known is not None:
             offer(await self.known(url.text, depth, mine), own=False)
 

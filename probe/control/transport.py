@@ -162,21 +162,30 @@ def _named() -> Iterator[None]:
 
 
 def _name(exc: BaseException) -> Failure:
-    for link in causes(exc):
+    links = list(_behind(exc))
+    for link in links:
         if isinstance(link, ssl.SSLCertVerificationError):
             if link.verify_code in _WRONG_NAME:
                 return Failure.TLS_INVALID_HOSTNAME
             if link.verify_code in _UNKNOWN_ISSUER:
                 return Failure.TLS_UNKNOWN_AUTHORITY
             return Failure.TLS_INVALID_CERTIFICATE
-    known = classify(exc)
-    if known is not Failure.UNKNOWN:
-        return known
+    for link in reversed(links):  # the deepest is the first that happened
+        if (known := classify(link)) is not Failure.UNKNOWN:
+            return known
     if isinstance(exc, httpx2.TimeoutException):
         return Failure.TIMEOUT
     if isinstance(exc, httpx2.RemoteProtocolError) and "isconnected" in str(exc):
         return Failure.EOF
     return Failure.UNKNOWN
+
+
+def _behind(exc: BaseException) -> Iterator[BaseException]:
+    """*exc* and its causes, also those that httpcore2's pool hides by ``raise … from None``."""
+    for link in causes(exc):
+        yield link
+        if isinstance(link.__context__, Exception) and link.__suppress_context__:
+            yield from causes(link.__context__)
 
 
 def _say(exc: BaseException) -> str:

@@ -1,31 +1,58 @@
-"""Our stream as httpcore2 wants one."""
+"""Our stream as httpcore2 wants one, and what its connections raise as network failures."""
 
 from __future__ import annotations
 
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import h2.exceptions
+import h11
 import httpcore2
 import trio
 
+from probe.failure import Failure, NetworkFailure, classify
+
+MAX_RECEIVED = 640 * 1024  # bytes in one exchange: page, headers, and all that is neither
+
 
 class Adapter(httpcore2.AsyncNetworkStream):
-    """A measured stream under an HTTP connection; remembers whether the other side closed."""
+    """A measured stream under an HTTP connection; remembers how the other side left.
+
+    Bounds what it receives: informational responses, pings and empty frames are
+    limited by nobody else.
+    """
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
+        self._unwritable: OSError | trio.BrokenResourceError | None = None
         self.closed_by_peer = False
+        self.received = 0
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         data = bytes(await self._stream.receive_some(max_bytes))
+        if not data and self._unwritable is not None:
+            # A kernel tells of a reset once, to whoever asks first; after that it
+            # looks like an orderly end.
+            raise self._unwritable
         self.closed_by_peer = not data
+        self.received += len(data)
+        if self.received > MAX_RECEIVED:
+            raise NetworkFailure(Failure.UNKNOWN, f"over {MAX_RECEIVED} bytes for one answer")
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if not buffer:
+            return  # HTTP/2 flushes often, mostly nothing
         try:
             await self._stream.send_all(buffer)
+        except ssl.SSLError:
+            raise
         except (OSError, trio.BrokenResourceError) as exc:
-            # A server may answer and close before it has read it all: httpcore2
-            # goes on to read after this one error, and so finds out which it was.
+            # A server may answer and close before it has read it all: over HTTP/1.1
+            # httpcore2 goes on to read after this one error.
+            self._unwritable = exc
             raise httpcore2.WriteError(str(exc)) from exc
 
     async def aclose(self) -> None:
@@ -33,3 +60,29 @@ class Adapter(httpcore2.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return None
+
+    @contextmanager
+    def failures(self, framing: Failure) -> Iterator[None]:
+        """What httpcore2 and its codecs raise inside becomes `NetworkFailure`.
+
+        *framing* names bytes that are not the protocol.
+        """
+        try:
+            yield
+        except httpcore2.WriteError as exc:
+            raise NetworkFailure(classify(exc), str(exc)) from exc
+        except ssl.SSLError as exc:
+            raise NetworkFailure(framing, f"broken TLS record: {exc.reason}") from exc
+        except httpcore2.ConnectionNotAvailable as exc:
+            raise NetworkFailure(Failure.EOF, "the server ended the connection") from exc
+        except (httpcore2.ProtocolError, h2.exceptions.H2Error) as exc:
+            if isinstance(exc.__cause__, h11.LocalProtocolError):
+                raise  # a request that we should not have made
+            if self.closed_by_peer:
+                raise NetworkFailure(Failure.EOF, str(exc)) from exc
+            raise NetworkFailure(framing, f"bad framing: {exc}") from exc
+        except ValueError as exc:
+            if "invalid literal for int()" not in str(exc):
+                raise
+            # httpcore2 reads the ":status" of HTTP/2 unchecked.
+            raise NetworkFailure(framing, "bad framing: the status is no number") from exc

@@ -8,16 +8,18 @@ Chains are verified by OpenSSL, names by service-identity (RFC 6125).
 
 from __future__ import annotations
 
+import hashlib
 import os
 import ssl
 from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
 import service_identity
-import service_identity.cryptography
 from cryptography import x509
 from OpenSSL import crypto
+from service_identity import hazmat
 
 from probe.evidence import CertificateCheck
 from probe.failure import Failure
@@ -27,6 +29,13 @@ from probe.trace import StepFailed, Trace
 _TIME = frozenset({9, 10})  # not yet valid, expired
 _UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21, 22, 24, 27, 79})
 _MAX_TEXT = 200
+# What cryptography raises for a certificate that it cannot read.
+_UNREADABLE = (
+    ValueError,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 class TrustStoreError(Exception):
@@ -52,7 +61,7 @@ class Verifier:
         except crypto.Error as exc:
             raise TrustStoreError(f"no certificate authorities in {file or folder}") from exc
         self.name = Path(file or folder or "").name
-        self._known: dict[tuple[tuple[bytes, ...], str, int], dict[str, Any]] = {}
+        self._known: dict[tuple[bytes, str, int], dict[str, Any]] = {}
 
     def check(self, chain: tuple[bytes, ...], hostname: str, at: float) -> dict[str, Any]:
         """Facts for a `CertificateCheck` of *chain* (DER, leaf first) for *hostname*.
@@ -60,7 +69,8 @@ class Verifier:
         *at* is POSIX seconds. Results are kept for the hour, since the sites of a
         list share certificates and one measurement meets the same one again.
         """
-        key = (chain, hostname, int(at // 3600))
+        digest = hashlib.sha256(b"".join(len(der).to_bytes(4) + der for der in chain)).digest()
+        key = (digest, hostname, int(at // 3600))
         if key not in self._known:
             if len(self._known) > 256:
                 self._known.clear()
@@ -77,7 +87,7 @@ class Verifier:
                 "not_before": leaf.not_valid_before_utc.timestamp(),
                 "not_after": leaf.not_valid_after_utc.timestamp(),
             }
-        except (IndexError, ValueError, crypto.Error) as exc:
+        except (IndexError, crypto.Error, *_UNREADABLE) as exc:
             return _with_problems({}, [(Failure.TLS_INVALID_CERTIFICATE, f"unreadable: {exc}")])
         problems = []
         code, text = self._verify(openssl, at)
@@ -124,16 +134,36 @@ def check_certificate(
 
 
 def _mismatch(leaf: x509.Certificate, hostname: str) -> str | None:
+    wanted = hazmat.IPAddress_ID(hostname) if _is_address(hostname) else hazmat.DNS_ID(hostname)
     try:
-        if _is_address(hostname):
-            service_identity.cryptography.verify_certificate_ip_address(leaf, hostname)
-        else:
-            service_identity.cryptography.verify_certificate_hostname(leaf, hostname)
+        hazmat.verify_service_identity(_names(leaf), [wanted], [])
     except service_identity.VerificationError:
         return "the certificate is for another name"
-    except (service_identity.CertificateError, ValueError) as exc:
-        return f"the certificate names nobody: {exc}"[:_MAX_TEXT]
+    except (x509.ExtensionNotFound, service_identity.CertificateError):
+        return "the certificate names nobody"
+    except _UNREADABLE as exc:
+        return f"the certificate's names are unreadable: {exc}"[:_MAX_TEXT]
     return None
+
+
+def _names(leaf: x509.Certificate) -> list[hazmat.CertificatePattern]:
+    """The names and addresses that *leaf* is for, without those that are none.
+
+    Not by service-identity's own reader: it also parses names of other kinds, with
+    a parser whose errors are many.
+    """
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    patterns: list[hazmat.CertificatePattern] = [
+        hazmat.IPAddressPattern(value)
+        for value in names.get_values_for_type(x509.IPAddress)
+        if isinstance(value, IPv4Address | IPv6Address)
+    ]
+    for name in names.get_values_for_type(x509.DNSName):
+        try:
+            patterns.append(hazmat.DNSPattern.from_bytes(name.encode()))
+        except service_identity.CertificateError:
+            continue
+    return patterns
 
 
 def _is_address(hostname: str) -> bool:

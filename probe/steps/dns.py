@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Any
 
 import httpcore2
@@ -16,7 +17,7 @@ import trio
 
 from probe.evidence import DNSAnswer, DNSExchange
 from probe.failure import Failure, NetworkFailure
-from probe.net import Network
+from probe.net import Datagram, Datagrams, Network
 from probe.steps.adapter import Adapter
 from probe.trace import StepFailed, Trace
 from probe.wire import dns as wire
@@ -26,6 +27,7 @@ RESEND = (1.5, 2.0)  # seconds between sends: UDP loses packets, and one loss is
 LINGER = 0.6  # seconds to listen after the first answer, at least
 MAX_LINGER = 2.0
 MAX_ANSWERS = 8  # datagrams kept for one query
+MAX_DATAGRAMS = 100  # read after the first answer, ours or not
 MAX_MESSAGE = 65535
 
 Heard = Callable[[tuple[str, ...]], None]
@@ -69,7 +71,7 @@ async def udp_lookup(
             began = trace.now()
             sock = await net.open_udp(resolver, 53)
             try:
-                first = await _first_answer(sock, trace, asked)
+                first = await _first_answer(sock, trace, asked, learned)
                 truncated = first.truncated
                 learned["answers"] = (first.message,)
                 if first.failure is not None:
@@ -88,36 +90,43 @@ async def udp_lookup(
         await tcp_lookup(net, trace, resolver, hostname, rdtype, heard=heard, **facts)
 
 
-async def _first_answer(sock: Any, trace: Trace, asked: bytes) -> wire.Answer:
+async def _first_answer(
+    sock: Datagrams, trace: Trace, asked: bytes, learned: dict[str, Any]
+) -> wire.Answer:
+    began = trace.now()
     with trio.fail_after(TIMEOUT):
-        for pause in (*RESEND, TIMEOUT):
+        for times, pause in enumerate((*RESEND, TIMEOUT), 1):
             await sock.send(asked)
+            if times > 1:  # then a second answer may be to the second asking
+                learned["detail"] = f"asked {times} times"
             with trio.move_on_after(pause):
                 while True:
-                    datagram = await sock.receive()
-                    answer = wire.read(
-                        datagram.data, to=asked, t=round(trace.now() - datagram.age, 6),
-                        ip_ttl=datagram.ip_ttl,
-                    )
+                    answer = _read(await sock.receive(), trace, asked, began)
                     if answer is not None:
                         return answer
     raise AssertionError("the deadline is shorter than the pauses")
 
 
 async def _more_answers(
-    sock: Any, trace: Trace, asked: bytes, learned: dict[str, Any]
+    sock: Datagrams, trace: Trace, asked: bytes, learned: dict[str, Any]
 ) -> None:
-    while len(learned["answers"]) < MAX_ANSWERS:
+    began = trace.now()
+    for _ in range(MAX_DATAGRAMS):
         try:
-            datagram = await sock.receive()
+            answer = _read(await sock.receive(), trace, asked, began)
         except OSError:
             return  # an ICMP error after the answer says nothing about the answer
-        answer = wire.read(
-            datagram.data, to=asked, t=round(trace.now() - datagram.age, 6),
-            ip_ttl=datagram.ip_ttl,
-        )
         if answer is not None:
             learned["answers"] += (answer.message,)
+            if len(learned["answers"]) == MAX_ANSWERS:
+                return
+
+
+def _read(datagram: Datagram, trace: Trace, asked: bytes, began: float) -> wire.Answer | None:
+    # The kernel's stamps are by the calendar clock, which may be set while we wait;
+    # nothing arrives before it was asked for.
+    arrived = max(began, trace.now() - datagram.age)
+    return wire.read(datagram.data, to=asked, t=round(arrived, 6), ip_ttl=datagram.ip_ttl)
 
 
 async def tcp_lookup(
@@ -187,7 +196,8 @@ class DoH:
         self._url = httpcore2.URL(url)
         self.resolver = url
         kind = httpcore2.AsyncHTTP2Connection if http2 else httpcore2.AsyncHTTP11Connection
-        self._connection = kind(origin=self._url.origin, stream=Adapter(stream))
+        self._adapter = Adapter(stream)
+        self._connection = kind(origin=self._url.origin, stream=self._adapter)
 
     async def lookup(
         self, trace: Trace, hostname: str, rdtype: str, *, heard: Heard, **facts: Any
@@ -217,16 +227,14 @@ class DoH:
             ],
             content=asked,
         )
-        try:
+        with self._adapter.failures(Failure.DNS_MISBEHAVING):
             response = await self._connection.handle_async_request(request)
             body = b""
-            async for chunk in response.aiter_stream():
-                body += chunk
-                if len(body) > MAX_MESSAGE:
-                    raise NetworkFailure(Failure.DNS_MISBEHAVING, "over 64 KB")
-            await response.aclose()
-        except httpcore2.ProtocolError as exc:
-            raise NetworkFailure(Failure.DNS_MISBEHAVING, str(exc)) from exc
+            async with aclosing(response.aiter_stream()) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) > MAX_MESSAGE:
+                        raise NetworkFailure(Failure.DNS_MISBEHAVING, "over 64 KB")
         if response.status != 200:
             raise NetworkFailure(Failure.DNS_MISBEHAVING, f"HTTP status {response.status}")
         _note(wire.read(body, to=asked, t=trace.now()), learned)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from contextlib import aclosing
 from typing import Any
 
 import httpcore2
@@ -81,14 +82,7 @@ async def http_fetch(
         protocol="h2" if http2 else "http/1.1",
         **facts,
     ) as learned:
-        try:
-            await _exchange(adapter, url, http2, cookies, learned)
-        except httpcore2.ProtocolError as exc:
-            if adapter.closed_by_peer:
-                raise NetworkFailure(Failure.EOF, str(exc)) from exc
-            raise NetworkFailure(Failure.UNKNOWN, f"bad framing: {exc}") from exc
-        except ssl.SSLError as exc:
-            raise NetworkFailure(Failure.UNKNOWN, f"broken TLS record: {exc.reason}") from exc
+        await _exchange(adapter, url, http2, cookies, learned)
     record = trace.records[-1]
     assert isinstance(record, HTTPExchange)
     return record
@@ -112,53 +106,70 @@ async def _exchange(
             scheme=url.scheme.encode(), host=url.host.encode(), port=url.port,
             target=url.target.encode(),
         ),
-        headers=[(name.encode(), value.encode()) for name, value in headers],
+        headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
     )
-    with trio.fail_after(TIMEOUT):
-        response = await connection.handle_async_request(request)
+    try:
+        with trio.fail_after(TIMEOUT), adapter.failures(Failure.UNKNOWN):
+            response = await connection.handle_async_request(request)
+    except trio.TooSlowError as exc:
+        if not adapter.received:
+            raise
+        detail = f"no whole head after {TIMEOUT:g} s, though {adapter.received} bytes came"
+        raise NetworkFailure(Failure.TIMEOUT, detail) from exc
     learned["status"] = response.status
     learned["headers"] = kept = _headers(response.headers)
     _redirect(url, response.status, kept, learned)
-    body = await _body(adapter, response, kept, learned)
-    learned["body"] = body
-    learned["body_length"] = len(body)
-    learned["body_sha256"] = hashlib.sha256(body).hexdigest()
-    if body:
-        learned["title"] = page.title(body, _header(kept, "content-type"))
-        learned["sketch"] = page.sketch(body)
+    pieces: list[bytes] = []
+    try:
+        await _body(adapter, response, _header(kept, "content-encoding"), pieces, learned)
+    finally:
+        # Also where a reset follows: a censor's page and its RST come together.
+        body = b"".join(pieces)
+        learned["body"] = body
+        learned["body_length"] = len(body)
+        learned["body_sha256"] = hashlib.sha256(body).hexdigest()
+        if body:
+            learned["title"] = page.title(body, _header(kept, "content-type"))
+            learned["sketch"] = page.sketch(body)
 
 
 async def _body(
     adapter: Adapter,
     response: httpcore2.Response,
-    headers: tuple[tuple[str, str], ...],
+    encoding: str,
+    pieces: list[bytes],
     learned: dict[str, Any],
-) -> bytes:
-    """What came of the body within its bounds. Why it is not whole goes into *learned*."""
-    decoder = page.Decoder(_header(headers, "content-encoding"), MAX_BODY)
-    pieces: list[bytes] = []
+) -> None:
+    """Add to *pieces* what comes of the body within its bounds, to *learned* why not all.
+
+    Raises what breaks the connection: with the head here, a reset in the body is
+    still a reset of this exchange.
+    """
+    decoder = page.Decoder(encoding, MAX_BODY)
     raw = 0
     learned["body_truncated"] = True
     try:
-        with trio.fail_after(BODY_TIME):
-            async for chunk in response.aiter_stream():
-                raw += len(chunk)
-                pieces.append(decoder.feed(chunk))
-                if decoder.truncated or raw > MAX_BODY:
-                    break
-            else:
-                learned["body_truncated"] = False
+        with trio.fail_after(BODY_TIME), adapter.failures(Failure.UNKNOWN):
+            async with aclosing(response.aiter_stream()) as chunks:
+                async for chunk in chunks:
+                    raw += len(chunk)
+                    pieces.append(decoder.feed(chunk))
+                    if decoder.truncated or raw > MAX_BODY:
+                        break
+                else:
+                    learned["body_truncated"] = False
     except trio.TooSlowError:
         learned["detail"] = f"body still coming after {BODY_TIME:g} s"
     except page.UnreadableBody as exc:
         learned["detail"] = str(exc)
-    except httpcore2.ProtocolError as exc:
-        learned["detail"] = "body cut off" if adapter.closed_by_peer else f"bad framing: {exc}"
-    except (OSError, trio.BrokenResourceError) as exc:
-        # With the head here, a reset in the body is still a reset of this exchange.
-        learned.update(body_length=sum(map(len, pieces)))
-        raise exc
-    return b"".join(pieces)
+    except NetworkFailure as exc:
+        if exc.failure not in (Failure.EOF, Failure.UNKNOWN) or _is_tls(exc):
+            raise
+        learned["detail"] = "body cut off" if exc.failure is Failure.EOF else exc.detail
+
+
+def _is_tls(exc: NetworkFailure) -> bool:
+    return isinstance(exc.__cause__, ssl.SSLError)
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:

@@ -16,7 +16,7 @@ from typing import Any
 import trio
 
 from probe.evidence import TLSHandshake
-from probe.failure import Failure, NetworkFailure
+from probe.failure import NETWORK_ERRORS, Failure, NetworkFailure
 from probe.trace import Trace
 from probe.wire.tls import looks_like_tls, plaintext_alert
 
@@ -25,6 +25,7 @@ ALPN = ("h2", "http/1.1")
 MAX_CHAIN = 10  # certificates kept
 MAX_CERTIFICATE = 64 * 1024  # bytes; also what OpenSSL takes at most is of this order
 _CHUNK = 16 * 1024
+_MAX_IDLE = 128 * 1024  # bytes that bring no data: one record has 16 KB, a few tickets fit too
 _HEAD = 4096  # bytes kept of what came first, to find a plain alert in
 
 
@@ -75,6 +76,7 @@ class TLSStream(trio.abc.Stream):
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Decrypted bytes; empty at the end, whether or not it was announced (RFC 8446, 6.1)."""
+        idle = 0
         while True:
             try:
                 data = self._tls.read(max_bytes or _CHUNK)
@@ -83,6 +85,9 @@ class TLSStream(trio.abc.Stream):
                 raw = await self._transport.receive_some(_CHUNK)
                 if not raw:
                     return b""
+                idle += len(raw)
+                if idle > _MAX_IDLE:
+                    raise NetworkFailure(Failure.UNKNOWN, "TLS records without data") from None
                 self._incoming.write(raw)
             except ssl.SSLZeroReturnError:
                 return b""
@@ -167,9 +172,9 @@ async def tls_handshake(
         stream = TLSStream(transport, sni, tuple(alpn))
         try:
             await stream.handshake()
-        except ssl.SSLError as exc:
+        except NETWORK_ERRORS as exc:
             learned["alert"] = plaintext_alert(stream.head)
-            if not looks_like_tls(stream.head):
+            if isinstance(exc, ssl.SSLError) and not looks_like_tls(stream.head):
                 learned["detail"] = f"what came is not TLS: {exc.reason}"
             raise
         finally:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import urllib.request
 from email.message import Message
 from http.cookiejar import CookieJar
 
 MAX_COOKIES = 50
+_SENDABLE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 class _Response:
@@ -40,4 +42,6 @@ class Cookies:
         """The Cookie header for a request to *url*; empty for none."""
         request = urllib.request.Request(url)
         self._jar.add_cookie_header(request)
-        return request.get_header("Cookie") or ""
+        header = request.get_header("Cookie") or ""
+        # What HTTP/2 carried need not be a header of HTTP/1.1.
+        return header.strip() if _SENDABLE.fullmatch(header) else ""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import httpx2
 
 MAX_URL = 4096
+_HOST = re.compile(r"[a-z0-9._-]+")  # with the underscore, which is in use
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # a last label that makes a host an address (WHATWG)
 
 
@@ -68,10 +69,12 @@ def parse(text: str, *, base: str | None = None) -> URL:
         raise BadURL("no host")
     if len(host) > 253 or any(not 0 < len(label) < 64 for label in host.split(".")):
         raise BadURL("not a host name")
-    if any(c in host for c in " /\\%@<>\"'`{}|^"):
+    if ":" in host:
+        _check_address(ipaddress.IPv6Address, host)
+    elif _NUMBER.fullmatch(host.rpartition(".")[2]):
+        _check_address(ipaddress.IPv4Address, host)
+    elif not _HOST.fullmatch(host):
         raise BadURL("not a host name")
-    if ":" not in host and _NUMBER.fullmatch(host.rpartition(".")[2]):
-        _check_address(host)
     if port is not None and not 0 < port < 65536:
         raise BadURL(f"no port {port}")
     default = 443 if url.scheme == "https" else 80
@@ -84,9 +87,11 @@ def parse(text: str, *, base: str | None = None) -> URL:
     return URL(whole, url.scheme, host, port or default, target)
 
 
-def _check_address(host: str) -> None:
+def _check_address(
+    family: type[ipaddress.IPv4Address | ipaddress.IPv6Address], host: str
+) -> None:
     """Refuse "127.1" and "0x7f000001", which are 127.0.0.1 to a resolver and a browser."""
     try:
-        ipaddress.IPv4Address(host)
+        family(host)
     except ValueError as exc:
         raise BadURL("no address as people write it") from exc

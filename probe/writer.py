@@ -1,0 +1,81 @@
+"""The one writer: what a session learns goes down one channel to here, and to disk.
+
+It writes in batches in a thread, so that a slow card holds up nobody, and soon enough
+that a kill costs less than a second of work. The channel is short: where the disk
+cannot keep up, measuring waits, since memory is not the place to keep evidence.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+import trio
+
+from probe.evidence import CanaryCheck, Measurement, Run
+from probe.store import Store
+
+BATCH = 20  # measurements in a transaction, at most
+WAIT = 0.4  # seconds that a measurement waits for others
+QUEUE = 50  # records on their way
+
+log = logging.getLogger(__name__)
+
+Record = Measurement | CanaryCheck | Run  # a Run: what has been learned of it since
+
+
+class Writer:
+    """Stores what arrives in *store*; tells *stored* of each measurement when it is safe.
+
+    *refused* counts measurements that could not be written down because of a bug.
+    """
+
+    def __init__(self, store: Store, stored: Callable[[Measurement], None]) -> None:
+        self.refused = 0
+        self._store = store
+        self._stored = stored
+        self._thread = trio.CapacityLimiter(1)  # one connection, one thread at a time
+
+    async def run(self, records: trio.MemoryReceiveChannel[Record]) -> None:
+        """Write until every sender is gone. Raises `StoreError`.
+
+        Cancellation does not reach it: what was measured is written down first.
+        """
+        with trio.CancelScope(shield=True):
+            async with records:
+                async for first in records:
+                    batch = [first]
+                    with trio.move_on_after(WAIT):
+                        while len(batch) < BATCH:
+                            try:
+                                batch.append(await records.receive())
+                            except trio.EndOfChannel:
+                                break
+                    safe = await trio.to_thread.run_sync(
+                        partial(self._write, batch), limiter=self._thread
+                    )
+                    for measurement in safe:
+                        self._stored(measurement)
+
+    def _write(self, batch: Sequence[Record]) -> list[Measurement]:
+        measurements = [m for m in batch if isinstance(m, Measurement) and self._writable(m)]
+        if measurements:
+            self._store.append(measurements)
+        if checks := [c for c in batch if isinstance(c, CanaryCheck)]:
+            self._store.append_canaries(checks)
+        for run in batch:
+            if isinstance(run, Run):
+                self._store.update_run(run)
+        return measurements
+
+    def _writable(self, measurement: Measurement) -> bool:
+        """One that cannot be written is a bug, and must not cost those beside it."""
+        try:
+            msgspec.json.encode(measurement)
+        except (TypeError, ValueError):
+            log.exception("the measurement of %s cannot be written down", measurement.url)
+            self.refused += 1
+            return False
+        return True
