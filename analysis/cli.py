@@ -1,0 +1,149 @@
+"""``zond verdicts``: what the stored measurements mean, for people and for programs.
+
+Verdicts go to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from analysis.observations import Observation
+from analysis.rules import RULES_VERSION, Outcome
+from analysis.verdict import Verdict, judge, observations
+from probe.evidence import Run
+from probe.store import Store, StoreError
+
+_COLOURS: dict[Outcome, str] = {
+    "blocked": "bold red",
+    "down": "yellow",
+    "server_side": "magenta",
+    "local_fault": "cyan",
+    "inconclusive": "blue",
+    "not_measured": "dim",
+    "ok": "green",
+}
+_ORDER = tuple(_COLOURS)
+
+
+@click.command()
+@click.option(
+    "--db", required=True, metavar="FILE", type=click.Path(path_type=Path),
+    help="The database that 'zond run' wrote.",
+)
+@click.option(
+    "--run", "which", default="latest", show_default=True, metavar="ID|latest|all",
+    help="Which run to judge; the beginning of an id is enough.",
+)
+@click.option(
+    "--format", "form", default="table", show_default=True,
+    type=click.Choice(["table", "jsonl"]), help="A table for people, or a line of JSON a target.",
+)
+def verdicts(db: Path, which: str, form: str) -> None:
+    """What the stored measurements mean: which sites are blocked here, and how.
+
+    Example: zond verdicts --db zond.db --format jsonl
+    """
+    try:
+        with _opened(db) as store:
+            runs = _chosen(store.runs(), which)
+            rows = [row for run in runs for row in observations(store, run)]
+    except StoreError as exc:
+        raise click.ClickException(str(exc)) from exc
+    judged = judge(rows)
+    if form == "jsonl":
+        for verdict in judged:
+            click.echo(msgspec.json.encode(verdict))
+    else:
+        _print_table(Console(), judged)
+        _print_footer(Console(stderr=True), rows, judged)
+
+
+def _opened(db: Path) -> Store:
+    if not db.exists():
+        raise click.BadParameter(f"there is no file {db}", param_hint="--db")
+    return Store(db)
+
+
+def _chosen(runs: Sequence[Run], which: str) -> list[Run]:
+    """The runs that *which* names."""
+    if which == "all":
+        return list(runs)
+    if which == "latest":
+        return list(runs[-1:])
+    found = [run for run in runs if run.id.startswith(which)]
+    if len(found) != 1:
+        known = "no run" if not found else "more than one run"
+        raise click.BadParameter(f"{known} has an id that begins with {which!r}",
+                                 param_hint="--run")
+    return found
+
+
+def _print_table(console: Console, judged: Sequence[Verdict]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("outcome")
+    table.add_column("mechanisms")
+    table.add_column("target", overflow="fold", ratio=1)
+    table.add_column("category")
+    table.add_column("rule", style="dim")
+    table.add_column("known as", style="dim")
+    ordered = sorted(judged, key=lambda v: (_ORDER.index(v.outcome), v.mechanisms, v.url))
+    last = ""
+    for verdict in ordered:
+        if last not in ("", verdict.outcome):
+            table.add_section()
+        last = verdict.outcome
+        colour = _COLOURS[verdict.outcome]
+        table.add_row(
+            f"[{colour}]{verdict.outcome}[/]",
+            "\n".join(verdict.mechanisms),
+            escape(_printable(verdict.url)),
+            escape(verdict.category),
+            verdict.rules[0],
+            " ".join(verdict.fingerprints),
+        )
+    console.print(table)
+    counts = Counter(verdict.outcome for verdict in judged)
+    summary = "  ".join(
+        f"[{_COLOURS[outcome]}]{counts[outcome]} {outcome}[/]"
+        for outcome in _ORDER
+        if counts[outcome]
+    )
+    console.print(f"\n{summary or 'nothing was measured'}")
+
+
+def _printable(url: str) -> str:
+    """*url* without what could move a terminal's cursor."""
+    return "".join(c if c.isprintable() else "?" for c in url)
+
+
+def _print_footer(
+    console: Console, rows: Sequence[Observation], judged: Sequence[Verdict]
+) -> None:
+    """How far the verdicts can be trusted."""
+    measured = [row for row in rows if row.measured]
+    without = sum(1 for row in measured if row.controls == 0)
+    alone = sum(1 for row in measured if row.controls == 1)
+    told = [f"rules {RULES_VERSION}"]
+    if measured:
+        most = max(row.controls_asked for row in measured)
+        told.append(f"{most} control{'s' if most != 1 else ''} asked")
+    if without:
+        told.append(
+            f"{without} of {len(measured)} targets had no control: most failures stay undecided"
+        )
+    if alone:
+        told.append(f"{alone} of {len(measured)} had one: silence and refusals stay undecided")
+    unreliable = max((row.controls_unreliable for row in measured), default=0)
+    if unreliable:
+        told.append(f"{unreliable} left out: finds down what others reach")
+    if any(verdict.rules[0] == "outer_ring_lost" for verdict in judged):
+        told.append("the foreign Internet was lost for a while, which is a finding of its own")
+    console.print("; ".join(told), style="dim", highlight=False)

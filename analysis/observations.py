@@ -1,0 +1,233 @@
+"""One flat typed row for each target: what the rules read.
+
+Pure: a row is derived from the evidence of one measurement, its run and the run's
+canaries, by the functions of ``analysis.observe``. A field says how this place differs
+from the controls or what surrounds the measurement, never what that means: the rules
+say that. Every field is a scalar, so that the rows are a table in any engine.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+DERIVATION = "2026-11-22"  # of the fields from the evidence; changes with their meaning
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rules know of one target in one run. The annotations are the documentation."""
+
+    # What was measured, by whom
+    run_id: Annotated[str, Meta(description="the run")]
+    measurement_id: Annotated[str, Meta(description="the measurement; empty: none was made")] = ""
+    url: Annotated[str, Meta(description="the target")]
+    category: Annotated[str, Meta(description="Citizen Lab's category code")] = ""
+    measured_at: Annotated[float, Meta(description="start, POSIX seconds; 0: not measured")] = 0.0
+    probe_cc: Annotated[str, Meta(description="country of the probe, ISO 3166")] = "ZZ"
+    probe_asn: Annotated[int, Meta(description="AS of the probe; 0 unknown")] = 0
+    measured: Annotated[bool, Meta(description="there is evidence of the probe's")] = False
+    run_ended: Annotated[str, Meta(description="how the run ended, `Run.ended`")] = ""
+
+    # The controls
+    controls: Annotated[
+        int, Meta(description="controls that answered usefully and are reliable")
+    ] = 0
+    controls_asked: Annotated[int, Meta(description="controls that were asked")] = 0
+    controls_unreliable: Annotated[
+        int, Meta(description="controls left out for their record over the run")
+    ] = 0
+
+    # The surroundings
+    captive_portal: Annotated[bool, Meta(description="a portal answered during the run")] = False
+    home_lost: Annotated[bool, Meta(description="home canaries failed meanwhile")] = False
+    domestic_lost: Annotated[bool, Meta(description="domestic canaries failed meanwhile")] = False
+    domestic_alive: Annotated[bool, Meta(description="a domestic canary answered then")] = False
+    foreign_lost: Annotated[bool, Meta(description="foreign canaries failed meanwhile")] = False
+    resolver_dead: Annotated[
+        bool, Meta(description="the own resolver failed for nearly all canaries meanwhile")
+    ] = False
+    resolver_alive: Annotated[
+        bool, Meta(description="the own resolver answered for a canary meanwhile")
+    ] = False
+
+    # The name: the first on the user's path that does not lead where it should
+    dns_own: Annotated[
+        str,
+        Meta(
+            description="own resolvers: true, lie, bogon, nxdomain, refused, servfail, empty,"
+            " silence, other, unclear (nothing to compare with), none (not asked)"
+        ),
+    ] = "none"
+    dns_controls: Annotated[int, Meta(description="controls that resolved the name")] = 0
+    dns_witnesses: Annotated[
+        int,
+        Meta(
+            description="controls, plus one for an encrypted resolver, that resolve the name"
+            " to addresses which our own resolvers did not give"
+        ),
+    ] = 0
+    dns_proof: Annotated[
+        bool,
+        Meta(
+            description="an address that our own resolvers did not give has a valid certificate"
+            " for the name"
+        ),
+    ] = False
+    dns_injected: Annotated[
+        int, Meta(description="queries whose first answer was forged, as a later one shows")
+    ] = 0
+    dns_all_injected: Annotated[
+        bool, Meta(description="each own UDP exchange that shows `dns_own` was such a query")
+    ] = False
+    dns_intercepted: Annotated[
+        int,
+        Meta(description="public resolvers that lie in the clear while encrypted ones do not"),
+    ] = 0
+    dns_ghost: Annotated[
+        bool, Meta(description="an address for a name that exists nowhere, denied right after")
+    ] = False
+    dns_exists_nowhere: Annotated[
+        bool, Meta(description="neither a control nor an encrypted resolver resolves the name")
+    ] = False
+
+    # The user's path: own resolver, its address, the page, the redirects
+    path_end: Annotated[
+        str,
+        Meta(
+            description="where the path ends: page, or what failed: dns, tcp, tls, certificate,"
+            " http, redirect; nothing: it was not measured to its end"
+        ),
+    ] = "nothing"
+    path_how: Annotated[
+        str,
+        Meta(
+            description="how it failed: silence, refused, unreachable, reset, closed, alert,"
+            " other; a certificate: forged, outdated (our store or clock), bad, unclear; a"
+            " redirect: loop, many, broken, unvouched; dns: as `dns_own`"
+        ),
+    ] = ""
+    path_depth: Annotated[int, Meta(description="redirects until there")] = 0
+    path_contradicted: Annotated[
+        int,
+        Meta(description="controls that succeed there, at an address that is surely the site's"),
+    ] = 0
+    path_elsewhere: Annotated[
+        int, Meta(description="controls that get past this layer there, at any address")
+    ] = 0
+    path_shared: Annotated[
+        int, Meta(description="controls that do not get past this layer there either")
+    ] = 0
+    path_certified: Annotated[
+        bool, Meta(description="the page came over a certificate valid for its name")
+    ] = False
+    path_status: Annotated[int, Meta(description="HTTP status of the page; 0 without one")] = 0
+    path_genuine: Annotated[
+        bool, Meta(description="the page came from an address that is surely the site's")
+    ] = False
+
+    # The page
+    page_match: Annotated[
+        str,
+        Meta(
+            description="likeness with the most like control's page: same, similar, unknown,"
+            " differs; empty: no control's page can be compared"
+        ),
+    ] = ""
+    page_compared: Annotated[int, Meta(description="controls whose page can be compared")] = 0
+    page_differing: Annotated[int, Meta(description="controls with another page")] = 0
+    page_controls_agree: Annotated[
+        bool, Meta(description="the controls' pages are alike among themselves")
+    ] = True
+    page_twin: Annotated[
+        str, Meta(description="likeness with our own page over https; empty: nothing to compare")
+    ] = ""
+    page_twin_backs: Annotated[
+        bool, Meta(description="our own page over https is the page that a control got")
+    ] = False
+    page_richer: Annotated[
+        bool, Meta(description="much longer than any control's page")
+    ] = False
+    page_origin: Annotated[
+        bool,
+        Meta(description="carries the same header of the site's own as the controls' refusals"),
+    ] = False
+    page_status_shared: Annotated[
+        int, Meta(description="controls with the same status, where it is an error")
+    ] = 0
+    page_status_good: Annotated[int, Meta(description="controls with a status below 400")] = 0
+    redirect_unseen: Annotated[
+        int,
+        Meta(
+            description="controls that were answered, and not sent where a redirect in the"
+            " clear sent us, for which nobody vouches"
+        ),
+    ] = 0
+
+    # Contrasts anywhere on the path or at its twin: the most controls that succeed where
+    # we, at an address that is surely the site's, met this
+    tcp_silence: Annotated[int, Meta(description="no answer to SYN")] = 0
+    tcp_refused: Annotated[int, Meta(description="RST to SYN")] = 0
+    tcp_reset: Annotated[int, Meta(description="RST once established, before a word of ours")] = 0
+    tcp_unreachable: Annotated[int, Meta(description="ICMP says unreachable")] = 0
+    tls_silence: Annotated[int, Meta(description="no answer to the ClientHello")] = 0
+    tls_reset: Annotated[int, Meta(description="RST to the ClientHello")] = 0
+    tls_closed: Annotated[int, Meta(description="FIN, or no TLS, to the ClientHello")] = 0
+    tls_alert: Annotated[int, Meta(description="an alert to the ClientHello")] = 0
+    tls_forged: Annotated[int, Meta(description="another certificate, and a bad one")] = 0
+    http_silence: Annotated[int, Meta(description="no answer to the request")] = 0
+    http_reset: Annotated[int, Meta(description="RST to the request")] = 0
+    http_closed: Annotated[int, Meta(description="FIN to the request")] = 0
+    http_blockpage: Annotated[
+        int,
+        Meta(
+            description="in the clear, another page than the controls', who agree; nothing of"
+            " ours vouches for it"
+        ),
+    ] = 0
+    http_blockpage_twin: Annotated[
+        bool, Meta(description="the same, and our own page over https is the controls'")
+    ] = False
+    http_redirect: Annotated[
+        int, Meta(description="as `redirect_unseen`, on the path or at the twin")
+    ] = 0
+    http_redirect_twin: Annotated[
+        bool, Meta(description="the same, and our own page over https is the controls'")
+    ] = False
+    http_altered: Annotated[
+        bool, Meta(description="in the clear, the controls' page with parts changed")
+    ] = False
+
+    # Fingerprints: ids, comma between, empty where none matches
+    fingerprint_redirect: Annotated[str, Meta(description="of a Location in the clear")] = ""
+    fingerprint_page: Annotated[str, Meta(description="of a page that controls did not get")] = ""
+    fingerprint_certificate: Annotated[str, Meta(description="of a bad certificate")] = ""
+    fingerprint_dns: Annotated[
+        str, Meta(description="of an address in an answer that no control was given")
+    ] = ""
+    fingerprint_forged: Annotated[
+        str, Meta(description="of what was served at an address from a lying answer")
+    ] = ""
+    fingerprint_path: Annotated[
+        str, Meta(description="those of the above that the user's path itself met")
+    ] = ""
+    fingerprint_platform: Annotated[
+        str, Meta(description="of the platform's own challenge, refusal or notice, on the path")
+    ] = ""
+    fingerprint_symptom: Annotated[
+        str, Meta(description="of mere symptoms, which confirm nothing")
+    ] = ""
+
+
+def describe() -> dict[str, tuple[str, str]]:
+    """Each field's type and description, in order."""
+    described = {}
+    for column in msgspec.inspect.type_info(Observation).fields:  # type: ignore[attr-defined]
+        kind = column.type
+        about = ""
+        if isinstance(kind, msgspec.inspect.Metadata):
+            about = (kind.extra_json_schema or {}).get("description", "")
+            kind = kind.type
+        described[column.encode_name] = (type(kind).__name__.removesuffix("Type").lower(), about)
+    return described

@@ -1,0 +1,425 @@
+"""The rules, as data: what an observation means.
+
+Each rule is an Ibis expression over the columns of one row (`Observation`), so that one
+definition runs embedded on DuckDB and on any engine that Ibis knows. Two kinds:
+
+- a *mechanism* rule names one way of interfering; all that fire are collected;
+- an *outcome* rule decides; they are ordered, and the first that fires wins.
+
+A rule's id is stored with every verdict: a new meaning gets a new id.
+
+How much it takes. Silence, a refusal or an unreachable network are also what a dead
+site shows: two controls must contradict them. A page or redirect that differs could
+be a whim of one control's network: two, or one control and our own page over a valid
+certificate. A reset or an alert to a name, a forged certificate, a forged answer or a
+known block page are nothing that a site does: one is enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+from ibis import _  # type: ignore[import-untyped]  # Ibis ships no types
+from ibis.common.deferred import Deferred  # type: ignore[import-untyped]
+
+from analysis.fingerprints import source_text
+from analysis.observations import DERIVATION
+
+Outcome = Literal[
+    "ok", "blocked", "down", "server_side", "local_fault", "inconclusive", "not_measured"
+]
+
+STRONG = ["reset", "closed", "alert"]
+WEAK = ["silence", "refused", "unreachable"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """*when* it fires, it gives an *outcome* or names a *mechanism*; *comment* says why."""
+
+    id: str
+    when: Deferred
+    comment: str
+    source: str
+    outcome: Outcome | None = None
+    mechanism: str | None = None
+
+
+def _dns(kind: str) -> Deferred:
+    """Own resolvers say *kind*, and enough others know better.
+
+    Not where each such answer was an injected one: then that is the mechanism.
+    """
+    return (_.dns_own == kind) & DNS_SHOWN & ~_.dns_all_injected
+
+
+# Two who resolve the name otherwise, of which one is a control; or a certificate.
+DNS_SHOWN = ((_.dns_controls >= 1) & (_.dns_witnesses >= 2)) | _.dns_proof
+DNS_BAD = ~_.dns_own.isin(["true", "none", "unclear", "other"])
+# A silent resolver lies only if it speaks at other times.
+DNS_SPEAKS = (_.dns_own != "silence") | _.resolver_alive
+INJECTED = (_.dns_injected > 0) & ((_.dns_controls >= 1) | _.dns_proof)
+REACHED = _.path_end == "page"
+
+MECHANISMS: tuple[Rule, ...] = (
+    Rule(
+        "dns_nxdomain", _dns("nxdomain"), mechanism="dns.nxdomain",
+        comment="Own resolvers deny a name that others resolve.",
+        source="OONI QA 9, 11",
+    ),
+    Rule(
+        "dns_refused", _dns("refused"), mechanism="dns.refused",
+        comment="Own resolvers refuse a name that others resolve.",
+        source="design.md 4",
+    ),
+    Rule(
+        "dns_servfail", _dns("servfail"), mechanism="dns.servfail",
+        comment="Own resolvers fail for a name that others resolve.",
+        source="design.md 4",
+    ),
+    Rule(
+        "dns_empty", _dns("empty"), mechanism="dns.empty",
+        comment="Own resolvers give no address for a name that has some.",
+        source="OONI QA 9",
+    ),
+    Rule(
+        "dns_silence", _dns("silence") & _.resolver_alive, mechanism="dns.silence",
+        comment="Own resolvers do not answer for this name, and do for the canaries.",
+        source="design.md 4",
+    ),
+    Rule(
+        "dns_bogon", (_.dns_own == "bogon") & DNS_SHOWN, mechanism="dns.bogon",
+        comment="Own resolvers give an address that no site can have.",
+        source="OONI QA 10, 12",
+    ),
+    Rule(
+        "dns_substituted",
+        _dns("lie")
+        | (
+            _.dns_own.isin(["lie", "unclear"]) & ~_.dns_all_injected
+            & ((_.fingerprint_dns != "") | (_.fingerprint_forged != ""))
+        ),
+        mechanism="dns.substituted",
+        comment="Own resolvers give an address that nobody vouches for: no certificate, no"
+        " control, no encrypted resolver, no network or page of the site's.",
+        source="Iris (USENIX Security 2017); CERTainty (PoPETs 2023): certificate first",
+    ),
+    Rule(
+        "dns_injected", INJECTED | (_.dns_intercepted > 0) | _.dns_ghost,
+        mechanism="dns.injected",
+        comment="Two answers to one query of which the later is true; an answer to a query"
+        " that went to a resolver which, asked over TLS, says otherwise; an address for a"
+        " name that exists nowhere, denied right after.",
+        source="OONI QA 4, 12-17, 20, 43, 47; GFWatch",
+    ),
+    Rule(
+        "tcp_silence", _.tcp_silence >= 2, mechanism="tcp.silence",
+        comment="Two controls connect where our SYN stays unanswered.",
+        source="OONI QA 42",
+    ),
+    Rule(
+        "tcp_refused", _.tcp_refused >= 2, mechanism="tcp.refused",
+        comment="Two controls connect where our SYN is reset.",
+        source="OONI QA 29, 30",
+    ),
+    Rule(
+        "tcp_unreachable", _.tcp_unreachable >= 2, mechanism="tcp.unreachable",
+        comment="Two controls connect where a router tells us that there is no way.",
+        source="design.md 4",
+    ),
+    Rule(
+        "tcp_reset", _.tcp_reset >= 1, mechanism="tcp.reset",
+        comment="The connection is reset although we said nothing on it.",
+        source="design.md 4; Tor relays in Belarus 2016",
+    ),
+    Rule(
+        "tls_silence_on_name", _.tls_silence >= 2, mechanism="tls.silence",
+        comment="No answer to our ClientHello where two controls complete a handshake.",
+        source="OONI QA 36, 37",
+    ),
+    Rule(
+        "tls_reset_on_name", _.tls_reset >= 1, mechanism="tls.reset",
+        comment="Our ClientHello is answered with a reset where a control completes a handshake.",
+        source="OONI QA 31, 32, 46, 47; Belarus since 2020 (F15)",
+    ),
+    Rule(
+        "tls_closed_on_name", _.tls_closed >= 1, mechanism="tls.closed",
+        comment="Our ClientHello is answered with an end of file, or with what is no TLS.",
+        source="OONI QA 34, 35",
+    ),
+    Rule(
+        "tls_alert_on_name", _.tls_alert >= 1, mechanism="tls.alert",
+        comment="Our ClientHello is answered with an alert where a control completes a handshake.",
+        source="design.md 4",
+    ),
+    Rule(
+        "tls_forged", (_.tls_forged >= 1) | (_.fingerprint_certificate != ""),
+        mechanism="tls.forged",
+        comment="A bad certificate that no control was shown, where controls get a good one; or"
+        " one known to be forged.",
+        source="ooni.md 7.1 E8; F07",
+    ),
+    Rule(
+        "http_silence", _.http_silence >= 2, mechanism="http.silence",
+        comment="No answer to our request where two controls get one.",
+        source="OONI QA 36",
+    ),
+    Rule(
+        "http_reset", _.http_reset >= 1, mechanism="http.reset",
+        comment="Our request is answered with a reset where a control gets a page.",
+        source="OONI QA 18, 31",
+    ),
+    Rule(
+        "http_closed", _.http_closed >= 1, mechanism="http.closed",
+        comment="Our request is answered with an end of file where a control gets a page.",
+        source="OONI QA 34",
+    ),
+    Rule(
+        "http_redirect",
+        (_.fingerprint_redirect != "") | (_.http_redirect >= 2)
+        | ((_.http_redirect >= 1) & _.http_redirect_twin),
+        mechanism="http.redirect",
+        comment="In the clear, sent to a known block page; or to another site where no control"
+        " was sent, nor our own request over TLS, and the page there is another one.",
+        source="ooni.md 7.1 E3, E3b, E3c; F01, F05, F09, F11",
+    ),
+    Rule(
+        "http_blockpage",
+        ((_.fingerprint_page != "") & (_.fingerprint_redirect == "")) | (_.http_blockpage >= 2)
+        | ((_.http_blockpage >= 1) & _.http_blockpage_twin),
+        mechanism="http.blockpage",
+        comment="A known block page; or in the clear another page than the controls agree on,"
+        " by bytes, words, title and the site's own headers.",
+        source="OONI QA 19, 20; ooni.md 7.1 E1, E7; F02, F03, F04, F06, F10, F16",
+    ),
+    Rule(
+        "http_altered", _.http_altered, mechanism="http.altered",
+        comment="In the clear, a page like that of the controls with parts changed, although"
+        " they all got the same bytes.",
+        source="design.md 4",
+    ),
+)
+
+OUTCOMES: tuple[Rule, ...] = (
+    Rule(
+        "planned_without_network",
+        ~_.measured & _.run_ended.isin(["captive_portal", "no_network", "wrong_clock"]),
+        outcome="local_fault",
+        comment="The run ended for want of a network before this target's turn.",
+        source="design.md 4",
+    ),
+    Rule(
+        "planned_only", ~_.measured, outcome="not_measured",
+        comment="On the list, and never measured.",
+        source="design.md 4",
+    ),
+    Rule(
+        "page_over_certificate",
+        REACHED & _.path_certified & (_.path_status < 400) & (_.fingerprint_platform == ""),
+        outcome="ok",
+        comment="The page came over a certificate valid for its name, by redirects that somebody"
+        " vouches for. That needs no control, and no canary can contradict it.",
+        source="OONI QA 8, 15, 41; ooni.md 7.1 E3 for the redirects",
+    ),
+    Rule(
+        "captive_portal", _.captive_portal, outcome="local_fault",
+        comment="A portal answers in the place of sites.",
+        source="design.md 3.9",
+    ),
+    Rule(
+        "line_lost", _.home_lost | (_.domestic_lost & _.foreign_lost), outcome="local_fault",
+        comment="The router, or everything beyond it, was gone meanwhile.",
+        source="design.md 3.9; ooni.md 7.1 E10",
+    ),
+    Rule(
+        "own_resolver_dead",
+        _.resolver_dead & ~_.dns_own.isin(["true", "lie", "bogon"]), outcome="local_fault",
+        comment="The own resolver failed for this name as it did for nearly every canary's.",
+        source="design.md 4",
+    ),
+    Rule(
+        "outer_ring_lost", _.foreign_lost, outcome="inconclusive",
+        comment="Nothing foreign was reachable meanwhile, while the inner rings were: a finding"
+        " of its own (a shutdown), and none about this target.",
+        source="design.md 3.9",
+    ),
+    Rule(
+        "platform_challenge", REACHED & (_.fingerprint_platform != ""), outcome="server_side",
+        comment="A challenge, refusal or notice of the site's own platform.",
+        source="OONI QA 5; probe issue 2661; F17",
+    ),
+    Rule(
+        "fingerprint_on_path", _.fingerprint_path != "", outcome="blocked",
+        comment="The user's path leads to a known block page, forged address or certificate,"
+        " which no control was shown.",
+        source="regime fingerprints F01-F18",
+    ),
+    Rule(
+        "ghost_answer", _.dns_ghost, outcome="blocked",
+        comment="The name exists nowhere, yet the network answers for it: somebody injects.",
+        source="OONI QA 16, 17",
+    ),
+    Rule(
+        "server_refuses_us",
+        REACHED & _.path_certified & (_.path_status >= 400) & (_.page_status_good >= 1)
+        & (_.page_status_shared == 0),
+        outcome="server_side",
+        comment="An error status over a valid certificate, where controls get a page: the site"
+        " refuses this country, network or client.",
+        source="OONI QA 6",
+    ),
+    Rule(
+        "server_broken",
+        REACHED & (_.path_status >= 500) & (_.page_status_shared >= 1)
+        & (_.page_status_good == 0),
+        outcome="down",
+        comment="The same server error for every control that got an answer.",
+        source="design.md 4",
+    ),
+    Rule(
+        "error_page_over_certificate",
+        REACHED & _.path_certified & (_.path_status >= 400), outcome="ok",
+        comment="The site's own error page, the same for controls or with none to compare: the"
+        " way to it is free.",
+        source="OONI QA 8",
+    ),
+    Rule(
+        "same_page", REACHED & _.page_match.isin(["same", "similar"]), outcome="ok",
+        comment="In the clear, the page that a control gets.",
+        source="OONI QA 14, 40",
+    ),
+    Rule(
+        "same_page_as_twin", REACHED & _.page_twin.isin(["same", "similar"]),
+        outcome="ok",
+        comment="In the clear, the page that we ourselves get over a valid certificate, whatever"
+        " the controls get: they may be shut out.",
+        source="ooni.md 7.1 E4, E5",
+    ),
+    Rule(
+        "controls_refused",
+        REACHED & _.page_origin & (_.path_status < 400) & ~DNS_BAD, outcome="ok",
+        comment="In the clear, a page with the header of the site's own that it also sends to"
+        " the controls which it refuses.",
+        source="ooni.md 7.1 E5",
+    ),
+    Rule(
+        "lying_answer",
+        DNS_BAD & DNS_SPEAKS & (DNS_SHOWN | INJECTED) & ~_.dns_exists_nowhere, outcome="blocked",
+        comment="Own resolvers deny the name or lead elsewhere, and enough others know better.",
+        source="OONI QA 4, 9-13, 33, 43; ooni.md 7.1 E2",
+    ),
+    Rule(
+        "redirect_unseen",
+        ((_.redirect_unseen >= 2) | ((_.redirect_unseen >= 1) & _.page_twin_backs))
+        & ~_.page_richer,
+        outcome="blocked",
+        comment="In the clear, sent to a site where nobody else is sent, to another page.",
+        source="ooni.md 7.1 E3",
+    ),
+    Rule(
+        "page_of_somebody_else",
+        REACHED & ~_.path_certified & (_.page_match == "differs")
+        & ((_.http_blockpage >= 2) | ((_.http_blockpage >= 1) & _.http_blockpage_twin)),
+        outcome="blocked",
+        comment="In the clear, another page than the one that the controls agree on.",
+        source="OONI QA 19, 20; ooni.md 7.1 E1, E7",
+    ),
+    Rule(
+        "certificate_forged",
+        (_.path_end == "certificate") & (_.path_how == "forged") & (_.path_contradicted >= 1),
+        outcome="blocked",
+        comment="A bad certificate here that no control was shown.",
+        source="ooni.md 7.1 E8",
+    ),
+    Rule(
+        "cut_off_here",
+        _.path_end.isin(["tcp", "tls", "http"]) & _.path_how.isin(STRONG)
+        & (_.path_contradicted >= 1),
+        outcome="blocked",
+        comment="Reset, closed or alerted here and not for a control, at the site's own address.",
+        source="OONI QA 18, 31, 32, 34, 35, 46",
+    ),
+    Rule(
+        "silent_here",
+        _.path_end.isin(["tcp", "tls", "http"]) & _.path_how.isin(WEAK)
+        & (_.path_contradicted >= 2),
+        outcome="blocked",
+        comment="Silent, refused or unreachable here and not for two controls, at the site's own"
+        " address.",
+        source="OONI QA 29, 30, 36, 37, 42",
+    ),
+    Rule(
+        "trust_store_outdated",
+        (_.path_end == "certificate") & (_.path_how == "outdated"), outcome="local_fault",
+        comment="A control finds this very certificate good: our authorities or our clock are"
+        " out of date.",
+        source="design.md 3.13",
+    ),
+    Rule(
+        "redirect_broken_for_us",
+        (_.path_end == "redirect") & (_.path_how == "broken") & (_.path_elsewhere >= 1),
+        outcome="server_side",
+        comment="The server sends us, and not the controls, to what is no address.",
+        source="OONI QA 27, 28",
+    ),
+    Rule(
+        "redirect_endless",
+        (_.path_end == "redirect") & _.path_how.isin(["loop", "many", "broken"])
+        & (_.path_shared >= 1) & (_.path_elsewhere == 0),
+        outcome="down",
+        comment="Redirects that lead nowhere, for the controls as well.",
+        source="OONI QA 38, 39",
+    ),
+    Rule(
+        "name_exists_nowhere", _.dns_exists_nowhere & (_.dns_injected == 0), outcome="down",
+        comment="No control and no encrypted resolver resolves it. An address from our own"
+        " resolver, if any, is the wildcard of a provider.",
+        source="OONI QA 25, 26, 48, 49",
+    ),
+    Rule(
+        "fails_everywhere",
+        _.path_end.isin(["dns", "tcp", "tls", "certificate", "http"]) & (_.path_shared >= 1)
+        & (_.path_elsewhere == 0),
+        outcome="down",
+        comment="No control gets further either.",
+        source="OONI QA 1-3, 50",
+    ),
+    Rule(
+        "controls_disagree",
+        ((_.path_shared >= 1) & (_.path_elsewhere >= 1)) | ~_.page_controls_agree,
+        outcome="inconclusive",
+        comment="It fails for one control and works for another, or each gets another page.",
+        source="design.md 3.8",
+    ),
+    Rule(
+        "one_control_only",
+        (_.controls == 1) & (_.path_elsewhere + _.page_differing + _.redirect_unseen >= 1),
+        outcome="inconclusive",
+        comment="Only one control contradicts what we saw, and this needs two.",
+        source="design.md 3.8",
+    ),
+    Rule(
+        "no_control", _.controls == 0, outcome="inconclusive",
+        comment="No control answered, and what we saw does not speak for itself.",
+        source="ooni.md 7.1 E9; OONI QA 7",
+    ),
+    Rule(
+        "too_little_evidence", _.measured, outcome="inconclusive",
+        comment="Nothing above is shown.",
+        source="design.md 4",
+    ),
+)
+
+RULES: tuple[Rule, ...] = MECHANISMS + OUTCOMES
+
+
+def _version() -> str:
+    """Changes with any rule, any fingerprint, or the derivation of the fields."""
+    content = "\n".join(f"{r.id}|{r.when!r}|{r.outcome}|{r.mechanism}" for r in RULES)
+    digest = hashlib.sha256(f"{content}\n{source_text()}\n{DERIVATION}".encode())
+    return f"{DERIVATION}-{digest.hexdigest()[:10]}"
+
+
+RULES_VERSION = _version()
