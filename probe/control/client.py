@@ -248,11 +248,21 @@ class ControlClient:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(over, "0.0.0.0")  # noqa: S104 - to connect from, not to listen on
             nursery.start_soon(over, "::")
-        heard.sort(key=lambda said: (said.failure is not None, said.runtime))
+        heard.sort(key=_telling)
         seen = {ip for said in heard for ip in said.client_addresses}
         return msgspec.structs.replace(
             heard[0], client_addresses=tuple(sorted(seen, key=_v4_first))
         )
+
+
+def _telling(said: Introduction) -> tuple[bool, bool, float]:
+    # That there is no such family, here or there, says nothing about the control.
+    no_family = said.failure in (
+        Failure.UNKNOWN,
+        Failure.NETWORK_UNREACHABLE,
+        Failure.ADDRESS_NOT_AVAILABLE,
+    )
+    return said.failure is not None, no_family, said.runtime
 
 
 def _v4_first(ip: str) -> bool:

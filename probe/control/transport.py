@@ -20,6 +20,8 @@ from http.cookiejar import DefaultCookiePolicy
 
 import httpx2
 import msgspec
+import trio
+from socksio.exceptions import SOCKSError
 
 from probe.control.protocol import MAX_ANSWER
 from probe.failure import Failure, NetworkFailure, causes, classify
@@ -38,8 +40,9 @@ _OUT_OF_ORDER = (
     httpx2.InvalidURL,
     httpx2.StreamError,
     OSError,
-    # A proxy that talks rubbish: the SOCKS library asserts, and raises its own.
+    # A proxy that talks rubbish: what understands SOCKS asserts, and raises its own.
     AssertionError,
+    SOCKSError,
 )
 
 
@@ -71,7 +74,7 @@ def make_client(
             verify=context,
             trust_env=False,
             limits=limits,
-            proxy=httpx2.Proxy(proxy, ssl_context=context) if proxy else None,
+            proxy=_proxy(proxy, context) if proxy else None,
             local_address=local_address,
         ),
         trust_env=False,
@@ -82,6 +85,10 @@ def make_client(
     # A cookie would let a control tell one volunteer from another.
     client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     return client
+
+
+def _proxy(url: str, trust: ssl.SSLContext) -> httpx2.Proxy:
+    return httpx2.Proxy(url, ssl_context=trust if url.startswith("https:") else None)
 
 
 def make_trust(urls: Sequence[str]) -> ssl.SSLContext:
@@ -136,16 +143,24 @@ async def _bounded(response: httpx2.Response) -> bytes:
     unpacker = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
     body = bytearray()
     arrived = 0
-    async for chunk in response.aiter_raw():
-        arrived += len(chunk)
-        if unpacker is not None:
-            try:
-                chunk = unpacker.decompress(chunk, MAX_ANSWER + 1 - len(body))
-            except zlib.error as exc:
-                raise NetworkFailure(Failure.JSON_PARSE, "broken gzip") from exc
-        body += chunk
-        if max(arrived, len(body)) > MAX_ANSWER:
-            raise NetworkFailure(Failure.MESSAGE_SIZE, f"longer than {MAX_ANSWER} bytes")
+    trouble: NetworkFailure | None = None
+    # The iterators below are ended from within, by cancellation: left half-way, httpcore2's
+    # would be closed whenever the garbage collector comes by.
+    with trio.CancelScope() as reading:
+        async for chunk in response.aiter_raw():
+            arrived += len(chunk)
+            if trouble is None:
+                try:
+                    body += unpacker.decompress(chunk, MAX_ANSWER + 1) if unpacker else chunk
+                    if max(arrived, len(body)) > MAX_ANSWER:
+                        said = f"longer than {MAX_ANSWER} bytes"
+                        trouble = NetworkFailure(Failure.MESSAGE_SIZE, said)
+                except zlib.error:
+                    trouble = NetworkFailure(Failure.JSON_PARSE, "broken gzip")
+            if trouble is not None:
+                reading.cancel()
+    if trouble is not None:
+        raise trouble
     if unpacker is not None and not unpacker.eof:
         raise NetworkFailure(Failure.EOF, "the gzip ends early")
     return bytes(body)
