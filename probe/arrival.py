@@ -1,0 +1,143 @@
+"""Arriving on a network: everything that is looked at before the first target, at once.
+
+What is found goes into the run's row as facts, to the user as notes, and decides
+whether measuring makes sense at all: behind a captive portal, without a line, or by a
+clock that nobody can correct, every finding would be false.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from probe import environment
+from probe.asn import AddressBook
+from probe.canary import Line
+from probe.clock import MAX_OFF, NOT_BEFORE, Clock, agreed_offset
+from probe.config import PortalCheck
+from probe.control.client import ControlClient
+from probe.control.introduction import Introduction
+from probe.evidence import Run
+from probe.net import Network
+from probe.resolvers import Resolvers
+
+FIRST_LOOKS = 3  # before a line is called dead; a laptop that just woke up needs a moment
+PAUSE = 2.0  # seconds between them
+
+
+@dataclass
+class Arrival:
+    """*facts* are fields of `Run`. *stop* is a value of ``Run.ended`` where nothing can be
+    measured, else empty. *notes* are sentences for the user."""
+
+    line: Line
+    clock: Clock = field(default_factory=Clock)
+    facts: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    stop: str = ""
+
+
+async def arrive(
+    net: Network,
+    controls: ControlClient,
+    checks: Sequence[PortalCheck],
+    line_over: Callable[[Sequence[int]], Line],
+) -> tuple[Arrival, list[Introduction]]:
+    """Look at families, portal, clock, line and controls. *line_over* makes the line's
+    canaries for the families that there are."""
+    ipv4, ipv6 = await environment.families(net)
+    line = line_over([family for family, has in ((4, ipv4), (6, ipv6)) if has])
+    introductions: list[Introduction] = []
+    portals: list[environment.Portal] = []
+
+    async def introduce() -> None:
+        introductions.extend(await controls.introduce())
+
+    async def look_for_portal() -> None:
+        portals.append(await environment.look_for_portal(net, checks))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(introduce)
+        nursery.start_soon(look_for_portal)
+        nursery.start_soon(_first_looks, line)
+
+    found = Arrival(line)
+    for introduction in introductions:
+        if introduction.failure is not None:
+            found.notes.append(
+                f"control {introduction.control} does not answer: {introduction.failure}"
+            )
+    _judge_families(found, ipv4, ipv6)
+    told = [i.clock_offset for i in introductions if i.clock_offset is not None]
+    _judge_clock(found, agreed_offset([*portals[0].offsets, *told]))
+    found.facts["captive_portal"] = portals[0].found
+    if portals[0].found:
+        found.stop = "captive_portal"
+        found.notes.append("a captive portal answers in place of the sites: log in first")
+    elif line.lost or not (ipv4 or ipv6):
+        found.stop = "no_network"
+        found.notes.append("no network: none of the sites answers that always should")
+    return found, introductions
+
+
+async def _first_looks(line: Line) -> None:
+    for _ in range(FIRST_LOOKS - 1):
+        await line.look()
+        if not line.lost:
+            return
+        await trio.sleep(PAUSE)
+    await line.look()
+
+
+def _judge_families(found: Arrival, ipv4: bool, ipv6: bool) -> None:
+    """A route that leads nowhere is no family: half of all findings would be about it."""
+    dead = set() if found.line.lost else found.line.dead_families()
+    if dead:
+        name = "IPv6" if 6 in dead else "IPv4"
+        found.notes.append(f"{name} leads nowhere on this line, and is not measured")
+    found.facts |= {"ipv4": ipv4 and 4 not in dead, "ipv6": ipv6 and 6 not in dead}
+
+
+def _judge_clock(found: Arrival, offset: float | None) -> None:
+    found.facts["clock_offset"] = offset
+    if offset is None and time.time() < NOT_BEFORE:
+        found.stop = "wrong_clock"
+        found.notes.append(
+            "this machine's clock is wrong, and no two servers agree on the time: set it first"
+        )
+    if offset is not None and abs(offset) > MAX_OFF:
+        found.clock = Clock(offset)
+        found.notes.append(
+            f"this machine's clock is {'behind' if offset > 0 else 'ahead'} by"
+            f" {abs(offset) / 3600:.1f} hours; certificates are judged by the servers' time"
+        )
+    found.line.clock = found.clock
+
+
+def judge_network(
+    found: Arrival,
+    before: Run,
+    introductions: Sequence[Introduction],
+    resolvers: Resolvers,
+    book: AddressBook,
+) -> None:
+    """Add whose network this is. A run stays on the network on which it began (*before*)."""
+    own = environment.own_network(introductions, book)
+    if before.probe_asn and own.asn and own.asn != before.probe_asn:
+        found.stop = found.stop or "interrupted"
+        found.notes.append(
+            f"this run began in AS{before.probe_asn} and this is AS{own.asn}: start a new run"
+        )
+    elif own.asn or not before.probe_asn:
+        resolver = environment.resolver_network(resolvers.own, book)
+        found.facts |= {
+            "probe_asn": own.asn,
+            "probe_cc": own.cc,
+            "probe_network": own.holder,
+            "resolver_asn": resolver.asn,
+            "resolver_network": resolver.holder,
+        }

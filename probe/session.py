@@ -1,0 +1,367 @@
+"""A session: targets in, evidence on disk, politely, and nothing lost on the way.
+
+Look around first (families, portal, clock, canaries, controls); then measure from a
+queue with as many workers as the limit allows, each target under its deadline; watch
+the line meanwhile and measure again what a loss of it spoiled. All that is learned
+goes down one channel to one writer.
+
+A run is on disk, with all that it means to measure, before its first packet, so that
+a kill at any moment leaves something that can be resumed. A crash of a nettest costs
+that measurement and is loud; a signal ends the run in order.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+import trio
+
+from probe import __version__, environment
+from probe.arrival import Arrival, arrive, judge_network
+from probe.asn import AddressBook
+from probe.canary import Line
+from probe.clock import Clock
+from probe.config import Config
+from probe.control.client import Control, ControlClient
+from probe.evidence import CanaryCheck, Measurement, Run
+from probe.net import Network, TrioNetwork
+from probe.nettest import Nettest, measure
+from probe.pacing import PacedNetwork, Rates
+from probe.resolvers import Resolvers, system_resolvers
+from probe.steps.certificate import Verifier
+from probe.store import Planned, Refused, Store, StoreError
+from probe.tools import Tools
+from probe.writer import QUEUE, Record, Writer
+from testlists import Target, shuffle
+
+GRACE = 15.0  # seconds beyond a target's deadline, after which it is cut off from outside
+
+log = logging.getLogger(__name__)
+
+Measure = Callable[..., Awaitable[Measurement]]
+
+
+class Reporter(Protocol):
+    """Who is told how it goes. Called on the event loop; must not block."""
+
+    def note(self, text: str) -> None:
+        """Something the user should know, in a sentence."""
+
+    def began(self, run: Run, planned: int, remaining: int) -> None: ...
+
+    def stored(self, measurement: Measurement) -> None:
+        """*measurement* is on disk."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a run is asked to do. *lists* maps list names to their versions (digests)."""
+
+    targets: Sequence[Target]
+    nettests: Sequence[Nettest]
+    refused: Sequence[tuple[str, int, str]] = ()  # list, line, reason
+    lists: dict[str, str] = field(default_factory=dict)
+    seed: int = 0
+    resume: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How it ended. *crashes* counts measurements lost to bugs, *signal* is what ended the
+    run (0: none), *problem* what the user must be told of a failure."""
+
+    run: Run
+    measured: int = 0
+    crashes: int = 0
+    signal: int = 0
+    problem: str = ""
+
+
+async def run_session(
+    config: Config,
+    request: Request,
+    store: Store,
+    reporter: Reporter,
+    *,
+    net: Network | None = None,
+    measure: Measure = measure,
+) -> Result:
+    """Make the run that *request* asks for, or go on with the last one.
+
+    Raises `StoreError`, `probe.asn.AddressBookError` and
+    `probe.steps.certificate.TrustStoreError` where it cannot begin; what goes wrong
+    later is in the result. *net* and *measure* are replaced by tests only.
+    """
+    session = _Session(config, request, store, reporter, net, measure)
+    return await session.run()
+
+
+class _Session:
+    def __init__(
+        self,
+        config: Config,
+        request: Request,
+        store: Store,
+        reporter: Reporter,
+        net: Network | None,
+        measure: Measure,
+    ) -> None:
+        limits = config.limits
+        self.config, self.limits = config, limits
+        self.store, self.reporter, self.measure = store, reporter, measure
+        self.resolvers = _resolvers(config)
+        rates = Rates(**{name: getattr(limits, name) for name in Rates.__struct_fields__})
+        encrypted = {ip for _, ip in (*self.resolvers.dot, *self.resolvers.doh)}
+        self.net = PacedNetwork(net or TrioNetwork(), rates, resolvers=encrypted)
+        self.book = AddressBook(_path(config.asn_database))
+        self.verifier = Verifier(None)
+        self.nettests = {test.name: test for test in request.nettests}
+        self.run_record = self._open_run(request)
+        self.queue = deque(store.remaining(self.run_record.id))
+        self.finished: list[tuple[float, float, Planned]] = []  # the line's fate not known yet
+        self.again: set[tuple[str, str]] = set()  # nettest and URL measured a second time
+        self.measured = self.crashes = self.signal = 0
+        self.problem = ""
+        self.clock = Clock()
+        self.writer = Writer(store, self._stored)
+        self.work = trio.CancelScope()
+        self.signals = trio.CancelScope()
+
+    def _open_run(self, request: Request) -> Run:
+        """The run's row, new or the unfinished one's, with everything it plans."""
+        if request.resume and (run := self.store.unfinished_run()) is not None:
+            return msgspec.structs.replace(run, ended="", ended_at=None)
+        run = Run(
+            id=secrets.token_hex(16),
+            started_at=time.time(),
+            software_version=__version__,
+            seed=request.seed,
+            concurrency=self.limits.concurrency,
+            platform=environment.describe_system(),
+            asn_source=self.book.source,
+            trust_store=self.verifier.name,
+            controls=tuple(control.url for control in self.config.all_controls),
+            lists=request.lists,
+        )
+        targets = {target.url: target for target in reversed(request.targets)}.values()
+        pairs = [(test, t) for t in shuffle(targets, run.seed) for test in request.nettests]
+        planned = [
+            Planned(run_id=run.id, position=position, nettest=test.name, target=target)
+            for position, (test, target) in enumerate(pairs)
+        ]
+        refused = [
+            Refused(run_id=run.id, list_name=name, line=line, reason=reason)
+            for name, line, reason in request.refused
+        ]
+        self.store.begin_run(run, planned, refused)
+        return run
+
+    async def run(self) -> Result:
+        planned = len(self.store.planned(self.run_record.id))
+        self.reporter.began(self.run_record, planned, len(self.queue))
+        self.send, receive = trio.open_memory_channel[Record](QUEUE)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._heed_signals)
+            nursery.start_soon(self._write, receive, nursery.cancel_scope)
+            async with self.send:
+                ended = await self._measure_all()
+                self._learned(ended=ended, ended_at=self.clock.now())
+                await self._send(self.run_record)
+        if self.problem:
+            self._learned(ended="failed")
+        return Result(
+            run=self.run_record,
+            measured=self.measured,
+            crashes=self.crashes + self.writer.refused,
+            signal=self.signal,
+            problem=self.problem,
+        )
+
+    async def _write(
+        self, receive: trio.MemoryReceiveChannel[Record], everything: trio.CancelScope
+    ) -> None:
+        """The writer ends last, and what still runs beside it ends with it."""
+        try:
+            await self.writer.run(receive)
+        except StoreError as exc:
+            self.problem = str(exc)
+            everything.cancel()
+        self.signals.cancel()
+
+    async def _send(self, record: Record) -> None:
+        try:
+            await self.send.send(record)
+        except trio.BrokenResourceError:
+            await trio.sleep_forever()  # the writer has failed; everything is being cancelled
+
+    async def _heed_signals(self) -> None:
+        with self.signals, trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for number in signals:
+                if self.signal:
+                    # The second one means now. The database is consistent at every
+                    # moment, so nothing is needed first.
+                    os._exit(128 + number)
+                self.signal = number
+                self.reporter.note("stopping; what was measured is kept")
+                self.work.cancel()
+
+    async def _measure_all(self) -> str:
+        """Look around, measure, and say how it ended."""
+        ended = "interrupted"
+        named = [Control(name=c.name, url=c.url) for c in self.config.all_controls]
+        with self.work:
+            async with ControlClient(named, proxy=self.config.proxy) as controls:
+                found = await self._arrive(controls)
+                if found.stop:
+                    return found.stop
+                ended = await self._work_through(found.line, controls)
+        return ended
+
+    async def _arrive(self, controls: ControlClient) -> Arrival:
+        found, introductions = await arrive(
+            self.net, controls, self.config.portal_checks, self._line_over
+        )
+        judge_network(found, self.run_record, introductions, self.resolvers, self.book)
+        self.clock = found.clock
+        for note in found.notes:
+            self.reporter.note(note)
+        await self._send(self._learned(**found.facts))
+        return found
+
+    async def _work_through(self, line: Line, controls: ControlClient) -> str:
+        tools = Tools(
+            net=self.net,
+            resolvers=self.resolvers,
+            verifier=self.verifier,
+            ipv4=self.run_record.ipv4,
+            ipv6=self.run_record.ipv6,
+            clock_offset=self.clock.offset,
+            seed=self.run_record.seed,
+        )
+        ended = "no_network"  # unless the queue is worked through before the patience ends
+        async with trio.open_nursery() as nursery:
+
+            async def watch() -> None:
+                await line.watch(
+                    period=self.limits.canary_seconds,
+                    patience=self.limits.offline_seconds,
+                    after=lambda: self._settle(line),
+                )
+                self.reporter.note("the line has been dead for too long: giving up for now")
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(watch)
+            while self.queue:
+                async with trio.open_nursery() as workers:
+                    for _ in range(min(self.limits.concurrency, len(self.queue))):
+                        workers.start_soon(self._worker, line, tools, controls)
+                await line.look()
+                await line.wait_until_back()
+                self._settle(line)
+            ended = "done"
+            nursery.cancel_scope.cancel()
+        return ended
+
+    async def _worker(self, line: Line, tools: Tools, controls: ControlClient) -> None:
+        while self.queue:
+            await line.wait_until_back()
+            if not self.queue:
+                return
+            planned = self.queue.popleft()
+            began = trio.current_time()
+            measurement = await self._measure_one(planned, tools, controls)
+            self.finished.append((began, trio.current_time(), planned))
+            if measurement is not None:
+                await self._send(measurement)
+
+    async def _measure_one(
+        self, planned: Planned, tools: Tools, controls: ControlClient
+    ) -> Measurement | None:
+        deadline = self.limits.target_seconds
+        try:
+            test = self.nettests[planned.nettest]
+            with trio.move_on_after(deadline + GRACE):
+                return await self.measure(
+                    test,
+                    planned.target,
+                    run_id=planned.run_id,
+                    tools=tools,
+                    controls=controls,
+                    book=self.book,
+                    deadline=deadline,
+                )
+            raise TimeoutError(f"did not end {GRACE:g} s after its deadline")
+        except BaseExceptionGroup as group:
+            bugs, others = group.split(Exception)
+            if bugs is not None:
+                self._crashed(planned, bugs)
+            if others is not None:
+                raise others from None
+        except Exception as exc:  # noqa: BLE001 - a nettest's bug costs its own measurement
+            self._crashed(planned, exc)
+        return None
+
+    def _crashed(self, planned: Planned, exc: BaseException) -> None:
+        log.error("%s crashed on %s", planned.nettest, planned.url, exc_info=exc)
+        self.crashes += 1
+
+    def _settle(self, line: Line) -> None:
+        """Queue once more what was measured while the line was lost."""
+        open_still = []
+        for began, ended, planned in self.finished:
+            held = line.held(began, ended)
+            key = (planned.nettest, planned.url)
+            if held is None:
+                open_still.append((began, ended, planned))
+            elif not held and key not in self.again:
+                self.again.add(key)
+                self.queue.append(planned)
+        self.finished = open_still
+
+    def _stored(self, measurement: Measurement) -> None:
+        self.measured += 1
+        self.reporter.stored(measurement)
+
+    def _learned(self, **facts: object) -> Run:
+        self.run_record = msgspec.structs.replace(self.run_record, **facts)
+        return self.run_record
+
+    async def _report(self, checks: list[CanaryCheck]) -> None:
+        for check in checks:
+            await self._send(check)
+
+    def _line_over(self, families: Sequence[int]) -> Line:
+        return Line(
+            self.net,
+            self.config.canaries,
+            run_id=self.run_record.id,
+            report=self._report,
+            gateways=environment.gateways(),
+            resolvers=self.resolvers.public,
+            families=families or (4,),
+            seed=self.run_record.seed,
+        )
+
+
+def _resolvers(config: Config) -> Resolvers:
+    chosen, usual = config.resolvers, Resolvers()
+    return Resolvers(
+        own=system_resolvers() if chosen.own is None else chosen.own,
+        public=usual.public if chosen.public is None else chosen.public,
+        dot=usual.dot if chosen.dot is None else tuple((r.name, r.address) for r in chosen.dot),
+        doh=usual.doh if chosen.doh is None else tuple((r.url, r.address) for r in chosen.doh),
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser() if text else None
