@@ -108,7 +108,7 @@ def classify(exc: BaseException) -> Failure:
 
 
 def causes(exc: BaseException) -> Iterator[BaseException]:
-    """*exc* and everything behind it, outermost first, each once."""
+    """*exc* and what it came from, outermost first, each once."""
     seen: set[int] = set()
     queue: list[BaseException] = [exc]
     while queue:
@@ -122,7 +122,10 @@ def causes(exc: BaseException) -> Iterator[BaseException]:
         if link.__cause__ is not None:
             queue.append(link.__cause__)
         elif link.__context__ is not None and not link.__suppress_context__:
-            queue.append(link.__context__)
+            # What was only being handled meanwhile (an SSLWantReadError while we waited
+            # for bytes) says nothing about an exception that has a name of its own.
+            if _classify_one(link) is None:
+                queue.append(link.__context__)
 
 
 def _classify_one(exc: BaseException) -> Failure | None:
@@ -131,6 +134,8 @@ def _classify_one(exc: BaseException) -> Failure | None:
             return Failure.TIMEOUT
         case socket.gaierror():
             return _BY_GAI.get(exc.errno or 0, Failure.DNS_MISBEHAVING)
+        case ssl.SSLWantReadError() | ssl.SSLWantWriteError():
+            return None  # no failure: OpenSSL asks for more bytes
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
             return Failure.EOF
         case ssl.SSLError():

@@ -59,16 +59,14 @@ class TLSStream(trio.abc.Stream):
     async def handshake(self) -> None:
         while True:
             try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                await self._flush()
-                await self._fill()
+                done = self._handshake_step()
             except ssl.SSLError:
                 await self._flush_quietly()  # our alert, as any client would send it
                 raise
-            else:
-                await self._flush()
+            await self._flush()
+            if done:
                 return
+            await self._fill()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         self._tls.write(data)
@@ -78,22 +76,18 @@ class TLSStream(trio.abc.Stream):
         """Decrypted bytes; empty at the end, whether or not it was announced (RFC 8446, 6.1)."""
         idle = 0
         while True:
-            try:
-                data = self._tls.read(max_bytes or _CHUNK)
-            except ssl.SSLWantReadError:
-                await self._flush()
-                raw = await self._transport.receive_some(_CHUNK)
-                if not raw:
-                    return b""
-                idle += len(raw)
-                if idle > _MAX_IDLE:
-                    raise NetworkFailure(Failure.UNKNOWN, "TLS records without data") from None
-                self._incoming.write(raw)
-            except ssl.SSLZeroReturnError:
-                return b""
-            else:
+            data = self._read(max_bytes or _CHUNK)
+            await self._flush()
+            if data is not None:
                 await trio.lowlevel.checkpoint()
                 return data
+            raw = await self._transport.receive_some(_CHUNK)
+            if not raw:
+                return b""
+            idle += len(raw)
+            if idle > _MAX_IDLE:
+                raise NetworkFailure(Failure.UNKNOWN, "TLS records without data")
+            self._incoming.write(raw)
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._transport.wait_send_all_might_not_block()
@@ -128,6 +122,25 @@ class TLSStream(trio.abc.Stream):
             "chain_sha256": tuple(hashlib.sha256(der).hexdigest() for der in chain),
             "received": self.received,
         }
+
+    # These two are apart so that nothing is awaited while an SSLWantReadError is
+    # handled: it would stand behind every reset and every silence as its context.
+
+    def _handshake_step(self) -> bool:
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def _read(self, max_bytes: int) -> bytes | None:
+        """Decrypted bytes, empty at an announced end, None if more must arrive first."""
+        try:
+            return self._tls.read(max_bytes)
+        except ssl.SSLWantReadError:
+            return None
+        except ssl.SSLZeroReturnError:
+            return b""
 
     async def _fill(self) -> None:
         raw = await self._transport.receive_some(_CHUNK)
