@@ -263,7 +263,7 @@ async def resolve_for(
 
 
 def run_resolvers(
-    resolvers: Iterable[Resolver], zone: Zone, authorities: Authorities, ready: Callable[[], None]
+    ready: Callable[[], None], resolvers: Iterable[Resolver], zone: Zone, authorities: Authorities
 ) -> None:
     """`resolve_for` as the whole of a process; calls *ready* when all of them listen."""
 

@@ -88,7 +88,7 @@ async def serve(
         await trio.sleep_forever()
 
 
-def run_sites(sites: Iterable[Site], authorities: Authorities, ready: Callable[[], None]) -> None:
+def run_sites(ready: Callable[[], None], sites: Iterable[Site], authorities: Authorities) -> None:
     """`serve` as the whole of a process; calls *ready* when all of them listen."""
 
     async def main() -> None:
