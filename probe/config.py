@@ -14,7 +14,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import platformdirs
@@ -115,7 +115,8 @@ class Config(_Section, frozen=True, kw_only=True):
     """All settings. *lists* are files or names of lists that the package carries.
 
     *db* is the database, *asn_database* a MaxMind file to use in place of the carried
-    table, *proxy* the way out to the controls (never used to measure).
+    table, *proxy* the way out to the controls (never used to measure). Targets whose
+    list calls them riskier than *max_risk* are left out.
     """
 
     db: str = ""
@@ -129,6 +130,7 @@ class Config(_Section, frozen=True, kw_only=True):
     limits: Limits = Limits()
     asn_database: str | None = None
     follow_up: bool = True
+    max_risk: Literal["low", "medium", "high"] = "high"
 
     @property
     def database(self) -> Path:
