@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import h11
 import httpcore2
 import trio
 
-from probe.failure import Failure, NetworkFailure, classify
+from probe.failure import Failure, NetworkFailure
 
 MAX_RECEIVED = 640 * 1024  # bytes in one exchange: page, headers, and all that is neither
 
@@ -50,10 +51,11 @@ class Adapter(httpcore2.AsyncNetworkStream):
         except ssl.SSLError:
             raise
         except (OSError, trio.BrokenResourceError) as exc:
-            # A server may answer and close before it has read it all: over HTTP/1.1
-            # httpcore2 goes on to read after this one error.
-            self._unwritable = exc
-            raise httpcore2.WriteError(str(exc)) from exc
+            # A server may answer and close before it has read it all, so go on to read.
+            # EPIPE: it had closed in order before it sent the RST; reading will say so.
+            said = exc if isinstance(exc, OSError) else exc.__cause__
+            if self._unwritable is None and getattr(said, "errno", None) != errno.EPIPE:
+                self._unwritable = exc
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -69,8 +71,6 @@ class Adapter(httpcore2.AsyncNetworkStream):
         """
         try:
             yield
-        except httpcore2.WriteError as exc:
-            raise NetworkFailure(classify(exc), str(exc)) from exc
         except ssl.SSLError as exc:
             raise NetworkFailure(framing, f"broken TLS record: {exc.reason}") from exc
         except httpcore2.ConnectionNotAvailable as exc:

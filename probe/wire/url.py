@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import httpx2
 
 MAX_URL = 4096
+_HOSTLESS = re.compile(r"(?:https?:(?!//[^/\\?#])|//+(?![^/\\?#]))", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9._-]+")  # with the underscore, which is in use
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # a last label that makes a host an address (WHATWG)
 
@@ -53,7 +54,7 @@ def parse(text: str, *, base: str | None = None) -> URL:
     """Read *text*, relative to *base* if given. Raises `BadURL`."""
     if len(text) > MAX_URL:
         raise BadURL(f"longer than {MAX_URL} characters")
-    if base is not None and text.strip().lower() in ("http:", "http://", "https:", "https://"):
+    if _HOSTLESS.match(text.strip()):  # programs differ on what these are relative to
         raise BadURL("no host")
     try:
         url = httpx2.URL(base).join(text.strip()) if base is not None else httpx2.URL(text.strip())
@@ -69,6 +70,8 @@ def parse(text: str, *, base: str | None = None) -> URL:
         raise BadURL("no host")
     if len(host) > 253 or any(not 0 < len(label) < 64 for label in host.split(".")):
         raise BadURL("not a host name")
+    if "%" in host:
+        raise BadURL("not a host name")  # nor may an address name an interface of ours
     if ":" in host:
         _check_address(ipaddress.IPv6Address, host)
     elif _NUMBER.fullmatch(host.rpartition(".")[2]):
