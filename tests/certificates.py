@@ -13,7 +13,7 @@ DAY = datetime.timedelta(days=1)
 
 
 @cache
-def authority(name: str = "good") -> trustme.CA:
+def authority(name: str) -> trustme.CA:
     return trustme.CA(organization_name=name)
 
 
@@ -38,5 +38,5 @@ def server_context(
 def cafile(folder: Path) -> Path:
     """The file to give to a `Verifier`, in *folder*."""
     path = folder / "authorities.pem"
-    authority().cert_pem.write_to_path(path)
+    authority("good").cert_pem.write_to_path(path)
     return path

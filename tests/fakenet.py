@@ -231,7 +231,7 @@ def says(
 async def heard(stream: trio.abc.ReceiveStream, end: bytes = b"\r\n\r\n") -> bytes:
     """A request up to *end*; empty where the client went away before."""
     received = b""
-    while end not in received:
+    while not received or end not in received:
         piece = await stream.receive_some(65536)
         if not piece:
             return b""

@@ -15,7 +15,7 @@ import trio
 
 from probe.failure import Failure, NetworkFailure
 
-MAX_RECEIVED = 640 * 1024  # bytes in one exchange: page, headers, and all that is neither
+MAX_RECEIVED = 400 * 1024  # bytes in one exchange: page, headers, and all that is neither
 
 
 class Adapter(httpcore2.AsyncNetworkStream):

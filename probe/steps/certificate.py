@@ -26,7 +26,7 @@ from probe.failure import Failure
 from probe.trace import StepFailed, Trace
 
 # OpenSSL's X509_V_ERR_* numbers, from x509_vfy.h.
-_TIME = frozenset({9, 10})  # not yet valid, expired
+_TIME = frozenset({9, 10})  # not yet valid, expired: some certificate of the chain
 _UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21, 22, 24, 27, 79})
 _MAX_TEXT = 200
 # What cryptography raises for a certificate that it cannot read.
@@ -90,14 +90,16 @@ class Verifier:
         except (IndexError, crypto.Error, *_UNREADABLE) as exc:
             return _with_problems({}, [(Failure.TLS_INVALID_CERTIFICATE, f"unreadable: {exc}")])
         problems = []
-        code, text = self._verify(openssl, at)
-        if code in _TIME:
+        began, ends = facts["not_before"], facts["not_after"]
+        if not began <= at <= ends:
+            # OpenSSL would not come to this where the authority is unknown, too.
+            text = "certificate is not yet valid" if at < began else "certificate has expired"
             problems.append((Failure.TLS_INVALID_CERTIFICATE, text))
-            within = (facts["not_before"] + facts["not_after"]) / 2
-            code, text = self._verify(openssl, within)  # what else is wrong with it?
+            at = (began + ends) / 2  # what else is wrong with it?
+        code, text = self._verify(openssl, at)
         if code in _UNKNOWN_AUTHORITY:
             problems.append((Failure.TLS_UNKNOWN_AUTHORITY, text))
-        elif code and code not in _TIME:
+        elif code and not (problems and code in _TIME):
             problems.append((Failure.TLS_INVALID_CERTIFICATE, text))
         if (mismatch := _mismatch(leaf, hostname)) is not None:
             problems.append((Failure.TLS_INVALID_HOSTNAME, mismatch))
