@@ -153,6 +153,17 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="carries the same header of the site's own as the controls' refusals"),
     ] = False
+    page_replaced: Annotated[
+        bool,
+        Meta(
+            description="in the clear: the title or the headers of the page that a control and"
+            " we ourselves over https get, byte for byte, and other words"
+        ),
+    ] = False
+    page_own: Annotated[
+        bool,
+        Meta(description="has a title and text of some length, which no other site of the run has"),
+    ] = False
     page_status_shared: Annotated[
         int, Meta(description="controls with the same status, where it is an error")
     ] = 0

@@ -57,7 +57,7 @@ def _dns(kind: str) -> Deferred:
 
 # Two who resolve the name otherwise, of which one is a control; or a certificate.
 DNS_SHOWN = ((_.dns_controls >= 1) & (_.dns_witnesses >= 2)) | _.dns_proof
-DNS_BAD = ~_.dns_own.isin(["true", "none", "unclear", "other"])
+DNS_FINE = _.dns_own.isin(["true", "none", "unclear", "other"])
 # A silent resolver lies only if it speaks at other times.
 DNS_SPEAKS = (_.dns_own != "silence") | _.resolver_alive
 INJECTED = (_.dns_injected > 0) & ((_.dns_controls >= 1) | _.dns_proof)
@@ -72,12 +72,12 @@ MECHANISMS: tuple[Rule, ...] = (
     Rule(
         "dns_refused", _dns("refused"), mechanism="dns.refused",
         comment="Own resolvers refuse a name that others resolve.",
-        source="design.md 4",
+        source="vocabulary of outcomes and mechanisms",
     ),
     Rule(
         "dns_servfail", _dns("servfail"), mechanism="dns.servfail",
         comment="Own resolvers fail for a name that others resolve.",
-        source="design.md 4",
+        source="vocabulary of outcomes and mechanisms",
     ),
     Rule(
         "dns_empty", _dns("empty"), mechanism="dns.empty",
@@ -87,7 +87,7 @@ MECHANISMS: tuple[Rule, ...] = (
     Rule(
         "dns_silence", _dns("silence") & _.resolver_alive, mechanism="dns.silence",
         comment="Own resolvers do not answer for this name, and do for the canaries.",
-        source="design.md 4",
+        source="vocabulary of outcomes and mechanisms",
     ),
     Rule(
         "dns_bogon", (_.dns_own == "bogon") & DNS_SHOWN, mechanism="dns.bogon",
@@ -127,12 +127,12 @@ MECHANISMS: tuple[Rule, ...] = (
     Rule(
         "tcp_unreachable", _.tcp_unreachable >= 2, mechanism="tcp.unreachable",
         comment="Two controls connect where a router tells us that there is no way.",
-        source="design.md 4",
+        source="vocabulary of outcomes and mechanisms",
     ),
     Rule(
         "tcp_reset", _.tcp_reset >= 1, mechanism="tcp.reset",
         comment="The connection is reset although we said nothing on it.",
-        source="design.md 4; Tor relays in Belarus 2016",
+        source="vocabulary of mechanisms; Tor relays in Belarus 2016",
     ),
     Rule(
         "tls_silence_on_name", _.tls_silence >= 2, mechanism="tls.silence",
@@ -152,14 +152,14 @@ MECHANISMS: tuple[Rule, ...] = (
     Rule(
         "tls_alert_on_name", _.tls_alert >= 1, mechanism="tls.alert",
         comment="Our ClientHello is answered with an alert where a control completes a handshake.",
-        source="design.md 4",
+        source="vocabulary of outcomes and mechanisms",
     ),
     Rule(
         "tls_forged", (_.tls_forged >= 1) | (_.fingerprint_certificate != ""),
         mechanism="tls.forged",
         comment="A bad certificate that no control was shown, where controls get a good one; or"
         " one known to be forged.",
-        source="ooni.md 7.1 E8; F07",
+        source="case E8; F07",
     ),
     Rule(
         "http_silence", _.http_silence >= 2, mechanism="http.silence",
@@ -183,7 +183,7 @@ MECHANISMS: tuple[Rule, ...] = (
         mechanism="http.redirect",
         comment="In the clear, sent to a known block page; or to another site where no control"
         " was sent, nor our own request over TLS, and the page there is another one.",
-        source="ooni.md 7.1 E3, E3b, E3c; F01, F05, F09, F11",
+        source="case E3, E3b, E3c; F01, F05, F09, F11",
     ),
     Rule(
         "http_blockpage",
@@ -192,13 +192,13 @@ MECHANISMS: tuple[Rule, ...] = (
         mechanism="http.blockpage",
         comment="A known block page; or in the clear another page than the controls agree on,"
         " by bytes, words, title and the site's own headers.",
-        source="OONI QA 19, 20; ooni.md 7.1 E1, E7; F02, F03, F04, F06, F10, F16",
+        source="OONI QA 19, 20; case E1, E7; F02, F03, F04, F06, F10, F16",
     ),
     Rule(
         "http_altered", _.http_altered, mechanism="http.altered",
         comment="In the clear, a page like that of the controls with parts changed, although"
         " they all got the same bytes.",
-        source="design.md 4",
+        source="vocabulary of outcomes and mechanisms",
     ),
 )
 
@@ -208,12 +208,12 @@ OUTCOMES: tuple[Rule, ...] = (
         ~_.measured & _.run_ended.isin(["captive_portal", "no_network", "wrong_clock"]),
         outcome="local_fault",
         comment="The run ended for want of a network before this target's turn.",
-        source="design.md 4",
+        source="vocabulary of outcomes and mechanisms",
     ),
     Rule(
         "planned_only", ~_.measured, outcome="not_measured",
         comment="On the list, and never measured.",
-        source="design.md 4",
+        source="vocabulary of outcomes and mechanisms",
     ),
     Rule(
         "page_over_certificate",
@@ -221,29 +221,29 @@ OUTCOMES: tuple[Rule, ...] = (
         outcome="ok",
         comment="The page came over a certificate valid for its name, by redirects that somebody"
         " vouches for. That needs no control, and no canary can contradict it.",
-        source="OONI QA 8, 15, 41; ooni.md 7.1 E3 for the redirects",
+        source="OONI QA 8, 15, 41; case E3 for the redirects",
     ),
     Rule(
         "captive_portal", _.captive_portal, outcome="local_fault",
         comment="A portal answers in the place of sites.",
-        source="design.md 3.9",
+        source="design 0001, principle 7",
     ),
     Rule(
         "line_lost", _.home_lost | (_.domestic_lost & _.foreign_lost), outcome="local_fault",
         comment="The router, or everything beyond it, was gone meanwhile.",
-        source="design.md 3.9; ooni.md 7.1 E10",
+        source="design 0001, principle 7; case E10",
     ),
     Rule(
         "own_resolver_dead",
         _.resolver_dead & ~_.dns_own.isin(["true", "lie", "bogon"]), outcome="local_fault",
         comment="The own resolver failed for this name as it did for nearly every canary's.",
-        source="design.md 4",
+        source="vocabulary of outcomes and mechanisms",
     ),
     Rule(
         "outer_ring_lost", _.foreign_lost, outcome="inconclusive",
         comment="Nothing foreign was reachable meanwhile, while the inner rings were: a finding"
         " of its own (a shutdown), and none about this target.",
-        source="design.md 3.9",
+        source="design 0001, principle 7",
     ),
     Rule(
         "platform_challenge", REACHED & (_.fingerprint_platform != ""), outcome="server_side",
@@ -276,7 +276,7 @@ OUTCOMES: tuple[Rule, ...] = (
         & (_.page_status_good == 0),
         outcome="down",
         comment="The same server error for every control that got an answer.",
-        source="design.md 4",
+        source="vocabulary of outcomes and mechanisms",
     ),
     Rule(
         "error_page_over_certificate",
@@ -284,6 +284,12 @@ OUTCOMES: tuple[Rule, ...] = (
         comment="The site's own error page, the same for controls or with none to compare: the"
         " way to it is free.",
         source="OONI QA 8",
+    ),
+    Rule(
+        "page_replaced", REACHED & _.page_replaced, outcome="blocked",
+        comment="In the clear, other words under the title and the head of the page, which a"
+        " control gets in the clear and we ourselves over TLS, the same to the byte.",
+        source="mechanism http.altered",
     ),
     Rule(
         "same_page", REACHED & _.page_match.isin(["same", "similar"]), outcome="ok",
@@ -295,20 +301,30 @@ OUTCOMES: tuple[Rule, ...] = (
         outcome="ok",
         comment="In the clear, the page that we ourselves get over a valid certificate, whatever"
         " the controls get: they may be shut out.",
-        source="ooni.md 7.1 E4, E5",
+        source="case E4, E5",
     ),
     Rule(
         "controls_refused",
-        REACHED & _.page_origin & (_.path_status < 400) & ~DNS_BAD, outcome="ok",
+        REACHED & _.page_origin & (_.path_status < 400) & DNS_FINE, outcome="ok",
         comment="In the clear, a page with the header of the site's own that it also sends to"
         " the controls which it refuses.",
-        source="ooni.md 7.1 E5",
+        source="case E5",
+    ),
+    Rule(
+        "controls_shut_out",
+        REACHED & ~_.path_certified & _.path_genuine & (_.path_status < 400)
+        & (_.controls >= 1) & (_.page_compared == 0) & _.page_own & DNS_FINE,
+        outcome="ok",
+        comment="In the clear, a page with a title and words of its own, from the address that"
+        " controls know, while they are shut out or refused. A block page is short, or shown for"
+        " several sites.",
+        source="case E4; case E5",
     ),
     Rule(
         "lying_answer",
-        DNS_BAD & DNS_SPEAKS & (DNS_SHOWN | INJECTED) & ~_.dns_exists_nowhere, outcome="blocked",
+        ~DNS_FINE & DNS_SPEAKS & (DNS_SHOWN | INJECTED) & ~_.dns_exists_nowhere, outcome="blocked",
         comment="Own resolvers deny the name or lead elsewhere, and enough others know better.",
-        source="OONI QA 4, 9-13, 33, 43; ooni.md 7.1 E2",
+        source="OONI QA 4, 9-13, 33, 43; case E2",
     ),
     Rule(
         "redirect_unseen",
@@ -316,7 +332,7 @@ OUTCOMES: tuple[Rule, ...] = (
         & ~_.page_richer,
         outcome="blocked",
         comment="In the clear, sent to a site where nobody else is sent, to another page.",
-        source="ooni.md 7.1 E3",
+        source="case E3",
     ),
     Rule(
         "page_of_somebody_else",
@@ -324,14 +340,14 @@ OUTCOMES: tuple[Rule, ...] = (
         & ((_.http_blockpage >= 2) | ((_.http_blockpage >= 1) & _.http_blockpage_twin)),
         outcome="blocked",
         comment="In the clear, another page than the one that the controls agree on.",
-        source="OONI QA 19, 20; ooni.md 7.1 E1, E7",
+        source="OONI QA 19, 20; case E1, E7",
     ),
     Rule(
         "certificate_forged",
         (_.path_end == "certificate") & (_.path_how == "forged") & (_.path_contradicted >= 1),
         outcome="blocked",
         comment="A bad certificate here that no control was shown.",
-        source="ooni.md 7.1 E8",
+        source="case E8",
     ),
     Rule(
         "cut_off_here",
@@ -355,7 +371,7 @@ OUTCOMES: tuple[Rule, ...] = (
         (_.path_end == "certificate") & (_.path_how == "outdated"), outcome="local_fault",
         comment="A control finds this very certificate good: our authorities or our clock are"
         " out of date.",
-        source="design.md 3.13",
+        source="design 0001, certificates",
     ),
     Rule(
         "redirect_broken_for_us",
@@ -391,24 +407,24 @@ OUTCOMES: tuple[Rule, ...] = (
         ((_.path_shared >= 1) & (_.path_elsewhere >= 1)) | ~_.page_controls_agree,
         outcome="inconclusive",
         comment="It fails for one control and works for another, or each gets another page.",
-        source="design.md 3.8",
+        source="design 0001, principle 4",
     ),
     Rule(
         "one_control_only",
         (_.controls == 1) & (_.path_elsewhere + _.page_differing + _.redirect_unseen >= 1),
         outcome="inconclusive",
         comment="Only one control contradicts what we saw, and this needs two.",
-        source="design.md 3.8",
+        source="design 0001, principle 4",
     ),
     Rule(
         "no_control", _.controls == 0, outcome="inconclusive",
         comment="No control answered, and what we saw does not speak for itself.",
-        source="ooni.md 7.1 E9; OONI QA 7",
+        source="case E9; OONI QA 7",
     ),
     Rule(
         "too_little_evidence", _.measured, outcome="inconclusive",
         comment="Nothing above is shown.",
-        source="design.md 4",
+        source="vocabulary of outcomes and mechanisms",
     ),
 )
 

@@ -17,7 +17,7 @@ from ibis.backends.duckdb import Backend  # type: ignore[import-untyped]
 
 from analysis.observations import Observation, describe
 from analysis.observe.derive import observe, unmeasured
-from analysis.observe.reliability import reliability
+from analysis.observe.over_run import over_run
 from analysis.rules import OUTCOMES, RULES, RULES_VERSION, Outcome
 from probe.evidence import Run
 from probe.store import Store
@@ -119,18 +119,19 @@ def _utc(at: float) -> str:
 def observations(store: Store, run: Run) -> list[Observation]:
     """The rows of *run*: the latest measurement of each target, and what was only planned.
 
-    Measurements are read twice, one in memory at a time: first for the record of
-    each control over the run, then for the rows. Raises `StoreError`.
+    Measurements are read twice, one in memory at a time: first for what only the whole
+    run shows, then for the rows. Raises `StoreError`.
     """
-    records = reliability(store.measurements(run.id))
-    unreliable = {name for name, record in records.items() if not record.reliable}
+    whole = over_run(store.measurements(run.id))
     canaries = store.canaries(run.id)
     rows: dict[str, Observation] = {
         target.url: unmeasured(run, target.url, target.category)
         for target in store.planned(run.id)
     }
     for measurement in store.measurements(run.id):
-        row = observe(measurement, run, canaries, unreliable=unreliable)
+        row = observe(
+            measurement, run, canaries, unreliable=whole.unreliable, repeated=whole.repeated
+        )
         known = rows.get(measurement.url)
         if known is None or not known.measured or known.measured_at <= row.measured_at:
             rows[measurement.url] = row

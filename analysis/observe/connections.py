@@ -41,16 +41,16 @@ class Contrasts:
 
 
 def contradicting(
-    layer: Layer, host: str, ip: str, port: int, controls: Sequence[Sight]
+    layer: Layer, host: str, ip: str, port: int, controls: Sequence[Sight], *, exactly: bool = False
 ) -> int:
-    """How many *controls* succeed at *layer* where we did not."""
+    """How many *controls* succeed at *layer* where we did not; at *ip* itself if *exactly*."""
     count = 0
     for control in controls:
         slots = control.reached(host, port)
         there = slots.get(ip)
         if there is not None:
             count += there.at(layer) == OK
-        else:
+        elif not exactly:
             count += any(
                 reached.at(layer) == OK
                 for other, reached in slots.items()
@@ -95,18 +95,20 @@ def note_contrasts(
             if broken is None or ip not in facts.genuine:
                 continue
             layer, how = broken
-            count = contradicting(layer, at.host, ip, port, controls)
+            # Where another address of the user's path answers, only the same address counts.
+            partly = how in WEAK and _works_elsewhere(slots, layer, facts)
+            count = contradicting(layer, at.host, ip, port, controls, exactly=partly)
             if layer == "certificate":
                 kind = certificate_kind(at.host, ip, port, reached, controls)
                 into.forged = max(into.forged, count if kind == "forged" else 0)
                 into.outdated = max(into.outdated, 1 if kind == "outdated" else 0)
-            elif how not in WEAK or not _works_elsewhere(slots, layer, facts):
+            else:
                 into.note(f"{layer}_{how}", count)
     _note_pages(into, url, facts, here, controls)
 
 
 def _works_elsewhere(slots: dict[str, Reached], layer: Layer, facts: NameFacts) -> bool:
-    """Whether an address of the user's path does answer: then one silent address is no censor."""
+    """Whether another address of the user's path does answer."""
     path = [ip for ip in facts.own if ip in slots] or list(slots)
     return any(slots[ip].at(layer) == OK for ip in path if ip in facts.genuine)
 

@@ -13,12 +13,13 @@ from analysis.observations import Observation
 from analysis.observe.connections import Contrasts, certificate_kind, note_contrasts
 from analysis.observe.matches import Matches, find_matches
 from analysis.observe.names import NameFacts, name_facts
+from analysis.observe.over_run import first_url, page_marks
 from analysis.observe.pages import PageFacts, likeness, may_be_block_page, page_facts
 from analysis.observe.paths import Names, Path, contradictions, passed, walk
-from analysis.observe.reliability import first_url
 from analysis.observe.sight import LAYERS, Sight, answered, arrange, place
 from analysis.observe.surroundings import surroundings
 from probe.evidence import PROBE, CanaryCheck, ControlQuery, HTTPExchange, Measurement, Run
+from probe.wire.page import SKETCH_SIZE
 
 _LEADS_ON = ("true", "none", "unclear")
 
@@ -29,10 +30,12 @@ def observe(
     canaries: Sequence[CanaryCheck],
     *,
     unreliable: Collection[str] = (),
+    repeated: Collection[str] = (),
 ) -> Observation:
     """The row of *measurement*.
 
-    *canaries* are those of the whole run, *unreliable* the controls to leave out.
+    *canaries* are those of the whole run, *unreliable* the controls to leave out,
+    *repeated* the marks of pages that several sites of the run show (see `over_run`).
     """
     around = surroundings(measurement, run, canaries)
     queries = [e for e in measurement.evidence if isinstance(e, ControlQuery)]
@@ -45,7 +48,7 @@ def observe(
     ]
     controls = [c for c in controls if c.dns or c.endpoints or c.pages]
     here = arrange(measurement.evidence, PROBE, without_ipv6=not around.ipv6)
-    scene = _Scene(measurement, here, controls)
+    scene = _Scene(measurement, here, controls, repeated)
     surrounded = Observation(
         run_id=run.id,
         measurement_id=measurement.id,
@@ -97,9 +100,13 @@ class _Scene:
     """The target, its twin, and what everybody saw of both."""
 
     def __init__(
-        self, measurement: Measurement, here: Sight, controls: Sequence[Sight]
+        self,
+        measurement: Measurement,
+        here: Sight,
+        controls: Sequence[Sight],
+        repeated: Collection[str],
     ) -> None:
-        self.here, self.controls = here, controls
+        self.here, self.controls, self.repeated = here, controls, repeated
         self.asn = _asn(measurement)
         self.names: Names = cache(self._names)
         start = first_url(measurement)
@@ -133,13 +140,12 @@ class _Scene:
 
     def _chain(self, path: Path, other: Path) -> _Chain:
         theirs = [walk(c, path.hops[0]) for c in self.controls]
-        theirs += [
-            walk(c, path.last)
-            for c in self.controls
-            if path.end == "page" and path.last != path.hops[0] and not path.exchanges[-1].tls
-            if c.pages.get(path.last)
-        ]
         facts = page_facts(path, other, self.controls, theirs)
+        if facts.unvouched_at is None and path.exchanges:
+            # Where the way is vouched for, what controls get at its end compares as well.
+            # Never before: a control that is asked for the block page gets it, too.
+            ends = [walk(c, path.last) for c in self.controls if c.pages.get(path.last)]
+            facts = page_facts(path, other, self.controls, [*theirs, *ends])
         if facts.unvouched_at is None:
             return _Chain(path, facts, theirs, ())
         kept = facts.unvouched_at + 1
@@ -203,8 +209,8 @@ class _Scene:
         if path.end in (*LAYERS, "dns", "http"):
             results = [passed(c, path.last, path.end) for c in self.controls]
         elif path.end == "redirect":
-            # Only what controls say of the same chain: no page, and a redirect to blame.
-            ends = [p.end for p in self.main.theirs[: len(self.controls)]]
+            # What controls say of the same chain: it ends in a page, or leads nowhere.
+            ends = [p.end for p in self.main.theirs]
             results = [{"page": True, "redirect": False}.get(end) for end in ends]
         else:
             results = []
@@ -242,6 +248,8 @@ class _Scene:
             "page_twin_backs": main.page.twin_backs,
             "page_richer": main.page.richer,
             "page_origin": main.page.origin,
+            "page_replaced": main.page.replaced and self._in_the_clear(main),
+            "page_own": main.path.page is not None and self._is_own(main.path.page),
             "page_status_shared": main.page.statuses.count(status or 0) if (status or 0) >= 400
             else 0,
             "page_status_good": sum(1 for s in main.page.statuses if s < 400),
@@ -261,6 +269,14 @@ class _Scene:
         if path.end != "page" or path.page is None or path.page.tls:
             return False
         return path.ip in self.names(place(path.last).host).genuine
+
+    def _is_own(self, page: HTTPExchange) -> bool:
+        """Whether *page* has text of some length and a title, and no other site shows it."""
+        return (
+            bool(page.title)
+            and len(bytes.fromhex(page.sketch)) >= 4 * SKETCH_SIZE
+            and not any(mark in self.repeated for mark in page_marks(page))
+        )
 
     def _unlike_theirs(self, chain: _Chain) -> bool:
         page = chain.path.page

@@ -82,7 +82,7 @@ def _in_exchange(
     seen = [e for c in controls for e in c.pages.get(page.url, ())]
     if page.location is not None and all(e.location != page.location for e in seen):
         hits = fingerprints.in_value("location", page.location)
-        if mine:
+        if mine and certified:
             found.platform.update(f.id for f in hits if f.kind == "platform_notice")
         if not certified:
             found.add(hits, found.redirect, on_path=mine, forged=forged)

@@ -42,11 +42,15 @@ _COMMON_HEADERS = frozenset(
 class PageFacts:
     """One path's page against everybody else's.
 
-    *match* is its best likeness with a control's page, empty where none can be
-XX    *altered*: parts were changed. *unvouched_at*: the index of the first redirect in the
-    clear that nobody vouches for, None without one; *unseen* counts controls that
-    were answered there and not sent where we were. *richer*: much more than what controls got.
-    *origin*: it carries the site's own header, which controls were sent with their refusal.
+    *match* is its best likeness with a control's page, empty where none can be compared;
+    *compared* counts those controls, *differing* those with another page; *agree*: their
+    pages are alike among themselves. *twin* is its likeness with our own page over a
+    valid certificate, *twin_backs*: that page of ours is what a control got.
+    *altered*: the page has parts changed, *replaced*: most of it. *unvouched_at* is the
+    index of the first redirect in the clear that nobody vouches for, None without one;
+    *unseen* counts controls that were answered there and not sent where we were.
+    *richer*: much more than controls got. *origin*: it carries the site's own header, which
+    controls were sent with their refusal. *statuses* are those of the controls' pages.
     """
 
     match: str = ""
@@ -56,6 +60,7 @@ XX    *altered*: parts were changed. *unvouched_at*: the index of the first redi
     twin: str = ""
     twin_backs: bool = False
     altered: bool = False
+    replaced: bool = False
     unvouched_at: int | None = None
     unseen: int = 0
     richer: bool = False
@@ -134,6 +139,8 @@ def page_facts(
         return facts
     comparable = [p for p in others if (p.status or 0) < 400 or p.status == page.status]
     likenesses = [likeness(page, other) for other in comparable]
+    mine = twin.page if twin.certified else None
+    altered, replaced = _altered(page, comparable, mine)
     longest = max((p.body_length for p in comparable), default=0)
     return replace(
         facts,
@@ -141,8 +148,9 @@ def page_facts(
         compared=len(comparable),
         differing=likenesses.count("differs"),
         agree=all(likeness(a, b) != "differs" for a in comparable for b in comparable),
-        twin=likeness(page, twin.page) if twin.certified and twin.page is not None else "",
-        altered=_altered(page, comparable, backed),
+        twin=likeness(page, mine) if mine is not None else "",
+        altered=altered,
+        replaced=replaced,
         richer=bool(comparable) and page.body_length > max(RICH, MUCH_RICHER * longest),
         origin=(page.status or 0) < 400
         and any((p.status or 0) >= 400 and _own_headers(page, p) for p in others),
@@ -155,19 +163,27 @@ def may_be_block_page(page: HTTPExchange) -> bool:
 
 
 def _altered(
-    page: HTTPExchange, others: Sequence[HTTPExchange], backed: Sequence[HTTPExchange]
-) -> bool:
-    """Like the others' page and not it, although the others' are the same byte for byte."""
+    page: HTTPExchange, others: Sequence[HTTPExchange], twin: HTTPExchange | None
+) -> tuple[bool, bool]:
+    """Whether *page* is the others' with parts changed, and whether most of it is.
+
+    Only of a page that is the same everywhere byte for byte: for our own *twin* and a
+    control, whatever was changed; or for two controls, if most of the words are left.
+    """
     hashes = [p.body_sha256 for p in others if p.body_sha256 and p.body_length]
-    if page.body_truncated or any(p.body_truncated for p in others):
-        return False
-    stable = len(set(hashes)) == 1 and (len(hashes) >= 2 or bool(backed))
-    return stable and page.body_sha256 not in hashes and all(
-        page.status == p.status
-        and (_same_title(page, p) or not (page.title or p.title))
-        and similarity(page.sketch, p.sketch) >= SIMILAR
-        for p in others
+    cut = page.body_truncated or any(p.body_truncated for p in others)
+    if cut or len(set(hashes)) != 1 or page.body_sha256 in hashes:
+        return False, False
+    # All others are one page, so one stands for them.
+    true = next(p for p in others if p.body_sha256 == hashes[0])
+    alike = similarity(page.sketch, true.sketch) >= SIMILAR
+    claims = page.status == true.status and (
+        alike or _same_title(page, true) or _own_headers(page, true)
     )
+    if twin is not None and twin.body_sha256 == true.body_sha256:
+        return claims, claims and not alike
+    titled = _same_title(page, true) or not (page.title or true.title)
+    return claims and alike and titled and len(hashes) >= 2, False
 
 
 def _unvouched_redirect(

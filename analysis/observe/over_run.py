@@ -1,0 +1,93 @@
+"""What only the whole run shows: which controls to believe, which pages are everybody's.
+
+A control that finds nearly every site down, sites that we or another control reach,
+is broken, blocked or lying: what it says is not counted, neither for nor against. A
+page in the clear that several sites of the run show is the page of somebody between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from analysis.observe.pages import site
+from analysis.observe.paths import walk
+from analysis.observe.sight import answered, arrange, place
+from probe.evidence import PROBE, ControlQuery, HTTPExchange, Measurement
+
+FEWEST = 4  # targets that are up, before a control is judged by them
+TOO_MANY = 0.7  # share of them that a control may not reach
+
+
+@dataclass
+class Record:
+    """Of *up* targets that somebody reached while this control answered, it *missed* some."""
+
+    up: int = 0
+    missed: int = 0
+
+    @property
+    def reliable(self) -> bool:
+        return self.up < FEWEST or self.missed <= TOO_MANY * self.up
+
+
+@dataclass(frozen=True)
+class OverRun:
+    """*records* of the controls by name; marks of pages (`page_marks`) that several sites show."""
+
+    records: dict[str, Record]
+    repeated: frozenset[str]
+
+    @property
+    def unreliable(self) -> frozenset[str]:
+        return frozenset(name for name, record in self.records.items() if not record.reliable)
+
+
+def over_run(measurements: Iterable[Measurement]) -> OverRun:
+    """Read the measurements of one run once; nothing of them is kept but counts and hashes."""
+    records: dict[str, Record] = {}
+    first_site: dict[str, str] = {}
+    repeated: set[str] = set()
+    for m in measurements:
+        _note_controls(records, m)
+        for e in m.evidence:
+            if not isinstance(e, HTTPExchange) or e.vantage != PROBE or e.tls or not answered(e):
+                continue
+            shown_by = site(place(m.url).host)
+            for mark in page_marks(e):
+                if first_site.setdefault(mark, shown_by) != shown_by:
+                    repeated.add(mark)
+    return OverRun(records, frozenset(repeated))
+
+
+def page_marks(page: HTTPExchange) -> Iterator[str]:
+    """What tells *page* from others: its bytes and its title."""
+    if page.body_length:
+        yield page.body_sha256
+        if page.title:
+            yield f"title {page.title}"
+
+
+def _note_controls(records: dict[str, Record], m: Measurement) -> None:
+    answering = {e.control for e in m.evidence if isinstance(e, ControlQuery) and e.failure is None}
+    if not answering:
+        return
+    start = first_url(m)
+    reached = {
+        name: walk(arrange(m.evidence, name, without_ipv6=False), start).end == "page"
+        for name in (PROBE, *answering)
+    }
+    if any(reached.values()):
+        for name in answering:
+            record = records.setdefault(name, Record())
+            record.up += 1
+            record.missed += not reached[name]
+
+
+def first_url(measurement: Measurement) -> str:
+    """The target's URL as the evidence spells it: normalised, its host in ASCII."""
+    scheme = measurement.url.partition(":")[0].lower()
+    for e in measurement.evidence:
+        if e.depth == 0 and e.url.startswith(f"{scheme}://"):
+            return e.url
+    return measurement.url
