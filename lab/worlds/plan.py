@@ -2,7 +2,8 @@
 
 Addresses are dealt, not drawn: each (world, seed) has a number of its own, and a
 multiplication that is one-to-one scatters the numbers over the ranges of real
-hosting companies. So nothing is ever dealt twice.
+hosting companies. So nothing is dealt twice (in the small domestic ranges: not
+within some dozens of seeds), and neighbours are far apart, as real sites are.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ SOMEWHERE: tuple[tuple[Wire, ...], ...] = (
     (Wire.UPLINK_1, Wire.UPLINK_2),
     (Wire.BORDER_1, Wire.BORDER_2),
 )
-_SCATTER = 1_000_003  # prime, and no divisor of a power of two times small primes
+_SCATTER = 1_000_003  # prime, so that it divides no number of blocks
 
 _WORDS = (
     "vesti svabodny horad pravda chas hazeta slova krok most vezha rassvet golos mayak "
@@ -51,6 +52,12 @@ _WORDS = (
 ).split()
 _TLDS = ("org", "com", "net", "info", "eu", "me", "news", "media")
 _PATHS = ("/", "/", "/", "/news", "/by/index.html", "/2026/11/22/article?id=7", "/ru/")
+
+
+@functools.cache
+def _blocks(prefix: str) -> tuple[ipaddress.IPv4Network, ...]:
+    """The networks of 256 addresses in *prefix*."""
+    return tuple(ipaddress.IPv4Network(prefix).subnets(new_prefix=24))
 
 
 class Plan:
@@ -61,7 +68,7 @@ class Plan:
             raise ValueError(f"seeds go from 0 to {MAX_SEED - 1}")
         self.world = world
         self.chance = random.Random(f"{world} {seed}")
-        self._serial = number * MAX_SEED + seed
+        self._serial = seed * MAX_WORLDS + number
         self._dealt = 0
         self._named = 0
         self.host = self.name()
@@ -78,14 +85,9 @@ class Plan:
 
     def address(self, *ranges: str) -> str:
         """An IPv4 address abroad (or in *ranges*) that no other world has."""
-        networks = [ipaddress.IPv4Network(text) for text in ranges or HOSTING]
-        room = sum(network.num_addresses for network in networks)
-        at = self._number() * _SCATTER % room
-        for network in networks:
-            if at < network.num_addresses:
-                return str(network[at])
-            at -= network.num_addresses
-        raise AssertionError("the remainder is smaller than the room")
+        blocks = [block for text in ranges or HOSTING for block in _blocks(text)]
+        host, block = divmod(self._number(), len(blocks))
+        return str(blocks[block * _SCATTER % len(blocks)][1 + host % 254])
 
     def address6(self, *ranges: str) -> str:
         network = ipaddress.IPv6Network(self.chance.choice(ranges or HOSTING_IPV6))
@@ -95,7 +97,7 @@ class Plan:
         if self._dealt >= PER_WORLD:
             raise ValueError(f"{self.world} asks for too many addresses")
         self._dealt += 1
-        return (self._dealt - 1) * MAX_WORLDS * MAX_SEED + self._serial
+        return self._serial * PER_WORLD + self._dealt - 1
 
     def addresses(self) -> tuple[str, ...]:
         """One IPv4 address, and for most sites an IPv6 one."""
