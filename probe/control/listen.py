@@ -13,12 +13,13 @@ import logging
 import socket
 import ssl
 from functools import partial
+from typing import Any, cast
 
 import hypercorn
 import trio
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ASGIFramework, ConnectionState
+from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
 from hypercorn.utils import wrap_app
 
 from probe.control.guard import Clients, Refused
@@ -52,10 +53,10 @@ class Listener:
     ) -> None:
         if (tls_cert is None) != (tls_key is None):
             raise ListenError("a certificate and its key go together")
-        _check(address)
+        host, port = _parse(address)
         self._limits = limits
         self._clients = clients
-        self._config = _config(address, limits, tls_cert, tls_key)
+        self._config = _config(limits, tls_cert, tls_key)
         try:
             self._trust = self._config.create_ssl_context()
         except (OSError, ssl.SSLError) as exc:
@@ -63,13 +64,16 @@ class Listener:
                 f"cannot use certificate {tls_cert} and key {tls_key}: {exc}"
             ) from exc
         try:
-            sockets = self._config.create_sockets()
-            self._sockets = [*sockets.secure_sockets, *sockets.insecure_sockets]
-            for sock in self._sockets:
-                # Inherited by the connections: ends those that do not read.
-                milliseconds = int(limits.unread_seconds * 1000)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
-                sock.listen(BACKLOG)
+            self._socket = socket.create_server(
+                (host, port),
+                family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+                backlog=BACKLOG,
+                dualstack_ipv6=host == "::",
+            )
+            # Inherited by the connections: ends those that do not read.
+            milliseconds = int(limits.unread_seconds * 1000)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+            self._socket.setblocking(False)
         except OSError as exc:
             raise ListenError(f"cannot listen at {address}: {exc.strerror or exc}") from exc
         self._open = 0
@@ -77,7 +81,7 @@ class Listener:
     @property
     def url(self) -> str:
         """Where it answers."""
-        host, port = self._sockets[0].getsockname()[:2]
+        host, port = self._socket.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         return f"{'https' if self._trust else 'http'}://{shown}:{port}/"
 
@@ -96,16 +100,12 @@ class Listener:
         """Answer until *stop*, then let what is under way end within the limit."""
         context = WorkerContext(None)
         wrapped = wrap_app(app, self._limits.question_bytes, "asgi")
-        handler = partial(self._connection, partial(TCPServer, wrapped, self._config, context))
+        handler = partial(self._connection, wrapped, context)
         async with trio.open_nursery() as connections:
             async with trio.open_nursery() as accepting:
+                listeners = [self._listener()]
                 accepting.start_soon(
-                    partial(
-                        trio.serve_listeners,
-                        handler,
-                        self._listeners(),
-                        handler_nursery=connections,
-                    )
+                    partial(trio.serve_listeners, handler, listeners, handler_nursery=connections)
                 )
                 task_status.started()
                 await stop.wait()
@@ -113,15 +113,13 @@ class Listener:
             await context.terminated.set()
             connections.cancel_scope.deadline = trio.current_time() + self._limits.shutdown_seconds
 
-    def _listeners(self) -> list[trio.SocketListener | trio.SSLListener[trio.SocketStream]]:
-        plain = [
-            trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in self._sockets
-        ]
+    def _listener(self) -> trio.SocketListener | trio.SSLListener[trio.SocketStream]:
+        plain = trio.SocketListener(trio.socket.from_stdlib_socket(self._socket))
         if self._trust is None:
-            return list(plain)
-        return [trio.SSLListener(each, self._trust, https_compatible=True) for each in plain]
+            return plain
+        return trio.SSLListener(plain, self._trust, https_compatible=True)
 
-    async def _connection(self, server: partial[TCPServer], stream: Stream) -> None:
+    async def _connection(self, app: AppWrapper, context: WorkerContext, stream: Stream) -> None:
         if self._open >= self._limits.connections:
             await trio.aclose_forcefully(stream)
             return
@@ -131,8 +129,15 @@ class Listener:
                 "connection", _peer(stream), self._limits.connections_per_client
             ):
                 async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._watch, stream)
-                    await server(ConnectionState({}), stream)
+                    activity = _Activity(app)
+                    nursery.start_soon(self._watch, stream, activity, nursery.cancel_scope)
+                    await TCPServer(
+                        cast("AppWrapper", activity),
+                        self._config,
+                        context,
+                        ConnectionState({}),
+                        cast("trio.SSLStream[trio.SocketStream]", stream),  # or without TLS
+                    )
                     nursery.cancel_scope.cancel()
         except Refused:
             pass  # too many of one client; closing is the answer
@@ -143,17 +148,45 @@ class Listener:
             self._open -= 1
             await trio.aclose_forcefully(stream)
 
-    async def _watch(self, stream: Stream) -> None:
-        """Close a connection that has had its time; hypercorn's sending is shielded."""
-        await trio.sleep(self._limits.connection_seconds)
+    async def _watch(
+        self, stream: Stream, activity: _Activity, connection: trio.CancelScope
+    ) -> None:
+        """End a connection that has had its time, or on which nothing is going on.
+
+        hypercorn does the second for most connections, but not for one that greets in
+        HTTP/2 and falls silent. Cancelling alone would not do: it shields its sending.
+        """
+        end = trio.current_time() + self._limits.connection_seconds
+        patience = 2 * self._limits.head_seconds
+        while (at := min(end, activity.ends_at(patience))) > trio.current_time():  # noqa: ASYNC110
+            await trio.sleep_until(at)  # not polling: a request may have moved the end
         await trio.aclose_forcefully(stream)
+        connection.cancel()
 
 
-def _config(
-    address: str, limits: Limits, tls_cert: str | None, tls_key: str | None
-) -> hypercorn.Config:
+class _Activity:
+    """The ASGI application of one connection, knowing since when none of its requests runs."""
+
+    def __init__(self, app: AppWrapper) -> None:
+        self._app = app
+        self._running = 0
+        self._idle_since = trio.current_time()
+
+    async def __call__(self, *args: Any) -> None:
+        self._running += 1
+        try:
+            await self._app(*args)
+        finally:
+            self._running -= 1
+            self._idle_since = trio.current_time()
+
+    def ends_at(self, patience: float) -> float:
+        """When a connection that stays as it is now has been idle for *patience* seconds."""
+        return (trio.current_time() if self._running else self._idle_since) + patience
+
+
+def _config(limits: Limits, tls_cert: str | None, tls_key: str | None) -> hypercorn.Config:
     config = hypercorn.Config()
-    config.bind = [address]
     config.certfile, config.keyfile = tls_cert, tls_key
     # Its logs would say who asked and, in tracebacks, for what.
     config.accesslog = config.errorlog = None
@@ -167,15 +200,16 @@ def _config(
     return config
 
 
-def _check(address: str) -> None:
+def _parse(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
     try:
-        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-        good = port.isascii() and port.isdecimal() and int(port) < 65536
+        ipaddress.ip_address(host)
+        if port.isascii() and port.isdecimal() and int(port) < 65536:
+            return host, int(port)
     except ValueError:
-        good = False
-    if not good:
-        raise ListenError(f"{address!r} is not ADDRESS:PORT, such as 0.0.0.0:8443 or [::]:8443")
+        pass
+    raise ListenError(f"{address!r} is not ADDRESS:PORT, such as 0.0.0.0:8443 or [::]:8443")
 
 
 def _peer(stream: Stream) -> str:

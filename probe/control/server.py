@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -198,10 +199,11 @@ async def _read(request: Request, limits: Limits) -> bytes:
         raise Refused(400, "an encoded body")
     body = bytearray()
     with trio.move_on_after(limits.body_seconds) as time_limit:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > limits.question_bytes:
-                raise Refused(413, f"longer than {limits.question_bytes} bytes")
+        async with aclosing(request.stream()) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > limits.question_bytes:
+                    raise Refused(413, f"longer than {limits.question_bytes} bytes")
     if time_limit.cancelled_caught:
         raise Refused(408, "the request took too long to arrive")
     return bytes(body)

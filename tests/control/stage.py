@@ -217,3 +217,10 @@ def queries(trace: Trace) -> list[ControlQuery]:
 
 def findings(trace: Trace) -> list[AnyEvidence]:
     return [record for record in trace.records if not isinstance(record, ControlQuery)]
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
+    """Wait for what a server does by itself; it has nothing that would tell a test."""
+    with trio.fail_after(seconds):
+        while not condition():  # noqa: ASYNC110 - see above
+            await trio.sleep(0.01)

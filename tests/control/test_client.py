@@ -102,15 +102,13 @@ async def test_refusal_is_recorded_as_refusal() -> None:
     assert [] == findings(trace)
 
 
-async def test_unknown_name_of_a_control_is_a_dns_failure() -> None:
-    class Names(trio.abc.HostnameResolver):
-        async def getaddrinfo(self, *args: object, **kwargs: object) -> list[object]:  # type: ignore[override]
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+async def test_unknown_name_of_a_control_is_a_dns_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nobody(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-        async def getnameinfo(self, *args: object) -> tuple[str, str]:  # type: ignore[override]
-            raise AssertionError
-
-    trio.socket.set_custom_hostname_resolver(Names())
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
     query, _ = await asked("http://control.invalid/")
     assert Failure.DNS_NXDOMAIN == query.failure
 
