@@ -302,8 +302,11 @@ def _asn(measurement: Measurement) -> Callable[[str], int]:
 def _twin(measurement: Measurement, start: str) -> str:
     """The URL beside *start* with the other scheme, if it was measured."""
     here = [e.url for e in measurement.evidence if e.vantage == PROBE and e.depth == 0]
-    tls = place(start).tls
-    return next((url for url in here if url and place(url).tls != tls), "")
+    at = place(start)
+    return next(
+        (url for url in here if url and place(url).host == at.host and place(url).tls != at.tls),
+        "",
+    )
 
 
 def _ids(found: Iterable[str]) -> str:

@@ -86,8 +86,9 @@ def _note_controls(records: dict[str, Record], m: Measurement) -> None:
 
 def first_url(measurement: Measurement) -> str:
     """The target's URL as the evidence spells it: normalised, its host in ASCII."""
-    scheme = measurement.url.partition(":")[0].lower()
+    wanted = place(measurement.url)
     for e in measurement.evidence:
-        if e.depth == 0 and e.url.startswith(f"{scheme}://"):
+        # Connections to encrypted resolvers are evidence too, with URLs of their own.
+        if e.depth == 0 and e.url and place(e.url) == wanted:
             return e.url
     return measurement.url
