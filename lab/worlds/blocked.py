@@ -33,7 +33,7 @@ from lab.worlds.plan import DOMESTIC, Plan, known, truly, world
 
 LINE = (Wire.LINE,)
 UPLINKS = (Wire.UPLINK_1, Wire.UPLINK_2)
-ROUTERS = ("93.84.4.2", "2a02:2208:1:1::2")
+ROUTERS = ("93.84.4.6", "2a02:2208:1:1::6")  # a box between routers, with addresses of its own
 
 
 def own_resolver_says(
