@@ -24,8 +24,7 @@ from probe.control.guard import Clients, Guard, Refused
 from probe.control.limits import Limits
 from probe.control.protocol import encode
 from probe.control.service import Service, Visit
-from probe.environment import families
-from probe.net import TrioNetwork
+from probe.net import Network, TrioNetwork
 from probe.pacing import PacedNetwork, Rates
 from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
@@ -177,15 +176,23 @@ async def default_tools() -> Tools:
     net = TrioNetwork()
     # A control's own resolver is none of its evidence, and may lead into its own network.
     resolvers = Resolvers(own=(), system=False)
-    ipv4, ipv6 = await families(net)
     encrypted = {ip for _, ip in (*resolvers.dot, *resolvers.doh)}
     return Tools(
         net=PacedNetwork(net, RATES, resolvers=encrypted),
         resolvers=resolvers,
         verifier=Verifier(),
-        ipv4=ipv4,
-        ipv6=ipv6,
+        ipv4=await _has_route(net, "8.8.8.8"),
+        ipv6=await _has_route(net, "2001:4860:4860::8888"),
     )
+
+
+async def _has_route(net: Network, ip: str) -> bool:
+    """Opening a UDP socket sends nothing and fails where there is no way to *ip*."""
+    try:
+        (await net.open_udp(ip, 53)).close()
+    except OSError:
+        return False
+    return True
 
 
 def _asn() -> Callable[[str], int]:
