@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sqlite3
 import subprocess
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from lab.stage import DELAYS, Setting, Stage, verdicts
 from lab.world import Wire, World
 from lab.worlds.plan import build
+from probe.store import Store
 
 OONI_SECONDS = 5.0  # a URL, by its own estimate (nettests/run.go, 2026-08)
 BARE_CPU = 1.05  # ms for DNS, TCP, TLS 1.3, page and JSON, with nothing around it
@@ -76,14 +76,12 @@ def measure(targets: int, rtt: float, concurrency: int, rate: float) -> Figures:
             wall = time.monotonic() - began
             after = stage.country.counters()[Wire.LINE]
             outcomes = Counter(v["outcome"] for v in verdicts(db).values())
-            with sqlite3.connect(db) as rows:
-                longest, total = rows.execute(
-                    "select max(runtime), sum(runtime) from measurements"
-                ).fetchone()
+            with Store(db) as store:
+                runtimes = [m.runtime for m in store.measurements()]
             return Figures(
                 targets, wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024,
                 after.bytes_out - before.bytes_out, after.bytes_back - before.bytes_back,
-                db.stat().st_size, longest, total, outcomes, process.returncode,
+                db.stat().st_size, max(runtimes), sum(runtimes), outcomes, process.returncode,
             )  # fmt: skip
 
 
