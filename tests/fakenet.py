@@ -318,3 +318,20 @@ def zone(names: dict[str, Sequence[str]], *, delay: float = 0.02) -> Resolver:
             yield delay, dns_answer(query, rcode="NXDOMAIN")
 
     return resolver
+
+
+def over_tcp(resolver: Resolver) -> Serve:
+    """*resolver* behind a stream, each message framed by its length."""
+    async def serve(stream: ServerEnd) -> None:
+        received = b""
+        while piece := await stream.receive_some():
+            received += piece
+            while len(received) >= 2 and len(received) >= 2 + int.from_bytes(received[:2]):
+                size = int.from_bytes(received[:2])
+                query, received = received[2 : 2 + size], received[2 + size :]
+                for delay, what in resolver(query):
+                    await trio.sleep(delay)
+                    assert isinstance(what, bytes)
+                    await stream.send_all(len(what).to_bytes(2) + what)
+
+    return serve

@@ -26,10 +26,10 @@ from tests.fakenet import (
     Reply,
     Resolver,
     Serve,
-    ServerEnd,
     dns_answer,
     fake_internet,
     os_error,
+    over_tcp,
     says,
     silence,
     zone,
@@ -44,29 +44,13 @@ async def ask(
     resolver: Resolver, rdtype: str = "A", *, tcp: Serve | None = None
 ) -> tuple[list[DNSExchange], Heard, FakeInternet]:
     """The records of asking *resolver* for site.by, and what was told at once."""
-    trace, told = Trace(), []
+    trace, told = Trace(), Heard()
     async with fake_internet() as net:
         net.udp[IP] = resolver
         if tcp is not None:
             net.tcp[IP, 53] = tcp
         await udp_lookup(net, trace, IP, "site.by", rdtype, heard=told.append)
     return [e for e in trace.records if isinstance(e, DNSExchange)], told, net
-
-
-def over_tcp(resolver: Resolver) -> Serve:
-    async def serve(stream: ServerEnd) -> None:
-        received = b""
-        while piece := await stream.receive_some():
-            received += piece
-            while len(received) >= 2 and len(received) >= 2 + int.from_bytes(received[:2]):
-                size = int.from_bytes(received[:2])
-                query, received = received[2 : 2 + size], received[2 + size :]
-                for delay, what in resolver(query):
-                    await trio.sleep(delay)
-                    assert isinstance(what, bytes)
-                    await stream.send_all(len(what).to_bytes(2) + what)
-
-    return serve
 
 
 async def test_an_answer_is_heard_and_kept(autojump_clock: MockClock) -> None:
@@ -206,7 +190,7 @@ async def test_a_clock_that_is_set_meanwhile_does_no_harm(autojump_clock: MockCl
             sock.receive = receive  # type: ignore[method-assign]
             return sock
 
-    trace, told = Trace(), []
+    trace, told = Trace(), Heard()
     async with trio.open_nursery() as nursery:
         net = Stamped(nursery)
         net.udp[IP] = zone({"site.by": [TRUE]})
@@ -257,7 +241,7 @@ async def test_an_https_record_is_an_answer(autojump_clock: MockClock) -> None:
 async def test_over_tcp_each_end_has_a_name(
     serve: Serve | None, failure: Failure | None, autojump_clock: MockClock
 ) -> None:
-    trace, told = Trace(), []
+    trace, told = Trace(), Heard()
     async with fake_internet() as net:
         if serve is not None:
             net.tcp[IP, 53] = serve
@@ -267,7 +251,7 @@ async def test_over_tcp_each_end_has_a_name(
 
 
 async def test_two_questions_on_one_stream(autojump_clock: MockClock) -> None:
-    trace, told = Trace(), []
+    trace, told = Trace(), Heard()
     async with fake_internet() as net:
         net.tcp[IP, 853] = over_tcp(zone({"site.by": [TRUE, "2606:2800::1"]}))
         async with await net.connect_tcp(IP, 853) as stream:
@@ -290,7 +274,7 @@ async def test_two_questions_on_one_stream(autojump_clock: MockClock) -> None:
 async def test_the_systems_word_is_kept(
     found: tuple[str, ...] | OSError, failure: Failure | None, autojump_clock: MockClock
 ) -> None:
-    trace, told = Trace(), []
+    trace, told = Trace(), Heard()
     async with fake_internet() as net:
         net.names["site.by"] = found
         await system_lookup(net, trace, "site.by", heard=told.append)
@@ -314,7 +298,7 @@ async def test_the_systems_word_is_kept(
 async def test_bad_doh_is_on_record_and_a_second_question_too(
     serve: Serve, failure: Failure, autojump_clock: MockClock
 ) -> None:
-    trace, told = Trace(), []
+    trace, told = Trace(), Heard()
     async with fake_internet() as net:
         net.tcp[IP, 443] = serve
         async with await net.connect_tcp(IP, 443) as stream:

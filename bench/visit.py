@@ -1,0 +1,125 @@
+"""What one visit costs the processor of the probe, and what dominates it.
+
+Everything real but the distance: sites and resolvers run in a process of their own on
+loopback, and only the probe's process is counted. Run it as::
+
+    python -m bench.visit [--visits 200] [--at-once 20] [--profile]
+
+Each visit goes to https://site.by/ with its http twin, the system's resolver, an own
+and a public one over UDP and one over DoH: 12 operations of DNS, three handshakes, two
+pages of 28 KB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import json
+import multiprocessing
+import pstats
+import resource
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+import trio
+
+from probe.evidence import AnyEvidence, HTTPExchange
+from probe.resolvers import Resolvers
+from probe.steps.certificate import Verifier
+from probe.tools import Tools
+from probe.trace import Trace
+from probe.visit import visit
+from tests.certificates import cafile
+from tests.fakenet import zone
+from tests.loopback import PUBLIC, RESOLVER, SITE, LoopbackNetwork, country
+
+
+def serve(folder: Path, said: Connection) -> None:
+    """Run the servers and send where they listen; until the process is ended."""
+
+    async def run() -> None:
+        cafile(folder)
+        async with country(folder, zone({"site.by": [SITE]})) as ports:
+            said.send(ports)
+            await trio.sleep_forever()
+
+    trio.run(run)
+
+
+async def visits(tools: Tools, count: int, at_once: int) -> list[Trace]:
+    traces: list[Trace] = []
+    limit = trio.CapacityLimiter(at_once)
+
+    async def one() -> None:
+        async with limit:
+            trace = Trace()
+            await visit(tools, trace, "https://site.by/", twin=True)
+            traces.append(trace)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(count):
+            nursery.start_soon(one)
+    return traces
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--visits", type=int, default=200)
+    parser.add_argument("--at-once", type=int, default=20)
+    parser.add_argument("--profile", action="store_true", help="print the 30 dearest functions")
+    options = parser.parse_args()
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ours, theirs = spawn.Pipe()
+        servers = spawn.Process(target=serve, args=(folder, theirs), daemon=True)
+        servers.start()
+        net = LoopbackNetwork(ours.recv(), {"site.by": (SITE,)})
+        tools = Tools(
+            net=net,
+            resolvers=Resolvers(
+                own=(RESOLVER,), public=(PUBLIC,), dot=(),
+                doh=(("https://dns.by/dns-query", PUBLIC),),
+            ),
+            verifier=Verifier(folder / "authorities.pem"),
+        )
+        trio.run(visits, tools, 5, 5)  # what is built once is not a visit's
+        profile = cProfile.Profile()
+        if options.profile:
+            profile.enable()
+        cpu, wall = time.process_time(), time.perf_counter()
+        traces = trio.run(visits, tools, options.visits, options.at_once)
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        profile.disable()
+        servers.terminate()
+        servers.join()
+    report(traces, cpu, wall)
+    if options.profile:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(30)
+
+
+def report(traces: list[Trace], cpu: float, wall: float) -> None:
+    records: list[AnyEvidence] = [e for trace in traces for e in trace.records]
+    failures = sorted({f"{type(e).__name__} {e.failure}" for e in records if e.failure})
+    pages = sum(isinstance(e, HTTPExchange) and e.status == 200 for e in records)
+    print(
+        json.dumps(
+            {
+                "visits": len(traces),
+                "cpu_ms_per_visit": round(1000 * cpu / len(traces), 2),
+                "visits_per_second": round(len(traces) / wall, 1),
+                "records_per_visit": len(records) / len(traces),
+                "pages_per_visit": pages / len(traces),
+                "json_bytes_per_visit": len(msgspec.json.encode(records)) // len(traces),
+                "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+                "failures": failures,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
