@@ -52,7 +52,7 @@ from probe.wire.url import BadURL, parse
 MAX_AGE = 3600.0  # seconds; an older answer may show yesterday's site
 OPEN_QUESTIONS = 64  # to one control at a time, each on its connection; the rest wait
 TRIES = 4  # of one question, while its time lasts
-MAX_PAUSE = 15.0  # seconds that a busy control (429, 503) may make us wait
+MAX_PAUSE = 15.0  # seconds; a busy control (429, 503) that wants more is not asked again
 SILENCES = 3  # in a row, after which a control is asked only now and then
 REST = 20.0  # seconds between such attempts: a dead control must not slow every target
 
@@ -184,8 +184,7 @@ class ControlClient:
 
     async def _exchange(self, control: Control, question: bytes, learned: dict[str, Any]) -> Reply:
         """Put the question until it is answered. Raises `NetworkFailure`."""
-        tries = iter(range(1, TRIES + 1))
-        for attempt in tries:
+        for attempt in range(1, TRIES + 1):
             try:
                 reply = await fetch(self._http, "POST", control.url, question)
             except NetworkFailure as exc:
@@ -195,10 +194,11 @@ class ControlClient:
                     continue
                 raise
             learned["status"] = reply.status
-            if reply.status not in (429, 503) or attempt == TRIES:
-                break
             asked = retry_after(reply)
-            await trio.sleep(min(MAX_PAUSE, asked if asked is not None else 2.0**attempt))
+            pause = asked if asked is not None else 2.0**attempt
+            if reply.status not in (429, 503) or attempt == TRIES or pause > MAX_PAUSE:
+                break
+            await trio.sleep(pause)
         return reply
 
     def _read(self, reply: Reply, url: str, learned: dict[str, Any]) -> list[RemoteEvidence]:

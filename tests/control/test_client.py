@@ -276,6 +276,19 @@ async def test_an_always_busy_control_is_left_alone_after_some_tries() -> None:
     assert client_module.TRIES == came
 
 
+async def test_a_control_that_wants_to_be_left_alone_for_long_is() -> None:
+    came = 0
+
+    async def busy(stream: trio.SocketStream) -> None:
+        nonlocal came
+        came += 1
+        await saying(http(b"", "429 No", "retry-after: 600\r\nconnection: close\r\n"))(stream)
+
+    query = await asked_of(busy)
+    assert 429 == query.status
+    assert 1 == came
+
+
 async def test_an_old_answer_is_recorded_and_not_used() -> None:
     answer = {
         "tcp_connect": {},
