@@ -17,6 +17,8 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit
 
+import idna
+
 from probe.addresses import is_public
 from probe.evidence import (
     AnyEvidence,
@@ -58,8 +60,11 @@ def place(url: str) -> Place:
         parts = urlsplit(url)
         tls = parts.scheme == "https"
         port = parts.port or (443 if tls else 80)
-        return Place((parts.hostname or "").rstrip("."), port, tls)
-    except ValueError:
+        host = (parts.hostname or "").rstrip(".")
+        # The list may have a name in its own script; evidence has it in ASCII.
+        ascii_host = host if host.isascii() else idna.encode(host, uts46=True).decode()
+        return Place(ascii_host, port, tls)
+    except ValueError:  # idna's errors are ValueErrors too
         return Place("", 0, False)
 
 
