@@ -25,7 +25,7 @@ RECENT = "Zond Lab Root of This Year"
 UNKNOWN = "Zond Lab Root That Nobody Has"
 TRUSTED = (COMMON, RECENT)
 
-MAX_CONTEXTS = 2000  # about 40 kB each
+MAX_CONTEXTS = 2000  # about 20 kB each
 
 
 @dataclass(frozen=True, kw_only=True)
