@@ -12,10 +12,33 @@ import h2.exceptions
 import h11
 import httpcore2
 import trio
+from h2.settings import SettingCodes, Settings
 
 from probe.failure import Failure, NetworkFailure
 
 MAX_RECEIVED = 400 * 1024  # bytes in one exchange: page, headers, and all that is neither
+
+
+class _HTTP2(httpcore2.AsyncHTTP2Connection):
+    """For one stream at a time.
+
+    httpcore2 would allow a hundred and waits for a lock once for each of them, which
+    cost more than all the rest of an exchange. Pushes are refused anyhow.
+    """
+
+    async def _send_connection_init(self, request: httpcore2.Request) -> None:
+        self._h2_state.local_settings = Settings(
+            client=True,
+            initial_values={
+                SettingCodes.ENABLE_PUSH: 0,
+                SettingCodes.MAX_CONCURRENT_STREAMS: 1,
+                SettingCodes.MAX_HEADER_LIST_SIZE: 65536,
+            },
+        )
+        del self._h2_state.local_settings[SettingCodes.ENABLE_CONNECT_PROTOCOL]
+        self._h2_state.initiate_connection()
+        self._h2_state.increment_flow_control_window(2**24)
+        await self._write_outgoing_data(request)
 
 
 class Adapter(httpcore2.AsyncNetworkStream):
@@ -62,6 +85,13 @@ class Adapter(httpcore2.AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return None
+
+    def connection(
+        self, origin: httpcore2.Origin, *, http2: bool
+    ) -> httpcore2.AsyncHTTP11Connection | httpcore2.AsyncHTTP2Connection:
+        """An HTTP connection to *origin* over this stream, for one request at a time."""
+        kind = _HTTP2 if http2 else httpcore2.AsyncHTTP11Connection
+        return kind(origin=origin, stream=self)
 
     @contextmanager
     def failures(self, framing: Failure) -> Iterator[None]:

@@ -195,9 +195,8 @@ class DoH:
     def __init__(self, stream: trio.abc.Stream, url: str, *, http2: bool) -> None:
         self._url = httpcore2.URL(url)
         self.resolver = url
-        kind = httpcore2.AsyncHTTP2Connection if http2 else httpcore2.AsyncHTTP11Connection
         self._adapter = Adapter(stream)
-        self._connection = kind(origin=self._url.origin, stream=self._adapter)
+        self._connection = self._adapter.connection(self._url.origin, http2=http2)
 
     async def lookup(
         self, trace: Trace, hostname: str, rdtype: str, *, heard: Heard, **facts: Any
@@ -235,6 +234,7 @@ class DoH:
                     body += chunk
                     if len(body) > MAX_MESSAGE:
                         raise NetworkFailure(Failure.DNS_MISBEHAVING, "over 64 KB")
+            await response.aclose()  # the connection serves the next question
         if response.status != 200:
             raise NetworkFailure(Failure.DNS_MISBEHAVING, f"HTTP status {response.status}")
         _note(wire.read(body, to=asked, t=trace.now()), learned)

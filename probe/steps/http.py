@@ -92,8 +92,7 @@ async def _exchange(
     adapter: Adapter, url: URL, http2: bool, cookies: str, learned: dict[str, Any]
 ) -> None:
     origin = httpcore2.Origin(url.scheme.encode(), url.host.encode(), url.port)
-    kind = httpcore2.AsyncHTTP2Connection if http2 else httpcore2.AsyncHTTP11Connection
-    connection = kind(origin=origin, stream=adapter)
+    connection = adapter.connection(origin, http2=http2)
     host = f"[{url.host}]" if ":" in url.host else url.host
     if not url.default_port:
         host += f":{url.port}"

@@ -26,10 +26,13 @@ from tests.fakenet import (
     Reply,
     Resolver,
     Serve,
+    ServerEnd,
     dns_answer,
     fake_internet,
+    heard,
     os_error,
     over_tcp,
+    response,
     says,
     silence,
     zone,
@@ -308,3 +311,26 @@ async def test_bad_doh_is_on_record_and_a_second_question_too(
     assert failure == trace.records[0].failure
     assert None is not trace.records[1].failure
     assert [(), ()] == told
+
+
+@pytest.mark.parametrize("close", [False, True])
+async def test_two_questions_on_one_http11_connection(
+    close: bool, autojump_clock: MockClock
+) -> None:
+    async def serve(stream: ServerEnd) -> None:
+        while request := await heard(stream):
+            body = request.partition(b"\r\n\r\n")[2] or await stream.receive_some()
+            headers = [("connection", "close")] if close else []
+            await stream.send_all(response(dns_answer(body, TRUE), headers=headers))
+            if close:
+                return
+
+    trace, told = Trace(), Heard()
+    async with fake_internet() as net:
+        net.tcp[IP, 443] = serve
+        async with await net.connect_tcp(IP, 443) as stream:
+            doh = DoH(stream, "https://dns.by/dns-query", http2=False)
+            for _ in range(2):
+                await doh.lookup(trace, "site.by", "A", heard=told.append)
+    assert [None, Failure.EOF if close else None] == [e.failure for e in trace.records]
+    assert [(TRUE,), () if close else (TRUE,)] == told
