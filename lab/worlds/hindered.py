@@ -21,11 +21,16 @@ def led_to_proxy(plan: Plan) -> tuple[Site, Site]:
 
 @world("hindered")
 def dns_hijack_to_proxy_http(plan: Plan) -> World:
+    """Only the operator's resolver names the proxy, and the true certificate is shown there.
+
+    Nobody can tell that from an edge of a content network (see the innocent
+    ``address_for_each_resolver``), so to find nothing is right.
+    """
     plan.scheme = "http"
     site, proxy = led_to_proxy(plan)
     lies = Name(name=plan.host, addresses=proxy.addresses, at=(OWN,))
     return plan.world_of(
-        truly("ok", "dns.substituted", note="reached through somebody else's proxy"),
+        truly("ok", note="reached through somebody else's proxy, which leaves no mark"),
         site,
         proxy,
         zone=(known(site), lies),
