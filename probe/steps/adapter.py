@@ -51,10 +51,12 @@ class Adapter(httpcore2.AsyncNetworkStream):
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self._unwritable: OSError | trio.BrokenResourceError | None = None
+        self._unsent = b""
         self.closed_by_peer = False
         self.received = 0
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        await self._flush()
         data = bytes(await self._stream.receive_some(max_bytes))
         if not data and self._unwritable is not None:
             # A kernel tells of a reset once, to whoever asks first; after that it
@@ -67,10 +69,15 @@ class Adapter(httpcore2.AsyncNetworkStream):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if not buffer:
-            return  # HTTP/2 flushes often, mostly nothing
+        # Sent before the next read: a request goes out in one piece, as a browser's.
+        self._unsent += buffer
+
+    async def _flush(self) -> None:
+        if not self._unsent:
+            return
+        unsent, self._unsent = self._unsent, b""
         try:
-            await self._stream.send_all(buffer)
+            await self._stream.send_all(unsent)
         except ssl.SSLError:
             raise
         except (OSError, trio.BrokenResourceError) as exc:
