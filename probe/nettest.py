@@ -19,10 +19,18 @@ from probe import __version__
 from probe.asn import AddressBook
 from probe.compare import compare, drop_bodies
 from probe.control.client import ControlClient
-from probe.evidence import AddressInfo, AnyEvidence, DNSExchange, Measurement
+from probe.evidence import (
+    AddressInfo,
+    AnyEvidence,
+    ControlQuery,
+    DNSExchange,
+    Measurement,
+    TCPConnect,
+)
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.visit import visit
+from probe.wire.url import parse
 from testlists.target import Target
 
 Run = Callable[["Context", Target], Awaitable[None]]
@@ -72,21 +80,66 @@ class Context:
     controls: ControlClient
 
     async def visit(self, url: str, *, twin: bool = False) -> None:
-        """Measure *url* here and ask every control about it and about where it leads."""
+        """Measure *url* here, ask every control about it, and about where else it leads."""
+        asking = _Asking(self, parse(url).text, twin_of(url) if twin else None)
+        await visit(self.tools, self.trace, url, known=asking.known, twin=twin)
 
-        async def known(at: str, depth: int, addresses: Sequence[str]) -> Sequence[str]:
-            before = len(self.trace.records)
-            await self.controls.ask(self.trace, at, depth=depth, addresses=addresses)
-            return [
-                ip
-                for e in self.trace.records[before:]
-                if isinstance(e, DNSExchange) and e.vantage != self.trace.vantage
-                if e.url == at
-                for answer in e.answers
-                for ip in answer.addresses
-            ]
 
-        await visit(self.tools, self.trace, url, known=known, twin=twin)
+class _Asking:
+    """The questions of one visit to the controls: as few as tell what is to be known.
+
+    The first one is about the target and its twin. A control follows redirects itself, so
+    a hop is asked about only where it was not there, or did not meet all our addresses.
+    """
+
+    def __init__(self, context: Context, url: str, twin: str | None) -> None:
+        self._context = context
+        self._url, self._twin = url, twin
+        self._first_asked = False
+        self._first_answered = trio.Event()
+
+    async def known(self, url: str, depth: int, addresses: Sequence[str]) -> Sequence[str]:
+        """The addresses that controls know of *url*'s host, asking them if need be."""
+        context, trace = self._context, self._context.trace
+        if not self._first_asked:
+            self._first_asked = True
+            await context.controls.ask(
+                trace, self._url, depth=0, addresses=addresses, twin=self._twin
+            )
+            self._first_answered.set()
+        else:
+            await self._first_answered.wait()
+            if depth and not self._covered(url, addresses):
+                await context.controls.ask(trace, url, depth=depth, addresses=addresses)
+        host = parse(url).host
+        return [
+            ip
+            for e in trace.records
+            if isinstance(e, DNSExchange) and e.vantage != trace.vantage and e.hostname == host
+            for answer in e.answers
+            for ip in answer.addresses
+        ]
+
+    def _covered(self, url: str, addresses: Sequence[str]) -> bool:
+        """Whether every control that answers has been at *url* and at our *addresses* for it."""
+        records = self._context.trace.records
+        answering = {
+            e.control for e in records if isinstance(e, ControlQuery) and e.failure is None
+        }
+        wanted = {ip for ip in addresses if self._context.tools.usable(ip)}
+
+        def covers(control: str) -> bool:
+            there = [e for e in records if e.vantage == control and e.url == url]
+            met = {e.ip for e in there if isinstance(e, TCPConnect)}
+            return bool(there) and wanted <= met
+
+        return all(covers(control) for control in answering)
+
+
+def twin_of(url: str) -> str | None:
+    """*url* over the other scheme; None where a port is named, which speaks only one."""
+    at = parse(url)
+    return at.with_scheme("http" if at.tls else "https").text if at.default_port else None
 
 
 async def measure(

@@ -63,6 +63,8 @@ _HEADERS = {
     if name in ("accept", "accept-language", "user-agent")
 }
 
+OONI = "ooni"  # what the software of a control is called that is not ours
+
 __all__ = ["Control", "ControlClient", "Introduction"]
 
 
@@ -127,19 +129,36 @@ class ControlClient:
         if self._owned:
             await self._http.aclose()
 
-    async def ask(self, trace: Trace, url: str, *, depth: int, addresses: Sequence[str]) -> None:
+    async def ask(
+        self,
+        trace: Trace,
+        url: str,
+        *,
+        depth: int,
+        addresses: Sequence[str],
+        twin: str | None = None,
+    ) -> None:
         """Ask every control at the same time about *url*, telling it the *addresses* we know.
 
-        *depth* is how many redirects led us to *url*. Each answer's evidence is appended
+        *depth* is how many redirects led us to *url*. With *twin*, the same URL over the
+        other scheme, the control is to visit that too: one of ours does so in one visit,
+        and another is asked again. Each answer's evidence is appended
         to ``trace.records`` under its control's name, beside one `ControlQuery` for
         each control. Returns when all have answered or failed; raises nothing.
         """
-        question = self._question(url, addresses)
+        question = self._question(url, addresses, twin=twin is not None)
+
+        async def ask_one(control: Control) -> None:
+            software = await self._ask_one(control, trace, url, depth, question)
+            if twin is not None and software == OONI:
+                again = self._question(twin, addresses)
+                await self._ask_one(control, trace, twin, depth, again)
+
         async with trio.open_nursery() as nursery:
             for control in self.controls:
-                nursery.start_soon(self._ask_one, control, trace, url, depth, question)
+                nursery.start_soon(ask_one, control)
 
-    def _question(self, url: str, addresses: Sequence[str]) -> bytes:
+    def _question(self, url: str, addresses: Sequence[str], *, twin: bool = False) -> bytes:
         try:
             where = parse(url)
             ports = [80, 443] if where.scheme == "http" and where.default_port else [where.port]
@@ -151,13 +170,14 @@ class ControlClient:
                 http_request=url,
                 http_request_headers=_HEADERS,
                 tcp_connect=[join(ip, port) for ip in known for port in ports],
-                x_zond=Wants(),
+                x_zond=Wants(twin=twin),
             )
         )
 
     async def _ask_one(
         self, control: Control, trace: Trace, url: str, depth: int, question: bytes
-    ) -> None:
+    ) -> str:
+        """Put *question* to *control*; the software that answered, empty if none did."""
         line = self._lines[control.name]
         spared = line.rests()
         facts = {
@@ -178,9 +198,10 @@ class ControlClient:
             except StepFailed:
                 if not spared:
                     line.heard("status" in learned or learned["failure"] is not Failure.TIMEOUT)
-                return
+                return ""
         line.heard(True)
         trace.records.extend(adopt(records, trace, control=control.name, depth=depth))
+        return str(learned["software"])
 
     async def _exchange(self, control: Control, question: bytes, learned: dict[str, Any]) -> Reply:
         """Put the question until it is answered. Raises `NetworkFailure`."""
@@ -208,7 +229,7 @@ class ControlClient:
             answer = read_answer(reply.body)
             extra = answer.x_zond
             if extra is None:
-                learned["software"] = "ooni"
+                learned["software"] = OONI
                 learned["server_time"] = date(reply)
                 return ooni.evidence(parse(url), answer, now=time.time())
             learned["software"] = extra.software[:MAX_DETAIL]

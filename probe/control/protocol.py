@@ -50,9 +50,14 @@ class Control(msgspec.Struct, frozen=True):
 
 
 class Wants(msgspec.Struct, frozen=True, kw_only=True):
-    """A zond probe's part of a question: which version of evidence it can read."""
+    """A zond probe's part of a question.
+
+    *version* is that of the evidence it can read; *twin* asks to visit the same name over
+    the other scheme as well, in the same visit.
+    """
 
     version: int = VERSION
+    twin: bool = False
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,7 +39,13 @@ SOFTWARE = f"zond {__version__}"
 
 class Visit(Protocol):
     def __call__(
-        self, tools: Tools, trace: Trace, url: str, *, known: Known | None = None
+        self,
+        tools: Tools,
+        trace: Trace,
+        url: str,
+        *,
+        known: Known | None = None,
+        twin: bool = False,
     ) -> Awaitable[None]: ...
 
 
@@ -91,9 +97,11 @@ class Service:
 
         async def look() -> Found:
             self._clients.spend(f"host {url.host}", self._limits.visits_per_host)
-            return await self._look(url, told)
+            return await self._look(url, told, twin)
 
-        found = await self._cache.find(url.text, frozenset(told), look)
+        twin = question.x_zond is not None and question.x_zond.twin
+        key = f"{url.text} and its twin" if twin else url.text
+        found = await self._cache.find(key, frozenset(told), look)
         if question.x_zond is None:
             return found.summary
         extra = Extra(
@@ -106,16 +114,16 @@ class Service:
         )
         return found.summary[:-1] + b',"x_zond":' + encode(extra) + b"}"
 
-    async def _look(self, url: URL, told: Sequence[str]) -> Found:
+    async def _look(self, url: URL, told: Sequence[str], twin: bool) -> Found:
         began = trio.current_time()
         trace = Trace(vantage="control")
 
         async def known(at: str, depth: int, addresses: Sequence[str]) -> Sequence[str]:
-            return told if at == url.text else ()
+            return told if depth == 0 else ()
 
         try:
             with trio.move_on_after(self._limits.visit_seconds) as time_limit:
-                await self._visit(self._tools, trace, url.text, known=known)
+                await self._visit(self._tools, trace, url.text, known=known, twin=twin)
         except Exception as exc:  # noqa: BLE001 - logged and answered; one visit is not the server
             # The message of an exception may name what was asked for; its place does not.
             log.error("a visit failed: %s", "; ".join(_where(exc)))

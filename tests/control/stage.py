@@ -110,7 +110,13 @@ class FakeVisit:
         self._find = find
 
     async def __call__(
-        self, tools: Tools, trace: Trace, url: str, *, known: Known | None = None
+        self,
+        tools: Tools,
+        trace: Trace,
+        url: str,
+        *,
+        known: Known | None = None,
+        twin: bool = False,
     ) -> None:
         self.urls.append(url)
         assert known is not None

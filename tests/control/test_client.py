@@ -9,13 +9,14 @@ import socket
 from pathlib import Path
 
 import httpx2
+import msgspec
 import pytest
 import trio
 import trustme
 
 from probe.control import client as client_module
 from probe.control.client import ControlClient
-from probe.control.protocol import MAX_ANSWER
+from probe.control.protocol import MAX_ANSWER, Control
 from probe.evidence import CertificateCheck, ControlQuery, DNSExchange, HTTPExchange, TLSHandshake
 from probe.failure import Failure
 from probe.trace import Trace
@@ -502,3 +503,33 @@ async def test_a_bug_of_ours_is_not_a_failure_of_the_control() -> None:
         async with ControlClient(controls("http://control.example/"), http=http) as client:
             await client.ask(Trace(), URL, depth=0, addresses=[])
     assert caught.group_contains(TypeError)
+
+
+async def test_the_twin_costs_one_question_to_ours_and_two_to_a_helper() -> None:
+    questions: list[dict[str, object]] = []
+
+    async def answer(request: httpx2.Request) -> httpx2.Response:
+        question = msgspec.json.decode(request.content)
+        questions.append(question)
+        body: dict[str, object] = {
+            "tcp_connect": {}, "tls_handshake": {}, "quic_handshake": {},
+            "http_request": {"failure": None, "status_code": 200, "body_length": 1},
+            "dns": {"failure": None, "addrs": []},
+        }  # fmt: skip
+        if request.url.host == "ours.example":
+            body["x_zond"] = {"software": "zond", "time": 1.0, "evidence": []}
+        return httpx2.Response(200, json=body)
+
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+    controls = (Control("ours", "https://ours.example/"), Control("ooni", "https://th.example/"))
+    async with client, ControlClient(controls, http=client) as asking:
+        await asking.ask(
+            Trace(), "https://site.example/", depth=0, addresses=(),
+            twin="http://site.example/",
+        )  # fmt: skip
+    asked = sorted((str(q["http_request"]), q["x_zond"]["twin"]) for q in questions)  # type: ignore[index]
+    assert asked == [
+        ("http://site.example/", False),
+        ("https://site.example/", True),
+        ("https://site.example/", True),
+    ]
