@@ -23,7 +23,8 @@ import dns.rdatatype
 import dns.rrset
 
 from lab.alteration import Alteration
-from lab.middlebox import AddressRule, Ends, Fate, Flow, Middlebox, NameRule, Rule, Treatment
+from lab.flows import Ends, Fate, Flow
+from lab.middlebox import AddressRule, Middlebox, NameRule, Rule, Treatment
 from lab.packet import ACK, FIN, PSH, RST, SYN, TCP, Packet, Question, icmp_error, tcp, udp_reply
 from lab.world import Action, Censor, Way
 
@@ -312,7 +313,7 @@ class Slowness:
 
     def start(self) -> Fate:
         """A fresh fate for one flow, or for one address."""
-        chance = random.Random(self.seed)  # noqa: S311 - a repeatable lab, no secret
+        chance = random.Random(self.seed)
         free = {Way.OUT: 0.0, Way.BACK: 0.0}
 
         def treat(packet: Packet, way: Way, now: float) -> Sequence[Action] | None:

@@ -1,21 +1,19 @@
-"""The engine of every censor: follows flows, finds names, asks the rules.
+"""The engine of every censor: finds the name or the address, asks the rules about it.
 
 A country has hundreds of worlds and each has a rule or two at some wire, so rules
-are looked up by the address or the name that they are about, never one after the
-other. The client's side of a TCP flow is put together in order before it is read:
-a ClientHello is two segments long today, and a censor that looks at single
-packets is a censor of years ago. Tables and buffers are bounded, since what
-crosses a wire is not ours; a full table forgets its oldest entry.
+are looked up by what they are about, never one after the other. Names are read from
+streams put together in order (`lab.flows`): a ClientHello is two segments long
+today, and a censor that looks at single packets is a censor of years ago.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, NamedTuple, TypeVar
+from typing import ClassVar
 
+from lab.flows import Bounded, Ends, Flow
 from lab.packet import (
     ACK,
     MAX_HELLO,
@@ -33,69 +31,7 @@ from lab.packet import (
 )
 from lab.world import Action, Censor, Way
 
-MAX_FLOWS = 1 << 16
-MAX_EARLY = 32  # segments kept that came before their turn
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-Fate = Callable[[Packet, Way, float], Sequence[Action] | None]
-
-
-class Bounded(OrderedDict[K, V], Generic[K, V]):
-    """A dict that forgets its oldest entry when it is full."""
-
-    def __init__(self, size: int = MAX_FLOWS) -> None:
-        super().__init__()
-        self._size = size
-
-    def __setitem__(self, key: K, value: V) -> None:
-        super().__setitem__(key, value)
-        if len(self) > self._size:
-            self.popitem(last=False)
-
-
-class Ends(NamedTuple):
-    """A flow, seen from the client."""
-
-    client: bytes
-    cport: int
-    server: bytes
-    port: int
-
-
 Treatment = Callable[[Packet, Ends, Way, float], Sequence[Action] | None]
-
-
-class Flow:
-    """What is known of one TCP flow. *fate*, once a rule has set it, treats every packet."""
-
-    __slots__ = ("early", "fate", "layer", "next", "start", "stream")
-
-    def __init__(self, isn: int) -> None:
-        self.start = self.next = (isn + 1) & 0xFFFFFFFF
-        self.stream: bytearray | None = bytearray()  # None: no longer of interest
-        self.early: dict[int, bytes] = {}
-        self.fate: Fate | None = None
-        self.layer = ""
-
-    def take(self, packet: Packet) -> bool:
-        """Put the packet's payload in its place. True if there is more to read."""
-        if self.stream is None:
-            return False
-        had = len(self.stream)
-        if len(self.early) < MAX_EARLY:
-            self.early[packet.seq] = packet.data
-        while True:
-            due = (seq for seq in self.early if (self.next - seq) & 0xFFFFFFFF < 1 << 31)
-            seq = next(due, None)
-            if seq is None:
-                return len(self.stream) > had
-            data = self.early.pop(seq)
-            behind = (self.next - seq) & 0xFFFFFFFF
-            if behind < len(data):
-                self.stream += data[behind:]
-                self.next = (self.next + len(data) - behind) & 0xFFFFFFFF
 
 
 @dataclass(frozen=True, kw_only=True)

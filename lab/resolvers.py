@@ -27,7 +27,8 @@ import dns.rrset
 import trio
 
 from lab.certificates import ORDINARY, Authorities, Certificate
-from lab.middlebox import Bounded, ascii_name
+from lab.flows import Bounded
+from lab.middlebox import ascii_name
 from lab.serving import GONE, LIFETIME, allow_files, bound_socket, listen, serve
 from lab.sites import Request, Response, Site
 

@@ -31,7 +31,8 @@ from lab.censors import (
     http_redirect,
     sni_alert,
 )
-from lab.middlebox import Bounded, Middlebox, Rewrite, Rule, merged, packed
+from lab.flows import Bounded
+from lab.middlebox import Middlebox, Rewrite, Rule, merged, packed
 from lab.packet import ACK, FIN, ICMP, ICMPV6, PSH, RST, SYN, TCP, Packet
 from lab.world import Action, Way
 
