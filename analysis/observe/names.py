@@ -30,6 +30,9 @@ _KIND = {
 # getaddrinfo tells less than the answers themselves, and silence is also what loss does.
 _MOST_TELLING = ("bogon", "nxdomain", "refused", "servfail", "empty", "silence")
 _ENCRYPTED = ("dot", "doh")
+# The probe repeats a query after 1.5 s. Both may be answered, each with the next address
+# of a big network; two answers to a query that was sent once are another matter.
+_ASKED_AGAIN_AFTER = 1.4
 _MAX_ANSWERS = 16  # of one query that are looked at
 
 
@@ -103,11 +106,27 @@ class _Name:
             if reached.certificate == OK
         )
         self.trusted = self.resolved | self.encrypted or self.certified
+        # Where the name has a good certificate, an address with a bad one needs a better
+        # voucher than a page that looks alike or a neighbour in a big network.
+        disproved = self._with_bad_certificate() if self.certified else frozenset[str]()
+        page_vouched -= disproved
         self.vouched = self.resolved | self.encrypted | self.certified | page_vouched
         self.networks = {n for ip in self.vouched if (n := asn(ip))}
+        self.disproved = disproved - self.vouched
+
+    def _with_bad_certificate(self) -> frozenset[str]:
+        return frozenset(
+            ip
+            for (name, _), slots in self.here.endpoints.items()
+            if name == self.host
+            for ip, reached in slots.items()
+            if reached.certificate == "bad"
+        )
 
     def is_vouched(self, ip: str) -> bool:
-        return ip in self.vouched or self.asn(ip) in self.networks
+        if ip in self.vouched:
+            return True
+        return self.asn(ip) in self.networks and ip not in self.disproved
 
     def facts(self) -> NameFacts:
         groups = self._own_groups()
@@ -191,10 +210,16 @@ class _Name:
         if e.engine != "udp" or e.rdtype == "HTTPS" or len(e.answers) < 2 or not self.trusted:
             return False
         first, *later = e.answers[:_MAX_ANSWERS]
-        return not self._is_trusted(first) and any(self._is_trusted(a) for a in later)
+        told = [frozenset(a.addresses) for a in e.answers[:_MAX_ANSWERS]]
+        if not self._is_trusted(first, by_network=True):
+            return any(self._is_trusted(a, by_network=True) for a in later)
+        # Within one network, only what others were told to the address is better known.
+        asked_once = first.t - e.t0 < _ASKED_AGAIN_AFTER
+        return asked_once and not told[0] & self.trusted and any(t & self.trusted for t in told)
 
-    def _is_trusted(self, answer: DNSAnswer) -> bool:
-        networks = {n for ip in self.trusted if (n := self.asn(ip))}
+    def _is_trusted(self, answer: DNSAnswer, *, by_network: bool) -> bool:
+        """Whether others were told an address of *answer*, or one of its network."""
+        networks = {n for ip in self.trusted if by_network and (n := self.asn(ip))}
         return any(ip in self.trusted or self.asn(ip) in networks for ip in answer.addresses)
 
     def _ghost(self, e: DNSExchange) -> bool:

@@ -21,6 +21,7 @@ import idna
 
 from probe.addresses import is_public
 from probe.evidence import (
+    PROBE,
     AnyEvidence,
     CertificateCheck,
     DNSExchange,
@@ -240,7 +241,24 @@ def arrange(evidence: Iterable[AnyEvidence], vantage: str, *, without_ipv6: bool
                 reached.leaf = e.chain_sha256[0] if e.chain_sha256 else reached.leaf
             case CertificateCheck():
                 _certificate(_slot(sight, host, e.port, ip), e)
+    if vantage != PROBE:
+        _drop_pages_where_we_sent_it(sight)
     return sight
+
+
+def _drop_pages_where_we_sent_it(sight: Sight) -> None:
+    """Leave out a control's pages from addresses that it only has from us.
+
+    A control connects to what our resolvers say, too: at a forged address it gets the
+    censor's page, which would then vouch for itself. A helper that follows redirects
+    by itself tells no address.
+    """
+    for url, pages in sight.pages.items():
+        at = place(url)
+        good = sight.resolved(at.host) | {at.host, ""}
+        for port in at.ports:
+            good |= {ip for ip, r in sight.reached(at.host, port).items() if r.certificate == OK}
+        sight.pages[url] = [page for page in pages if page.ip in good]
 
 
 def _slot(sight: Sight, host: str, port: int, ip: str) -> Reached:

@@ -8,9 +8,9 @@ from analysis.observe.derive import observe
 from analysis.observe.over_run import FEWEST, OverRun, over_run
 from analysis.observe.surroundings import MARGIN, surroundings
 from analysis.verdict import judge
-from probe.evidence import PROBE
+from probe.evidence import PROBE, DNSExchange
 from probe.failure import Failure
-from tests.analysis.build import BOTH, FORGED, RUN, Page, Scene, site
+from tests.analysis.build import BOTH, FORGED, RUN, SITE, Page, Scene, site
 
 
 def _seen(scenes: list[Scene]) -> OverRun:
@@ -112,3 +112,19 @@ def test_answer_of_an_unreliable_control_vouches_for_no_lie() -> None:
     assert scene.verdict().outcome != "blocked"
     row = observe(scene.measurement(), scene.run, [], unreliable={"two"})
     assert judge([row])[0].mechanisms == ("dns.substituted",)
+
+
+def test_two_answers_to_a_query_sent_twice_may_be_a_big_network_taking_turns() -> None:
+    near = "93.184.216.66"
+    scene = Scene().names(own=(near,), then=(SITE,)).control_names().asked(*BOTH)
+    scene.networks[near] = scene.networks[SITE]
+    scene.visit(ip=near).visit(by=BOTH)
+    assert scene.row().dns_injected == 1
+    scene.evidence = [
+        msgspec.structs.replace(
+            e, answers=tuple(msgspec.structs.replace(a, t=1.6) for a in e.answers)
+        )
+        if isinstance(e, DNSExchange) else e
+        for e in scene.evidence
+    ]
+    assert scene.row().dns_injected == 0

@@ -76,6 +76,37 @@ def e2_hijack_to_a_block_page_server_with_content_length() -> Scene:
 
 
 @case("blocked", "dns.substituted")
+def control_that_fetches_at_the_forged_address_vouches_for_nothing() -> Scene:
+    return _lied_to(HTTP).visit(HTTP, BLOCK, FORGED, by=("one",)).visit(HTTP, by=("two",))
+
+
+@case("blocked", "dns.injected")
+def forged_address_in_a_network_of_the_sites() -> Scene:
+    near = "93.184.216.66"
+    scene = Scene(HTTP).names(own=(near,), then=(SITE,)).control_names().asked(*BOTH)
+    scene.networks[near] = scene.networks[SITE]
+    scene.visit(page=BLOCK, ip=near, by=(PROBE,)).visit()
+    scene.connect("https://news.example/", near, bad=Failure.TLS_UNKNOWN_AUTHORITY, leaf="x")
+    return scene.visit("https://news.example/")
+
+
+@case("ok", "dns.injected")
+def injected_proxy_in_a_network_of_the_sites() -> Scene:
+    near = "93.184.216.66"
+    scene = Scene().names(own=(near,), then=(SITE,)).control_names().asked(*BOTH)
+    scene.networks[near] = scene.networks[SITE]
+    return scene.visit(ip=near).visit(by=BOTH)
+
+
+@case("blocked", "dns.substituted")
+def forged_address_that_shows_the_same_title_under_a_bad_certificate() -> Scene:
+    copy = Page("<title>Daily News</title>" + "".join(f"<p>copy {n} made" for n in range(60)))
+    scene = Scene().names(own=(FORGED,)).control_names().asked(*BOTH).visit().twin()
+    scene.connect(ip=FORGED, bad=Failure.TLS_INVALID_HOSTNAME, leaf="x").page(copy, ip=FORGED)
+    return scene.visit(HTTP, copy, FORGED, by=(PROBE,))
+
+
+@case("blocked", "dns.substituted")
 def known_forged_address() -> Scene:
     scene = Scene().names(own=("134.17.0.7",)).control_names().asked(*BOTH)
     return scene.connect(ip="134.17.0.7", tcp=Failure.TIMEOUT).visit(by=BOTH)
