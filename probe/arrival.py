@@ -66,11 +66,6 @@ async def arrive(
         nursery.start_soon(_first_looks, line)
 
     found = Arrival(line)
-    for introduction in introductions:
-        if introduction.failure is not None:
-            found.notes.append(
-                f"control {introduction.control} does not answer: {introduction.failure}"
-            )
     _judge_families(found, ipv4, ipv6)
     told = [i.clock_offset for i in introductions if i.clock_offset is not None]
     _judge_clock(found, agreed_offset([*portals[0].offsets, *told]))
@@ -111,21 +106,31 @@ def _judge_clock(found: Arrival, offset: float | None) -> None:
         )
     if offset is not None and abs(offset) > MAX_OFF:
         found.clock = Clock(offset)
+        hours = abs(offset) / 3600
         found.notes.append(
             f"this machine's clock is {'behind' if offset > 0 else 'ahead'} by"
-            f" {abs(offset) / 3600:.1f} hours; certificates are judged by the servers' time"
+            f" {f'{hours / 24:.0f} days' if hours > 48 else f'{hours:.1f} hours'};"
+            " certificates are judged by the servers' time"
         )
     found.line.clock = found.clock
 
 
-def judge_network(
+def judge_controls(
     found: Arrival,
     before: Run,
     introductions: Sequence[Introduction],
     resolvers: Resolvers,
     book: AddressBook,
 ) -> None:
-    """Add whose network this is. A run stays on the network on which it began (*before*)."""
+    """Add which controls answer, and whose network this is by their word.
+
+    A run stays on the network on which it began (*before*).
+    """
+    for introduction in introductions:
+        if introduction.failure is not None:
+            found.notes.append(
+                f"control {introduction.control} does not answer: {introduction.failure}"
+            )
     own = environment.own_network(introductions, book)
     if before.probe_asn and own.asn and own.asn != before.probe_asn:
         found.stop = found.stop or "interrupted"

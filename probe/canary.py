@@ -94,7 +94,9 @@ class Line:
         await self._report(checks)
         return checks
 
-    async def watch(self, *, period: float, patience: float, after: Callable[[], None]) -> None:
+    async def watch(
+        self, *, period: float, patience: float, after: Callable[[], Awaitable[None]]
+    ) -> None:
         """Look every *period* seconds until the line has been lost for *patience* seconds.
 
         *after* is called after each look. Returns only when the patience is at an end.
@@ -103,7 +105,7 @@ class Line:
             pause = period * self._random.uniform(1 - JITTER, 1 + JITTER)
             await trio.sleep(min(LOST_PERIOD, pause) if self.lost else pause)
             await self.look()
-            after()
+            await after()
 
     async def wait_until_back(self) -> None:
         await self._recovered.wait()

@@ -74,7 +74,8 @@ class Screen:
         elif self._done * STEPS // max(1, self._remaining) > (
             (self._done - 1) * STEPS // max(1, self._remaining)
         ):
-            self.note(f"{self._done} of {self._remaining}, {self.differs} differ from the controls")
+            total = max(self._remaining, self._done)
+            self.note(f"{self._done} of {total}, {self.differs} differ from the controls")
 
     def _print(self, measurement: Measurement) -> None:
         line = {

@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -27,12 +28,13 @@ import msgspec
 import trio
 
 from probe import __version__, environment
-from probe.arrival import Arrival, arrive, judge_network
+from probe.arrival import Arrival, arrive, judge_controls
+from probe.asking import Controls
 from probe.asn import AddressBook
 from probe.canary import Line
 from probe.clock import Clock
 from probe.config import Config
-from probe.control.client import Control, ControlClient
+from probe.control.client import ControlClient
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.net import Network, TrioNetwork
 from probe.nettest import Nettest, measure
@@ -126,10 +128,12 @@ class _Session:
         self.book = AddressBook(_path(config.asn_database))
         self.verifier = Verifier(None)
         self.nettests = {test.name: test for test in request.nettests}
+        self.resumed = False
         self.run_record = self._open_run(request)
         self.queue = deque(store.remaining(self.run_record.id))
         self.finished: list[tuple[float, float, Planned]] = []  # the line's fate not known yet
         self.again: set[tuple[str, str]] = set()  # nettest and URL measured a second time
+        self.line_lost = self.abroad_lost = False
         self.measured = self.crashes = self.signal = 0
         self.problem = ""
         self.clock = Clock()
@@ -140,6 +144,7 @@ class _Session:
     def _open_run(self, request: Request) -> Run:
         """The run's row, new or the unfinished one's, with everything it plans."""
         if request.resume and (run := self.store.unfinished_run()) is not None:
+            self.resumed = True
             return msgspec.structs.replace(run, ended="", ended_at=None)
         run = Run(
             id=secrets.token_hex(16),
@@ -218,27 +223,31 @@ class _Session:
     async def _measure_all(self) -> str:
         """Look around, measure, and say how it ended."""
         ended = "interrupted"
-        named = [Control(name=c.name, url=c.url) for c in self.config.all_controls]
         with self.work:
-            async with ControlClient(named, proxy=self.config.proxy) as controls:
+            async with Controls(self.config) as controls:
                 found = await self._arrive(controls)
                 if found.stop:
                     return found.stop
                 ended = await self._work_through(found.line, controls)
         return ended
 
-    async def _arrive(self, controls: ControlClient) -> Arrival:
+    async def _arrive(self, controls: Controls) -> Arrival:
         found, introductions = await arrive(
-            self.net, controls, self.config.portal_checks, self._line_over
+            self.net, controls.client, self.config.portal_checks, self._line_over
         )
-        judge_network(found, self.run_record, introductions, self.resolvers, self.book)
         self.clock = found.clock
+        if self.clock.offset:
+            await controls.renew(clock_wrong=True)
+            introductions = await controls.client.introduce()
+        judge_controls(found, self.run_record, introductions, self.resolvers, self.book)
         for note in found.notes:
             self.reporter.note(note)
+        if not self.resumed:
+            self._learned(started_at=self.run_record.started_at + self.clock.offset)
         await self._send(self._learned(**found.facts))
         return found
 
-    async def _work_through(self, line: Line, controls: ControlClient) -> str:
+    async def _work_through(self, line: Line, controls: Controls) -> str:
         tools = Tools(
             net=self.net,
             resolvers=self.resolvers,
@@ -248,6 +257,7 @@ class _Session:
             clock_offset=self.clock.offset,
             seed=self.run_record.seed,
         )
+        await self._looked(line, controls)
         ended = "no_network"  # unless the queue is worked through before the patience ends
         async with trio.open_nursery() as nursery:
 
@@ -255,7 +265,7 @@ class _Session:
                 await line.watch(
                     period=self.limits.canary_seconds,
                     patience=self.limits.offline_seconds,
-                    after=lambda: self._settle(line),
+                    after=partial(self._looked, line, controls),
                 )
                 self.reporter.note("the line has been dead for too long: giving up for now")
                 nursery.cancel_scope.cancel()
@@ -267,19 +277,19 @@ class _Session:
                         workers.start_soon(self._worker, line, tools, controls)
                 await line.look()
                 await line.wait_until_back()
-                self._settle(line)
+                await self._looked(line, controls)
             ended = "done"
             nursery.cancel_scope.cancel()
         return ended
 
-    async def _worker(self, line: Line, tools: Tools, controls: ControlClient) -> None:
+    async def _worker(self, line: Line, tools: Tools, controls: Controls) -> None:
         while self.queue:
             await line.wait_until_back()
             if not self.queue:
                 return
             planned = self.queue.popleft()
             began = trio.current_time()
-            measurement = await self._measure_one(planned, tools, controls)
+            measurement = await self._measure_one(planned, tools, controls.client)
             self.finished.append((began, trio.current_time(), planned))
             if measurement is not None:
                 await self._send(measurement)
@@ -314,6 +324,29 @@ class _Session:
     def _crashed(self, planned: Planned, exc: BaseException) -> None:
         log.error("%s crashed on %s", planned.nettest, planned.url, exc_info=exc)
         self.crashes += 1
+
+    async def _looked(self, line: Line, controls: Controls) -> None:
+        """After a look at the line: tell of a change, and make good what a loss has spoiled."""
+        queued = len(self.queue)
+        self._settle(line)
+        if line.lost != self.line_lost:
+            self.line_lost = line.lost
+            if line.lost:
+                self.reporter.note("the line is dead: waiting for it")
+            else:
+                self.reporter.note("the line is back")
+                await controls.renew(clock_wrong=bool(self.clock.offset))
+        if len(self.queue) > queued:
+            spoiled = len(self.queue) - queued
+            self.reporter.note(f"measuring again what the dead line has spoiled: {spoiled}")
+        abroad_lost = not line.lost and line.alive.get("foreign") is False
+        if abroad_lost != self.abroad_lost:
+            self.abroad_lost = abroad_lost
+            self.reporter.note(
+                "nothing abroad answers, and sites in the country do: measuring goes on"
+                if abroad_lost
+                else "sites abroad answer again"
+            )
 
     def _settle(self, line: Line) -> None:
         """Queue once more what was measured while the line was lost."""

@@ -206,7 +206,7 @@ async def test_watching_is_closer_while_the_line_is_lost_and_ends_with_patience(
         await line.look()
         start = trio.current_time()
         w.net.silent = DOMESTIC | FOREIGN
-        await line.watch(period=10, patience=60, after=lambda: None)
+        await line.watch(period=10, patience=60, after=trio.lowlevel.checkpoint)
         assert line.lost
         assert 60 <= trio.current_time() - start < 70
         assert 7 <= w.looks <= 9  # a look at a silent line takes 5 s, the pause 2
@@ -219,7 +219,9 @@ async def test_who_waits_goes_on_when_the_line_is_back(autojump_clock: MockClock
         w.net.silent = DOMESTIC | FOREIGN
         await line.look()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(lambda: line.watch(period=10, patience=1000, after=lambda: None))
+            nursery.start_soon(
+                lambda: line.watch(period=10, patience=1000, after=trio.lowlevel.checkpoint)
+            )
             with trio.move_on_after(30) as scope:
                 await line.wait_until_back()
             assert scope.cancelled_caught

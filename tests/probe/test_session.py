@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +266,11 @@ async def test_what_overlapped_a_loss_of_the_line_is_measured_again_once(
         with Store(b.path) as store:
             rings = {c.ring for c in store.canaries(result.run.id) if c.failure is not None}
         assert rings == {"domestic", "foreign"}
+        assert [n for n in b.reported.notes if "line" in n] == [
+            "the line is dead: waiting for it",
+            "the line is back",
+            f"measuring again what the dead line has spoiled: {len(again)}",
+        ]
 
 
 async def test_nothing_is_opened_while_the_line_is_lost(
@@ -339,13 +346,50 @@ async def test_the_foreign_ring_alone_does_not_stop_a_run(
     async with bench(tmp_path) as b:
         b.net.silent = {SITES["www.wikipedia.org"], SITES["www.debian.org"]}
         assert (await b.run(5)).run.ended == "done"
+        assert [n for n in b.reported.notes if "abroad" in n] == [
+            "nothing abroad answers, and sites in the country do: measuring goes on"
+        ]
+
+
+@pytest.mark.parametrize("off", [365 * 86400.0, -365 * 86400.0, 600.0])
+async def test_a_wrong_clock_is_corrected_and_said(
+    tmp_path: Path, autojump_clock: MockClock, off: float
+) -> None:
+    async with bench(tmp_path) as b:
+        date = formatdate(time.time() + off, usegmt=True)
+        for ip, check in zip(PORTALS.values(), PORTAL_CHECKS, strict=True):
+            head = f"HTTP/1.1 {check.status} OK\nDate: {date}"
+            b.net.hosts[ip, 80] = web_server(head, check.body.encode())
+        offsets: list[float] = []
+        plain = b.measure
+
+        async def measure(test: Nettest, target: Target, **given: Any) -> Measurement:
+            offsets.append(given["tools"].clock_offset)
+            return await plain(test, target, **given)
+
+        b.measure = measure  # type: ignore[method-assign]
+        run = (await b.run(1)).run
+        assert run.clock_offset == pytest.approx(off, abs=5)
+        assert run.clock_offset is not None
+        corrected = run.clock_offset if abs(off) > 3600 else 0.0
+        assert offsets == [corrected]
+        assert run.started_at == pytest.approx(time.time() + corrected, abs=60)
+        assert bool([n for n in b.reported.notes if "clock" in n]) == (abs(off) > 3600)
+
+
+async def test_a_clock_that_nobody_can_correct_measures_nothing(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probe.arrival.NOT_BEFORE", time.time() + 86400)
+    async with bench(tmp_path) as b:
+        result = await b.run(5)
+        assert (result.run.ended, b.asked) == ("wrong_clock", [])
 
 
 async def test_a_signal_stops_and_keeps_and_resume_completes_without_repeats(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with bench(tmp_path) as b:
-
         raised: list[str] = []
 
         async def interrupt(url: str) -> None:
