@@ -49,15 +49,15 @@ DELAYS = {
 class Setting:
     """How the country is today, apart from the worlds in it.
 
-    *controls*: how many of the two run. *lying*: the names of controls that say of
-    everything that it is down. *distance* stretches all delays. *wires* replaces
-    settings of wires, *censors* and *zone* and *sites* add to those of the worlds.
-    *own_resolver*: "silent" for one that answers nobody. *roots*: names of the
-    authorities in the device's store, all trusted ones by default.
+    *controls*: which of the two run; both are in the configuration. *distance*
+    stretches all delays. *wires* replaces settings of wires; *censors*, *zone* and
+    *sites* add to those of the worlds. *own_resolver_silent*: the operator's resolver
+    answers nobody. *roots*: names of the authorities in the device's store, all
+    trusted ones by default. *config*: lines of `zond.toml`, before its tables.
     """
 
     seed: int = 0
-    controls: int = 2
+    controls: tuple[bool, bool] = (True, True)
     distance: float = 1.0
     ipv6: bool | Literal["broken"] = True
     wires: Mapping[Wire, WireSettings] | None = None
@@ -93,8 +93,11 @@ class Stage:
             self._stack.enter_context(self.country)
             self._start_servers()
             self._write_files()
-            for place, name, addresses in CONTROLS[: self.setting.controls]:
-                self._start_control(place, name, addresses[0])
+            for (place, name, addresses), runs in zip(
+                CONTROLS, self.setting.controls, strict=True
+            ):
+                if runs:
+                    self._start_control(place, name, addresses[0])
         except BaseException:
             self._stack.close()
             raise
@@ -132,14 +135,16 @@ class Stage:
         }  # fmt: skip
         return keep | home | more
 
-    def run(
-        self, db: Path, *arguments: str, **popen: Any
-    ) -> subprocess.CompletedProcess[str]:
-        """``zond run`` over the list of the worlds, to its end."""
-        process = self.zond(
+    def start_run(self, db: Path, *arguments: str, **popen: Any) -> subprocess.Popen[str]:
+        """Start ``zond run`` over the list of the worlds."""
+        return self.zond(
             "run", "--yes", "--no-upload", "--list", self.list_file, "--db", db, *arguments,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen,
-        )
+        )  # fmt: skip
+
+    def run(self, db: Path, *arguments: str, **popen: Any) -> subprocess.CompletedProcess[str]:
+        """``zond run`` over the list of the worlds, to its end."""
+        process = self.start_run(db, *arguments, **popen)
         out, err = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 

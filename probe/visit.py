@@ -31,7 +31,7 @@ from probe.wire.url import URL, parse
 
 MAX_REDIRECTS = 20  # as browsers do
 MAX_ADDRESSES = 10  # measured for one host of our own resolvers', as many of others'
-MAX_HOPS = 30  # URLs in one visit, whatever leads to them
+MAX_HOPS = 2 * (MAX_REDIRECTS + 1)  # URLs in one visit: the longest chain, and its twin's
 
 # Tells what others know of a URL: given the URL, its depth and the addresses of its
 # host known here, answers with the addresses that they know.

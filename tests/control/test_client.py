@@ -6,6 +6,7 @@ import gc
 import gzip
 import json
 import socket
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
@@ -511,20 +512,21 @@ async def test_the_twin_costs_one_question_to_ours_and_two_to_a_helper() -> None
     async def answer(request: httpx2.Request) -> httpx2.Response:
         question = msgspec.json.decode(request.content)
         questions.append(question)
-        body: dict[str, object] = {
-            "tcp_connect": {}, "tls_handshake": {}, "quic_handshake": {},
-            "http_request": {"failure": None, "status_code": 200, "body_length": 1},
-            "dns": {"failure": None, "addrs": []},
-        }  # fmt: skip
+        body: dict[str, object] = dict(OONI_ANSWER)
         if request.url.host == "ours.example":
             body["x_zond"] = {"software": "zond", "time": 1.0, "evidence": []}
-        return httpx2.Response(200, json=body)
+
+        async def unread() -> AsyncIterator[bytes]:
+            yield msgspec.json.encode(body)
+
+        return httpx2.Response(200, content=unread())
 
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
     controls = (Control("ours", "https://ours.example/"), Control("ooni", "https://th.example/"))
+    trace = Trace()
     async with client, ControlClient(controls, http=client) as asking:
         await asking.ask(
-            Trace(), "https://site.example/", depth=0, addresses=(),
+            trace, "https://site.example/", depth=0, addresses=(),
             twin="http://site.example/",
         )  # fmt: skip
     asked = sorted((str(q["http_request"]), q["x_zond"]["twin"]) for q in questions)  # type: ignore[index]

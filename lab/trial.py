@@ -1,0 +1,86 @@
+"""Try the probe on worlds: build their country, measure it, judge it, score it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.score import Result, result
+from lab.stage import Setting, Stage, ascii_url, verdicts
+from lab.world import World
+from lab.worlds.whole import CountryWorld
+
+# A volunteer's pace is for a volunteer's line; in the lab it would only cost time.
+HURRY = """
+[limits]
+connections_per_second = 400.0
+per_address = 50.0
+per_network = 100.0
+per_resolver = 200.0
+datagrams_per_second = 2000.0
+datagrams_per_resolver = 1000.0
+offline_seconds = 20.0
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What came of it. *status* is the exit status of ``zond run``, *said* its stderr."""
+
+    results: tuple[Result, ...]
+    status: int
+    said: str
+
+
+def try_worlds(
+    worlds: Sequence[World],
+    folder: Path,
+    setting: Setting | None = None,
+    *,
+    concurrency: int = 50,
+    variation: str = "",
+) -> Trial:
+    """Measure *worlds* in one country, all in one run."""
+    setting = setting or Setting(config=HURRY)
+    db = folder / "zond.db"
+    with Stage(worlds, folder, setting) as stage:
+        done = stage.run(db, "--concurrency", str(concurrency), "--seed", str(setting.seed))
+        results = tuple(stage.results(db, variation))
+    return Trial(results=results, status=done.returncode, said=done.stderr)
+
+
+def try_country(country: CountryWorld, folder: Path, *, seed: int = 0) -> Trial:
+    """Measure a situation of the whole country."""
+    setting = Setting(
+        seed=seed,
+        controls=(country.controls[0] != "down", country.controls[1] != "down"),
+        ipv6=country.ipv6,
+        censors=country.censors,
+        sites=country.sites,
+        zone=country.zone,
+        own_resolver_silent=country.own_resolver_silent,
+        roots=country.roots,
+        # A cut is to meet targets on their way, not a run that is over.
+        config=HURRY.replace("400.0", "4.0") if country.cuts else HURRY,
+    )
+    db = folder / "zond.db"
+    shift = ["faketime", "-f", f"{country.clock:+.0f}s"] if country.clock else []
+    with Stage(country.worlds, folder, setting) as stage:
+        for cut in country.cuts:
+            for wire in cut.wires:
+                stage.country.set(wire, after=cut.after, cut=True)
+                if cut.seconds is not None:
+                    stage.country.set(wire, after=cut.after + cut.seconds, cut=False)
+        process = stage.start_run(db, "--seed", str(seed), before=shift)
+        _, said = process.communicate()
+        lines = verdicts(db)
+        truths = country.truths()
+        results = tuple(
+            result(
+                f"{country.name}/{world.name}", truths[world.url],
+                lines.get(ascii_url(world.url)), f"seed {seed}",
+            )
+            for world in country.worlds
+        )  # fmt: skip
+    return Trial(results=results, status=process.returncode, said=said)
