@@ -22,16 +22,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self
+from typing import Any, Concatenate, Literal, NoReturn, ParamSpec, Self
 
 from lab import topology
 from lab.ground import configure, links_of
 from lab.namespace import (
     Namespace,
     command_line,
+    die_with,
     enter,
     explain_if_impossible,
     fork,
+    kill_all_in,
     new_network,
     open_tun,
     take_power,
@@ -136,10 +138,11 @@ class Country:
         self._on = {wire: settings.on for wire, settings in self._wires.items()}
 
     def __enter__(self) -> Self:
+        me = os.getpid()
         ours, theirs = socket.socketpair()
         self._control, far_control = Pipe()
         self._ground = self._fork(
-            "the wires", lambda ready: self._carry(theirs, far_control, ready), (ours,)
+            "the wires", lambda ready: self._carry(me, theirs, far_control, ready), (ours,)
         )
         theirs.close()
         far_control.close()
@@ -278,7 +281,9 @@ class Country:
             why = "no answer"
         raise LabError(f"{self._ground.name} died:\n{why}")
 
-    def _carry(self, files: socket.socket, control: Connection, ready: Ready) -> None:
+    def _carry(
+        self, controller: int, files: socket.socket, control: Connection, ready: Ready
+    ) -> None:
         """The ground process: make the places, lay the wires, carry."""
         user = take_power()
         networks: dict[Place, int] = {}
@@ -298,6 +303,14 @@ class Country:
         }
         carrier = Carrier(carried, self._wires, self._seed, control)
         handles = [*networks.values(), *([] if user is None else [user])]
+        inodes = [os.fstat(network).st_ino for network in networks.values()]
+
+        def follow(*_: object) -> NoReturn:
+            kill_all_in(inodes)
+            os._exit(0)
+
+        signal.signal(signal.SIGTERM, follow)
+        die_with(controller, signal.SIGTERM)
         socket.send_fds(files, [b"."], handles)
         files.close()
         for handle in handles:
@@ -332,6 +345,7 @@ class Country:
                 process.wait()
         for child in (*self._children, self._ground):
             child.stop()
+        kill_all_in(os.fstat(namespace.network).st_ino for namespace in self._namespaces.values())
         self._control.close()
         handles = {file for namespace in self._namespaces.values() for file in namespace}
         for file in handles - {None}:

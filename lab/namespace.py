@@ -16,7 +16,8 @@ import os
 import signal
 import struct
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,8 +28,10 @@ CLONE_NEWNET = 0x40000000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _MNT_DETACH = 2
 _PR_SET_PDEATHSIG = 1
-_TUNSETIFF = 0x400454CA
+_TUNSETIFF, _TUNSETPERSIST = 0x400454CA, 0x400454CB
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
+
+_ROUNDS = 100
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -76,21 +79,52 @@ def new_network() -> int:
 
 
 def open_tun(name: str) -> int:
-    """A TUN device in the current namespace; it is there for as long as the file is open."""
+    """The open file of a new TUN device, which is there for as long as the current namespace.
+
+    Not for as long as the file: the kernel removes the devices of a dying namespace
+    all at once and in its own time, but makes whoever closes a file wait for each.
+    """
     file = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
     try:
         fcntl.ioctl(file, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
+        fcntl.ioctl(file, _TUNSETPERSIST, 1)
     except BaseException:
         os.close(file)
         raise
     return file
 
 
-def die_with(parent: int) -> None:
-    """Be killed when the thread of process *parent* that started us ends."""
-    _checked("prctl", _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
+def die_with(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
+    """Get the signal *by* when the thread of process *parent* that started us ends."""
+    _checked("prctl", _libc.prctl(_PR_SET_PDEATHSIG, by, 0, 0, 0))
     if os.getppid() != parent:  # it died before we asked
         os._exit(1)
+
+
+def kill_all_in(networks: Iterable[int]) -> None:
+    """Kill every process but ourselves in these network namespaces (inode numbers).
+
+    A program's own children die with nobody, and would keep the namespace.
+    """
+    doomed = frozenset(networks)
+    for _ in range(_ROUNDS):  # they may fork while we look
+        found = [
+            pid
+            for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
+            if pid != os.getpid() and _network_of(pid) in doomed
+        ]
+        if not found:
+            return
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _network_of(pid: int) -> int | None:
+    try:
+        return os.stat(f"/proc/{pid}/ns/net").st_ino
+    except OSError:
+        return None  # it has ended, or is somebody else's
 
 
 def stand_in(files: Mapping[str, str]) -> None:
