@@ -31,6 +31,7 @@ _COLOURS: dict[Outcome, str] = {
     "ok": "green",
 }
 _ORDER = tuple(_COLOURS)
+WIDE = 110  # columns of a terminal from which on the table tells more
 
 
 @click.command()
@@ -87,13 +88,15 @@ def _chosen(runs: Sequence[Run], which: str) -> list[Run]:
 
 
 def _print_table(console: Console, judged: Sequence[Verdict]) -> None:
+    wide = console.width >= WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("outcome")
-    table.add_column("mechanisms")
-    table.add_column("target", overflow="fold", ratio=1)
-    table.add_column("category")
-    table.add_column("rule", style="dim")
-    table.add_column("known as", style="dim")
+    widest = max((len(" ".join(v.mechanisms)) for v in judged), default=0)
+    table.add_column("outcome", no_wrap=True, min_width=max(map(len, _ORDER)))
+    table.add_column("target", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("mechanisms", no_wrap=True, min_width=max(widest, len("mechanisms")))
+    if wide:
+        table.add_column("rule", style="dim", no_wrap=True, min_width=24)
+        table.add_column("known as", style="dim", no_wrap=True, min_width=8)
     ordered = sorted(judged, key=lambda v: (_ORDER.index(v.outcome), v.mechanisms, v.url))
     last = ""
     for verdict in ordered:
@@ -101,14 +104,15 @@ def _print_table(console: Console, judged: Sequence[Verdict]) -> None:
             table.add_section()
         last = verdict.outcome
         colour = _COLOURS[verdict.outcome]
-        table.add_row(
+        cells = [
             f"[{colour}]{verdict.outcome}[/]",
-            "\n".join(verdict.mechanisms),
             escape(_printable(verdict.url)),
-            escape(verdict.category),
-            verdict.rules[0],
-            " ".join(verdict.fingerprints),
-        )
+            " ".join(verdict.mechanisms),
+        ]
+        if wide:
+            fingerprints = " ".join(verdict.fingerprints)
+            cells += [verdict.rules[0], fingerprints]
+        table.add_row(*cells)
     console.print(table)
     counts = Counter(verdict.outcome for verdict in judged)
     summary = "  ".join(

@@ -1,0 +1,71 @@
+"""``zond demo``: a whole country on one machine, measured and judged."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from lab.country import LabError
+from lab.demo import demo_worlds, write_list
+from lab.namespace import explain_if_impossible
+from lab.stage import Stage, ascii_url, verdicts
+from testlists import builtin
+
+LIST = "by"
+
+
+@click.command()
+@click.option("--db", type=click.Path(path_type=Path), help="Keep the database there.")
+@click.option("--targets", type=click.IntRange(1), help="Only the first so many of the list.")
+@click.option("--seed", type=click.IntRange(0), default=1, help="Decides the order.")
+def demo(db: Path | None, targets: int | None, seed: int) -> None:
+    """Measure a whole country on this machine.
+
+    Builds a household, an operator, gateways that censor, foreign sites, resolvers and two
+    controls out of network namespaces that have no way out, and measures the list for
+    Belarus there with the ordinary `zond run`.
+
+    Example: zond demo --targets 30
+    """
+    why = explain_if_impossible()
+    if why is not None:
+        raise click.ClickException(why)
+    wanted = builtin(LIST)[0][:targets]
+    worlds = demo_worlds(wanted)
+    folder = Path(tempfile.mkdtemp(prefix="zond-demo-"))
+    db = (db or folder / "zond.db").absolute()
+    click.echo(f"Building a country of {len(worlds)} targets…", err=True)
+    try:
+        with Stage(worlds, folder) as stage:
+            write_list(stage.list_file, wanted)
+            click.echo("Measuring it with zond run, from a household of AS6697:", err=True)
+            process = stage.zond(
+                "run", "--yes", "--no-upload", "--list", stage.list_file, "--db", db,
+                "--seed", str(seed),
+            )  # fmt: skip
+            status = process.wait()
+        if status:
+            sys.exit(status)
+        shown = subprocess.run(  # noqa: S603
+            [Path(sys.executable).with_name("zond"), "verdicts", "--db", db], check=False
+        )
+        judged = verdicts(db)
+    except LabError as exc:
+        raise click.ClickException(str(exc)) from exc
+    except KeyboardInterrupt:
+        click.echo(f"\nStopped. What was measured is in {db}", err=True)
+        sys.exit(130)
+    as_built = sum(
+        judged[ascii_url(world.url)]["outcome"] in world.truth.outcome for world in worlds
+    )
+    click.echo(
+        f"\n{as_built} of {len(worlds)} verdicts are as this country was built."
+        "\nIt is a made-up country: nothing here says what is blocked anywhere today."
+        f"\nDatabase: {db}",
+        err=True,
+    )
+    sys.exit(shown.returncode)
