@@ -12,6 +12,7 @@ is raised in the controller, at the latest when the country ends.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -315,6 +316,7 @@ class Country:
         files.close()
         for handle in handles:
             os.close(handle)
+        gc.freeze()  # what is there now stays: no use to look through it while packets wait
         ready()
         carrier.run()
 

@@ -11,7 +11,6 @@ has. That is what tcpdump on that end would see.
 
 from __future__ import annotations
 
-import gc
 import heapq
 import itertools
 import os
@@ -162,7 +161,6 @@ class Carrier:
             self._lane_from[far] = line.lanes[Way.BACK]
 
     def run(self) -> None:
-        gc.freeze()  # what is there now stays; packets make no cycles
         poll = select.epoll()
         for file in (*self._lane_from, self._control.fileno()):
             poll.register(file, select.EPOLLIN)

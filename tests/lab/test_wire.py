@@ -1,0 +1,279 @@
+"""The carrier, with sockets in the place of TUN devices: no privilege needed."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Pipe
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.wire import Carrier, Traffic, WireSettings
+from lab.world import Action, Way, Wire
+
+SECONDS = 2.0  # for something to arrive that must
+
+
+class Rig:
+    """One wire between two sockets: what `near` sends, `far` receives."""
+
+    def __init__(self, settings: WireSettings, seed: int = 0) -> None:
+        self.near, device_near = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.far, device_far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.devices = (device_near, device_far)
+        for ours in (self.near, self.far):
+            ours.settimeout(SECONDS)
+        for device in self.devices:
+            device.setblocking(False)
+        self.control, control = Pipe()
+        self.carrier = Carrier(
+            {Wire.LINE: (device_near.fileno(), device_far.fileno())},
+            {Wire.LINE: settings},
+            seed,
+            control,
+        )
+        self.thread = threading.Thread(target=self.carrier.run, daemon=True)
+        self.thread.start()
+
+    def ask(self, *command: Any) -> Any:
+        self.control.send(command)
+        return self.control.recv()
+
+    def set(self, after: float = 0.0, **fields: Any) -> None:
+        self.ask("set", Wire.LINE, fields, after)
+
+    def traffic(self) -> Traffic:
+        traffic: Traffic = self.ask("counters")[Wire.LINE]
+        return traffic
+
+    def heard(self) -> list[bytes]:
+        """All that came out at the far end by the time that a packet sent now does."""
+        self.set(loss=0.0, cut=False, on=frozenset())
+        self.near.send(packet("last"))
+        found = []
+        while (arrived := self.far.recv(2048)) != packet("last"):
+            found.append(arrived)
+        return found
+
+
+@contextmanager
+def wire(seed: int = 0, **settings: Any) -> Iterator[Rig]:
+    rig = Rig(WireSettings(**settings), seed)
+    yield rig
+    rig.ask("stop")
+    rig.thread.join(SECONDS)
+    for each in (rig.near, rig.far, *rig.devices, rig.control):
+        each.close()
+
+
+def packet(text: str, version: int = 4) -> bytes:
+    return bytes([version << 4]) + bytes(39) + text.encode()
+
+
+def test_an_idle_wire_passes_both_ways_and_counts() -> None:
+    with wire() as rig:
+        rig.near.send(packet("out"))
+        assert packet("out") == rig.far.recv(2048)
+        rig.far.send(packet("back"))
+        rig.far.send(packet("again"))
+        assert [packet("back"), packet("again")] == [rig.near.recv(2048), rig.near.recv(2048)]
+        assert Traffic(1, 43, 2, 44 + 45) == rig.traffic()
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_delay_holds_for_the_way_it_is_given_for(way: Way) -> None:
+    with wire(delay={way: 0.03}) as rig:
+        took = {}
+        for of, sender, receiver in (
+            (Way.OUT, rig.near, rig.far),
+            (Way.BACK, rig.far, rig.near),
+        ):
+            began = time.monotonic()
+            sender.send(packet("x"))
+            receiver.recv(2048)
+            took[of] = time.monotonic() - began
+        other = Way.BACK if way is Way.OUT else Way.OUT
+        assert took[way] >= 0.03
+        assert took[way] > took[other]
+
+
+def test_jitter_keeps_the_order() -> None:
+    with wire(jitter=0.01) as rig:
+        sent = [packet(f"{number}") for number in range(30)]
+        for each in sent:
+            rig.near.send(each)
+        assert sent == [rig.far.recv(2048) for _ in sent]
+
+
+def test_total_loss_is_silence() -> None:
+    with wire(loss=1.0) as rig:
+        rig.near.send(packet("lost"))
+        assert 1 == rig.traffic().packets_out
+        assert [] == rig.heard()
+
+
+def test_the_seed_decides_which_packets_are_lost() -> None:
+    def survivors(seed: int) -> list[bytes]:
+        with wire(seed=seed, loss=0.5) as rig:
+            for number in range(40):
+                rig.near.send(packet(f"{number}"))
+            while rig.traffic().packets_out < 40:
+                time.sleep(0)
+            return rig.heard()
+
+    first = survivors(1)
+    assert 5 < len(first) < 35
+    assert first == survivors(1)
+    assert first != survivors(2)
+
+
+def test_a_rate_spreads_packets_in_time() -> None:
+    with wire(rate=100_000.0) as rig:
+        big = packet("x" * 960)  # 1,000 bytes: 10 ms each
+        began = time.monotonic()
+        for _ in range(6):
+            rig.near.send(big)
+        for _ in range(6):
+            rig.far.recv(2048)
+        assert time.monotonic() - began >= 0.06
+
+
+def test_what_the_queue_of_a_rate_cannot_hold_is_dropped() -> None:
+    with wire(rate=100_000.0, queue=3000) as rig:
+        for number in range(20):
+            rig.near.send(packet(f"{number:02}" + "x" * 958))
+        while rig.traffic().packets_out < 20:
+            time.sleep(0)
+        time.sleep(0.04)  # for the line to be free for the last packet
+        heard = rig.heard()
+        assert packet("00" + "x" * 958) == heard[0]
+        assert 3 <= len(heard) < 20
+
+
+def test_a_cut_wire_is_silent_until_restored() -> None:
+    with wire() as rig:
+        rig.set(cut=True)
+        rig.near.send(packet("into the void"))
+        assert Traffic(1, 53, 0, 0) == rig.traffic()
+        rig.set(cut=False)
+        rig.near.send(packet("after"))
+        assert packet("after") == rig.far.recv(2048)
+
+
+def test_what_is_under_way_when_the_wire_is_cut_does_not_arrive() -> None:
+    with wire(delay=0.02) as rig:
+        rig.near.send(packet("under way"))
+        assert 1 == rig.traffic().packets_out
+        rig.set(cut=True)
+        rig.set(after=0.03, cut=False)
+        time.sleep(0.04)
+        assert [] == rig.heard()
+
+
+def test_a_change_can_be_set_for_later() -> None:
+    with wire() as rig:
+        rig.set(after=0.02, cut=True)
+        rig.near.send(packet("before"))
+        assert packet("before") == rig.far.recv(2048)
+        time.sleep(0.04)
+        rig.near.send(packet("cut off"))
+        assert 2 == rig.traffic().packets_out
+        assert [] == rig.heard()
+
+
+def test_ipv6_alone_can_vanish() -> None:
+    with wire(drop_ipv6=True) as rig:
+        rig.near.send(packet("six", version=6))
+        rig.near.send(packet("four"))
+        assert packet("four") == rig.far.recv(2048)
+
+
+def test_multicast_of_a_kernel_is_no_traffic() -> None:
+    report = bytearray(packet("", version=6))
+    report[24] = 0xFF
+    with wire(delay=0.001) as rig:
+        rig.near.send(report)
+        assert [] == rig.heard()
+        assert 1 == rig.traffic().packets_out  # the last one of `heard`
+
+
+def test_censors_act_in_order_and_never_see_their_own_packets() -> None:
+    seen: list[tuple[str, bytes]] = []
+
+    def doubler(data: bytes, way: Way, now: float) -> Sequence[Action]:
+        seen.append(("doubler", data))
+        return [(data, way, 0.0), (packet("forged"), way, 0.0)]
+
+    def watcher(data: bytes, way: Way, now: float) -> None:
+        seen.append(("watcher", data))
+
+    with wire(censors=(doubler, watcher)) as rig:
+        rig.near.send(packet("true"))
+        assert [packet("true"), packet("forged")] == [rig.far.recv(2048), rig.far.recv(2048)]
+    assert [
+        ("doubler", packet("true")),
+        ("watcher", packet("true")),
+        ("watcher", packet("forged")),
+    ] == seen
+
+
+def test_an_injected_packet_can_go_the_other_way_and_later() -> None:
+    def injector(data: bytes, way: Way, now: float) -> Sequence[Action]:
+        return [(packet("reset"), Way.BACK, 0.02)]
+
+    with wire(censors=(injector,)) as rig:
+        began = time.monotonic()
+        rig.near.send(packet("hello"))
+        assert packet("reset") == rig.near.recv(2048)
+        assert time.monotonic() - began >= 0.02
+        assert Traffic(1, 45, 1, 45) == rig.traffic()
+
+
+def test_a_prepared_censor_is_off_until_switched_on() -> None:
+    def drop(data: bytes, way: Way, now: float) -> Sequence[Action]:
+        return []
+
+    with wire(prepared={"drop": drop}) as rig:
+        rig.near.send(packet("free"))
+        assert packet("free") == rig.far.recv(2048)
+        rig.set(on=frozenset({"drop"}))
+        rig.near.send(packet("blocked"))
+        assert 2 == rig.traffic().packets_out
+        assert [] == rig.heard()
+
+
+def test_a_capture_is_what_the_households_end_sees(tmp_path: Path) -> None:
+    def drop_out(data: bytes, way: Way, now: float) -> Sequence[Action] | None:
+        return [] if way is Way.OUT else None
+
+    path = tmp_path / "line.pcap"
+    with wire(capture=path, censors=(drop_out,)) as rig:
+        rig.near.send(packet("sent and dropped"))
+        assert 1 == rig.traffic().packets_out
+        rig.far.send(packet("received"))
+        rig.near.recv(2048)
+        rig.set(cut=True)
+        rig.far.send(packet("never there"))
+    data = path.read_bytes()
+    assert (0xA1B2C3D4, 101) == (
+        *struct.unpack_from("<I", data),
+        *struct.unpack_from("<I", data, 20),
+    )
+    assert [packet("sent and dropped"), packet("received")] == records(data[24:])
+
+
+def records(data: bytes) -> list[bytes]:
+    found = []
+    while data:
+        seconds, _, kept, length = struct.unpack_from("<IIII", data)
+        assert abs(time.time() - seconds) < 60
+        assert kept == length
+        found.append(data[16 : 16 + kept])
+        data = data[16 + kept :]
+    return found
