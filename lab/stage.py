@@ -21,6 +21,7 @@ from typing import IO, Any, Literal, Self
 from lab.certificates import ORDINARY, Authorities
 from lab.country import Country, LabError
 from lab.middlebox import merged
+from lab.real_servers import RealServers
 from lab.resolvers import OWN, PUBLIC, Name, Resolver, Zone, run_resolvers
 from lab.score import Result, result
 from lab.serving import run_sites
@@ -54,6 +55,7 @@ class Setting:
     *sites* add to those of the worlds. *own_resolver_silent*: the operator's resolver
     answers nobody. *roots*: names of the authorities in the device's store, all
     trusted ones by default. *config*: lines of `zond.toml`, before its tables.
+    *real_servers*: nginx and unbound stand in for ours wherever they can.
     """
 
     seed: int = 0
@@ -67,6 +69,7 @@ class Setting:
     own_resolver_silent: bool = False
     roots: tuple[str, ...] = ()
     config: str = ""
+    real_servers: bool = False
 
 
 class Stage:
@@ -179,16 +182,23 @@ class Stage:
         names += [Name(name=name, addresses=addresses) for _, name, addresses in CONTROLS]
         # A site that another world or the surroundings also bring is there once.
         sites = list(dict.fromkeys(sites))
+        real = None
+        if self.setting.real_servers:
+            real = self._stack.enter_context(
+                RealServers(self.country, self.folder / "servers", self.authorities)
+            )
         for place in (Place.ABROAD, Place.DOMESTIC):
             here = [part for site in sites for part in _part(site, place)]
+            here = real.serve_sites(place, here) if real else here
             self.country.start(place, run_sites, here, self.authorities)
         zone = Zone(dict.fromkeys(names))
         own = Resolver(
             name=OWN, addresses=self.country.resolver_addresses,
             silent=self.setting.own_resolver_silent,
         )  # fmt: skip
-        self.country.start(Place.RESOLVERS, run_resolvers, PUBLIC, zone, self.authorities)
-        self.country.start(Place.OPERATOR, run_resolvers, (own,), zone, self.authorities)
+        for place, resolvers in ((Place.RESOLVERS, PUBLIC), (Place.OPERATOR, (own,))):
+            left = real.serve_names(place, resolvers, zone) if real else resolvers
+            self.country.start(place, run_resolvers, left, zone, self.authorities)
 
     def _write_files(self) -> None:
         # The controls keep the whole store, whatever the device at home has lost.
@@ -216,7 +226,7 @@ class Stage:
         line = first_line(process.stderr)
         if "https://" not in line:
             process.kill()
-            raise LabError(f"{name} did not start: {line}{process.stderr.read()}")
+            raise LabError(f"{name} did not start: {line}")
 
 
 def verdicts(db: Path) -> dict[str, dict[str, Any]]:
@@ -244,10 +254,11 @@ def first_line(stream: IO[str]) -> str:
     came = threading.Event()
 
     def drain() -> None:
-        for line in stream:
-            if not lines:
-                lines.append(line)
-                came.set()
+        with stream:
+            for line in stream:
+                if not lines:
+                    lines.append(line)
+                    came.set()
         came.set()
 
     threading.Thread(target=drain, daemon=True).start()
