@@ -27,7 +27,9 @@ from typing import Any, NamedTuple
 from lab.world import Censor, Way, Wire
 
 MTU = 1500
-_MULTICAST = 0xFF  # first byte of such an IPv6 destination
+# First byte of an IPv6 destination that is no traffic of the country: kernels report
+# their groups to the link, no router forwards that, and no switch turns it off.
+_MULTICAST = 0xFF
 _BURST = 64  # packets taken from one device before the others have their turn
 _PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)  # LINKTYPE_RAW
 
@@ -187,7 +189,7 @@ class Carrier:
             for _ in range(_BURST):
                 packet = os.read(file, MTU)
                 if packet[0] >> 4 == 6 and packet[24] == _MULTICAST:
-                    continue  # a kernel reporting its groups: no traffic of the country
+                    continue
                 if way is Way.OUT:
                     lane.count(packet)
                     line.record(packet)
@@ -281,7 +283,10 @@ def _pass_on(file: int, lane: _Lane) -> None:
     packets = size = 0
     try:
         for _ in range(_BURST):
-            size += write(far_end, read(file, MTU))
+            packet = read(file, MTU)
+            if packet[0] >> 4 == 6 and packet[24] == _MULTICAST:
+                continue
+            size += write(far_end, packet)
             packets += 1
     except BlockingIOError:
         pass  # the device is empty

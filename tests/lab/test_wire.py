@@ -52,6 +52,12 @@ class Rig:
         traffic: Traffic = self.ask("counters")[Wire.LINE]
         return traffic
 
+    def taken(self, packets: int) -> Traffic:
+        """The traffic once that many packets have gone in."""
+        while (traffic := self.traffic()).packets_out < packets:
+            time.sleep(0)
+        return traffic
+
     def heard(self) -> list[bytes]:
         """All that came out at the far end by the time that a packet sent now does."""
         self.set(loss=0.0, cut=False, on=frozenset())
@@ -65,11 +71,14 @@ class Rig:
 @contextmanager
 def wire(seed: int = 0, **settings: Any) -> Iterator[Rig]:
     rig = Rig(WireSettings(**settings), seed)
-    yield rig
-    rig.ask("stop")
-    rig.thread.join(SECONDS)
-    for each in (rig.near, rig.far, *rig.devices, rig.control):
-        each.close()
+    try:
+        yield rig
+        rig.ask("stop")
+    finally:
+        rig.control.close()  # ends the carrier too
+        rig.thread.join(SECONDS)
+        for each in (rig.near, rig.far, *rig.devices):
+            each.close()
 
 
 def packet(text: str, version: int = 4) -> bytes:
@@ -114,7 +123,7 @@ def test_jitter_keeps_the_order() -> None:
 def test_total_loss_is_silence() -> None:
     with wire(loss=1.0) as rig:
         rig.near.send(packet("lost"))
-        assert 1 == rig.traffic().packets_out
+        rig.taken(1)
         assert [] == rig.heard()
 
 
@@ -123,8 +132,7 @@ def test_the_seed_decides_which_packets_are_lost() -> None:
         with wire(seed=seed, loss=0.5) as rig:
             for number in range(40):
                 rig.near.send(packet(f"{number}"))
-            while rig.traffic().packets_out < 40:
-                time.sleep(0)
+            rig.taken(40)
             return rig.heard()
 
     first = survivors(1)
@@ -148,8 +156,7 @@ def test_what_the_queue_of_a_rate_cannot_hold_is_dropped() -> None:
     with wire(rate=100_000.0, queue=3000) as rig:
         for number in range(20):
             rig.near.send(packet(f"{number:02}" + "x" * 958))
-        while rig.traffic().packets_out < 20:
-            time.sleep(0)
+        rig.taken(20)
         time.sleep(0.04)  # for the line to be free for the last packet
         heard = rig.heard()
         assert packet("00" + "x" * 958) == heard[0]
@@ -160,7 +167,7 @@ def test_a_cut_wire_is_silent_until_restored() -> None:
     with wire() as rig:
         rig.set(cut=True)
         rig.near.send(packet("into the void"))
-        assert Traffic(1, 53, 0, 0) == rig.traffic()
+        assert Traffic(1, 53, 0, 0) == rig.taken(1)
         rig.set(cut=False)
         rig.near.send(packet("after"))
         assert packet("after") == rig.far.recv(2048)
@@ -169,7 +176,7 @@ def test_a_cut_wire_is_silent_until_restored() -> None:
 def test_what_is_under_way_when_the_wire_is_cut_does_not_arrive() -> None:
     with wire(delay=0.02) as rig:
         rig.near.send(packet("under way"))
-        assert 1 == rig.traffic().packets_out
+        rig.taken(1)
         rig.set(cut=True)
         rig.set(after=0.03, cut=False)
         time.sleep(0.04)
@@ -183,7 +190,7 @@ def test_a_change_can_be_set_for_later() -> None:
         assert packet("before") == rig.far.recv(2048)
         time.sleep(0.04)
         rig.near.send(packet("cut off"))
-        assert 2 == rig.traffic().packets_out
+        rig.taken(2)
         assert [] == rig.heard()
 
 
@@ -200,7 +207,7 @@ def test_multicast_of_a_kernel_is_no_traffic() -> None:
     with wire(delay=0.001) as rig:
         rig.near.send(report)
         assert [] == rig.heard()
-        assert 1 == rig.traffic().packets_out  # the last one of `heard`
+        assert 1 == rig.taken(1).packets_out  # the last one of `heard`
 
 
 def test_censors_act_in_order_and_never_see_their_own_packets() -> None:
@@ -244,7 +251,7 @@ def test_a_prepared_censor_is_off_until_switched_on() -> None:
         assert packet("free") == rig.far.recv(2048)
         rig.set(on=frozenset({"drop"}))
         rig.near.send(packet("blocked"))
-        assert 2 == rig.traffic().packets_out
+        rig.taken(2)
         assert [] == rig.heard()
 
 
@@ -255,7 +262,7 @@ def test_a_capture_is_what_the_households_end_sees(tmp_path: Path) -> None:
     path = tmp_path / "line.pcap"
     with wire(capture=path, censors=(drop_out,)) as rig:
         rig.near.send(packet("sent and dropped"))
-        assert 1 == rig.traffic().packets_out
+        rig.taken(1)
         rig.far.send(packet("received"))
         rig.near.recv(2048)
         rig.set(cut=True)
