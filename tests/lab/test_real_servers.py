@@ -1,40 +1,69 @@
-"""nginx and unbound say the same as our own servers, where both can."""
+"""nginx and unbound say the same as our own servers, and the probe reads them as rightly."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import dns.message
 import dns.rcode
 import pytest
 
-from lab import real_servers
-from lab.certificates import Authorities
-from lab.country import Country
+from lab import nginx, real_servers
+from lab.certificates import TRUSTED, Authorities
+from lab.country import Country, LabError
 from lab.namespace import explain_if_impossible
-from lab.resolvers import GOOGLE, Answerer, Name, Zone
-from lab.sites import Article, Request, Site
+from lab.real_servers import RealServers
+from lab.resolvers import GOOGLE, OWN, PUBLIC, Answerer, Name, Resolver, Zone
+from lab.sites import Request, Site
+from lab.stage import Setting, Stage
 from lab.topology import place_of
+from lab.trial import HURRY
 from lab.world import Place
 from lab.worlds import fixtures
 from lab.worlds.plan import build, names
+from probe.evidence import PROBE, HTTPExchange
+from probe.store import Store
 
 AUTHORITIES = Authorities()
 WORLDS = [build(name) for name in names()]
 SITES = [site for world in WORLDS for site in world.sites if isinstance(site, Site)]
 ENTRIES = [entry for world in WORLDS for entry in world.zone if isinstance(entry, Name)]
 ZONE = Zone([*fixtures.ZONE, *ENTRIES])
+RESOLVERS = (GOOGLE, Resolver(name=OWN, addresses=Country.resolver_addresses))
+
+MEASURED = {
+    "blocked": (
+        "dns_nxdomain", "dns_refused", "dns_servfail", "dns_empty", "dns_silence", "dns_bogon",
+        "dns_substituted", "dns_substituted_mts", "dns_to_block_page_over_http", "dns_injected",
+        "tcp_silence", "tcp_refused", "tls_reset", "tls_closed", "tls_alert", "tls_forged",
+        "tls_reset_behind_redirect", "http_silence", "http_reset", "http_closed",
+        "http_redirect_beltelecom", "http_redirect_a1", "http_blockpage_listed", "http_altered",
+    ),
+    "innocent": (
+        "plain_site", "http_only_site", "https_only_site", "domestic_site", "compressed_page",
+        "many_addresses", "see_other", "permanent_redirect", "redirect_to_www",
+        "long_redirect_chain", "article_about_blocking", "cname_to_content_network",
+        "address_for_each_resolver", "site_silent", "site_refuses", "name_does_not_exist",
+        "name_without_address", "name_servers_broken", "expired_certificate",
+        "certificate_of_another_name", "untrusted_root", "forbidden_for_controls",
+        "refuses_the_country", "sister_site_for_the_country", "page_in_the_visitors_language",
+    ),
+}  # fmt: skip
 
 VISITOR = r"""
 import json, socket, ssl, sys
 import dns.message, dns.rcode
-def ask(name, rdtype):
+def ask(server, name, rdtype):
     with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        sock.settimeout(1.0)
-        sock.connect(("8.8.8.8", 53))
+        sock.settimeout(0.5)
+        sock.connect((server, 53))
         sock.send(dns.message.make_query(name, rdtype).to_wire())
         try:
             answer = dns.message.from_wire(sock.recv(4096))
@@ -52,14 +81,38 @@ def fetch(address, name):
         while data := sock.recv(65536):
             page += data
         sock.close()
-    return page.partition(b"\r\n\r\n")[2].decode()
+    head, _, body = page.partition(b"\r\n\r\n")
+    return [int(head.split()[1]), body.decode()]
 asked, fetched = json.load(sys.stdin)
 print(json.dumps([[ask(*case) for case in asked], [fetch(*case) for case in fetched]]))
 """
+VERSION = r"""
+import dns.message, dns.query, sys
+query = dns.message.make_query("version.bind", "TXT", "CH")
+for server in sys.argv[1:]:
+    print(dns.query.udp(query, server, 5).answer[0][0].strings[0].decode())
+"""
+BUILDER = r"""
+import sys, time
+from pathlib import Path
+from lab.stage import Setting, Stage
+from lab.worlds.plan import build
+if __name__ == "__main__":
+    with Stage([build("plain_site")], Path(sys.argv[1]), Setting(real_servers=True)):
+        print("ready", flush=True)
+        time.sleep(60)
+"""
 
 
-def ours(name: str, rdtype: str) -> list[str]:
-    wire = Answerer(GOOGLE, ZONE).answer(dns.message.make_query(name, rdtype).to_wire())
+@pytest.fixture
+def possible() -> None:
+    why = explain_if_impossible() or real_servers.missing()
+    if why is not None:
+        pytest.skip(why)
+
+
+def ours(resolver: Resolver, name: str, rdtype: str) -> list[str]:
+    wire = Answerer(resolver, ZONE).answer(dns.message.make_query(name, rdtype).to_wire())
     if wire is None:
         return ["silence"]
     answer = dns.message.from_wire(wire)
@@ -67,35 +120,41 @@ def ours(name: str, rdtype: str) -> list[str]:
     return [dns.rcode.to_text(answer.rcode()), *sorted(texts)]
 
 
-def test_plain_and_special_sites_share_no_address() -> None:
-    plain, special = real_servers.divided(SITES)
+def test_nginx_and_our_sites_share_no_address() -> None:
+    plain, special = nginx.divided(SITES)
     assert len(SITES) == len(plain) + len(special)
-    assert len(plain) > 60
+    assert len(plain) > 0.8 * len(SITES)
     assert not {a for s in plain for a in s.addresses} & {a for s in special for a in s.addresses}
 
 
 @pytest.mark.lab
+@pytest.mark.usefixtures("possible")
 def test_they_answer_as_ours_do(tmp_path: Path) -> None:
-    why = explain_if_impossible() or (
-        None if real_servers.available() else "nginx and unbound are not installed"
-    )
-    if why is not None:
-        pytest.skip(why)
     store = tmp_path / "roots.pem"
     store.write_bytes(AUTHORITIES.store())
-    plain, _ = real_servers.divided(SITES)
-    abroad = [s for s in plain if all(place_of(a) is Place.ABROAD for a in s.addresses)]
-    articles = [
-        s for s in abroad if isinstance(s.https, Article) and s.certificate.root == "Zond Lab Root"
+    abroad = [s for s in SITES if all(place_of(a) is Place.ABROAD for a in s.addresses)]
+    plain, _ = nginx.divided(abroad)
+    pages = [
+        (site, site.https(Request(host=site.names[0], target="/any/path", client="178.124.180.77")))
+        for site in plain
+        if callable(site.https)
+        and site.certificate.root in TRUSTED
+        and site.certificate.valid_to > 0
+        and not site.certificate.names
     ]
-    pages = [s for s in articles if s.certificate.valid_to > 0 and not s.certificate.names][:20]
-    asked = [(e.name, rdtype) for e in ENTRIES for rdtype in ("A", "AAAA", "HTTPS")]
-    asked = [(name.encode("idna").decode(), rdtype) for name, rdtype in asked]
-    nginx = real_servers.write_nginx(tmp_path / "nginx", abroad, AUTHORITIES)
-    unbound = real_servers.write_unbound(tmp_path / "google", GOOGLE, ZONE, AUTHORITIES)
-    with Country() as country:
-        real_servers.start_nginx(country, Place.ABROAD, nginx)
-        real_servers.start_unbound(country, Place.RESOLVERS, unbound)
+    asked = [
+        (resolver, name.encode("idna").decode(), rdtype)
+        for resolver in RESOLVERS
+        for name in dict.fromkeys(entry.name for entry in ENTRIES)
+        for rdtype in ("A", "AAAA", "HTTPS")
+    ]
+    with (
+        Country() as country,
+        RealServers(country, tmp_path / "servers", AUTHORITIES) as real,
+    ):
+        assert [] == real.serve_sites(Place.ABROAD, plain)
+        assert () == real.serve_names(Place.RESOLVERS, RESOLVERS[:1], ZONE)
+        assert () == real.serve_names(Place.OPERATOR, RESOLVERS[1:], ZONE)
         visitor = country.command(
             Place.HOME,
             [sys.executable, "-c", VISITOR, store],
@@ -103,11 +162,100 @@ def test_they_answer_as_ours_do(tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
             text=True,
         )
-        cases = [asked, [(s.addresses[-1], s.names[0]) for s in pages]]
+        cases = [
+            [(resolver.addresses[0], name, rdtype) for resolver, name, rdtype in asked],
+            [(site.addresses[-1], site.names[0]) for site, _ in pages],
+        ]
         output, _ = visitor.communicate(json.dumps(cases), timeout=60)
     answers, fetched = json.loads(output)
+    assert len(pages) > 60
     for case, answer in zip(asked, answers, strict=True):
         assert ours(*case) == answer, case
-    for site, page in zip(pages, fetched, strict=True):
-        assert isinstance(site.https, Article)
-        assert site.https(Request()).body.decode() == page
+    for (site, response), (status, body) in zip(pages, fetched, strict=True):
+        assert response.status == status, site
+        if status == 200 and not dict(response.headers).get("Content-Encoding"):
+            assert response.body.decode() == body, site
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("possible")
+def test_the_probe_is_as_right_with_servers_that_are_not_ours(tmp_path: Path) -> None:
+    worlds = [build(name, 3) for names in MEASURED.values() for name in names]
+    db = tmp_path / "zond.db"
+    with Stage(worlds, tmp_path, Setting(real_servers=True, config=HURRY)) as stage:
+        done = stage.run(db, "--concurrency", "50", "--seed", "3")
+        results = stage.results(db)
+        servers = [r.addresses[0] for r in (RESOLVERS[1], *PUBLIC)]
+        asked = stage.country.command(
+            Place.HOME, [sys.executable, "-c", VERSION, *servers],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        versions, _ = asked.communicate(timeout=20)
+    assert 0 == done.returncode, done.stderr
+    assert [] == [(r.world, r.outcome, r.mechanisms, r.rules) for r in results if not r.right]
+    assert 4 == sum(version.startswith("unbound ") for version in versions.splitlines())
+    innocent = [site for w in worlds if w.name in MEASURED["innocent"] for site in w.sites]
+    plain, special = nginx.divided(site for site in innocent if isinstance(site, Site))
+    assert [] == special
+    with Store(db) as store:
+        pages = [
+            evidence
+            for measurement in store.measurements()
+            for evidence in measurement.evidence
+            if isinstance(evidence, HTTPExchange) and evidence.vantage == PROBE
+        ]
+    theirs = {address for site in plain for address in site.addresses}
+    said = [dict(page.headers).get("server") for page in pages if page.ip in theirs]
+    assert len(said) >= 20
+    assert {installed_nginx()} == set(said)
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("possible")
+def test_nothing_is_left_when_the_builder_is_killed(tmp_path: Path) -> None:
+    builder = subprocess.Popen(
+        [sys.executable, "-c", BUILDER, tmp_path], stdout=subprocess.PIPE, text=True
+    )
+    assert builder.stdout is not None
+    with builder, builder.stdout:
+        assert "ready\n" == builder.stdout.readline()
+        assert 5 <= len(servers_of(tmp_path))  # nginx, three public resolvers, the operator's
+        builder.send_signal(signal.SIGKILL)
+    end = time.monotonic() + 5
+    while servers_of(tmp_path) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert [] == servers_of(tmp_path)
+
+
+@pytest.mark.lab
+@pytest.mark.usefixtures("possible")
+def test_a_server_that_dies_is_no_finding(tmp_path: Path) -> None:
+    with (
+        pytest.raises(LabError, match=r"nginx.* ended with -9"),
+        Stage([build("plain_site")], tmp_path, Setting(real_servers=True)),
+    ):
+        dead = [pid for pid in servers_of(tmp_path) if "nginx" in command_line_of(pid)]
+        for pid in dead:
+            os.kill(pid, signal.SIGKILL)
+        while any("nginx" in command_line_of(pid) for pid in dead):
+            time.sleep(0.01)
+
+
+def servers_of(folder: Path) -> list[int]:
+    """Processes whose command line names the servers' folder in *folder*."""
+    pids = map(int, filter(str.isdigit, os.listdir("/proc")))
+    return [pid for pid in pids if str(folder / "servers") in command_line_of(pid)]
+
+
+def command_line_of(pid: int) -> str:
+    """Empty for a process that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def installed_nginx() -> str:
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/sbin")
+    told = subprocess.run([str(program), "-v"], capture_output=True, text=True, check=True)
+    return told.stderr.split()[-1]
