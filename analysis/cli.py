@@ -31,6 +31,7 @@ _COLOURS: dict[Outcome, str] = {
     "ok": "green",
 }
 _ORDER = tuple(_COLOURS)
+_GAP = 2  # columns between two columns of a table
 WIDE = 110  # columns of a terminal from which on the table tells more
 
 
@@ -89,14 +90,20 @@ def _chosen(runs: Sequence[Run], which: str) -> list[Run]:
 
 def _print_table(console: Console, judged: Sequence[Verdict]) -> None:
     wide = console.width >= WIDE
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    widest = max((len(" ".join(v.mechanisms)) for v in judged), default=0)
-    table.add_column("outcome", no_wrap=True, min_width=max(map(len, _ORDER)))
-    table.add_column("target", no_wrap=True, overflow="ellipsis", ratio=1)
-    table.add_column("mechanisms", no_wrap=True, min_width=max(widest, len("mechanisms")))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, _GAP, 0, 0))
+    fixed = {
+        "outcome": max(map(len, _ORDER)),
+        "mechanisms": max([len("mechanisms"), *(len(" ".join(v.mechanisms)) for v in judged)]),
+    }
     if wide:
-        table.add_column("rule", style="dim", no_wrap=True, min_width=24)
-        table.add_column("known as", style="dim", no_wrap=True, min_width=8)
+        fixed["rule"] = max([len("rule"), *(len(v.rules[0]) for v in judged)])
+        fixed["known as"] = max([len("known as"), *(len(" ".join(v.fingerprints)) for v in judged)])
+    # What names the finding is always whole; the URL gets the rest.
+    room = console.width - sum(fixed.values()) - _GAP * len(fixed)
+    for name in ("outcome", "target", *list(fixed)[1:]):
+        width = fixed.get(name, max(room, 20))
+        style = "dim" if name in ("rule", "known as") else ""
+        table.add_column(name, no_wrap=True, overflow="ellipsis", width=width, style=style)
     ordered = sorted(judged, key=lambda v: (_ORDER.index(v.outcome), v.mechanisms, v.url))
     last = ""
     for verdict in ordered:

@@ -62,6 +62,10 @@ DNS_FINE = _.dns_own.isin(["true", "none", "unclear", "other"])
 DNS_SPEAKS = (_.dns_own != "silence") | _.resolver_alive
 INJECTED = (_.dns_injected > 0) & ((_.dns_controls >= 1) | _.dns_proof)
 REACHED = _.path_end == "page"
+# The site's own page, as others know it: no dead line and no portal has it to give.
+VOUCHED = REACHED & (
+    _.page_match.isin(["same", "similar"]) | _.page_twin.isin(["same", "similar"])
+)
 
 MECHANISMS: tuple[Rule, ...] = (
     Rule(
@@ -224,12 +228,13 @@ OUTCOMES: tuple[Rule, ...] = (
         source="OONI QA 8, 15, 41; case E3 for the redirects",
     ),
     Rule(
-        "captive_portal", _.captive_portal, outcome="local_fault",
+        "captive_portal", _.captive_portal & ~VOUCHED, outcome="local_fault",
         comment="A portal answers in the place of sites.",
         source="design 0001, principle 7",
     ),
     Rule(
-        "line_lost", _.home_lost | (_.domestic_lost & _.foreign_lost), outcome="local_fault",
+        "line_lost", (_.home_lost | (_.domestic_lost & _.foreign_lost)) & ~VOUCHED,
+        outcome="local_fault",
         comment="The router, or everything beyond it, was gone meanwhile.",
         source="design 0001, principle 7; case E10",
     ),
@@ -240,7 +245,7 @@ OUTCOMES: tuple[Rule, ...] = (
         source="vocabulary of outcomes and mechanisms",
     ),
     Rule(
-        "outer_ring_lost", _.foreign_lost, outcome="inconclusive",
+        "outer_ring_lost", _.foreign_lost & ~VOUCHED, outcome="inconclusive",
         comment="Nothing foreign was reachable meanwhile, while the inner rings were: a finding"
         " of its own (a shutdown), and none about this target.",
         source="design 0001, principle 7",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 from lab.score import Result, result
 from lab.stage import Setting, Stage, ascii_url, verdicts
 from lab.world import World
-from lab.worlds.whole import CountryWorld
+from lab.worlds.whole import CountryWorld, Cut
 
 # A volunteer's pace is for a volunteer's line; in the lab it would only cost time.
 HURRY = """
@@ -61,19 +63,17 @@ def try_country(country: CountryWorld, folder: Path, *, seed: int = 0) -> Trial:
         zone=country.zone,
         own_resolver_silent=country.own_resolver_silent,
         roots=country.roots,
-        # A cut is to meet targets on their way, not a run that is over.
-        config=HURRY.replace("400.0", "4.0") if country.cuts else HURRY,
+        config=HURRY,
     )
     db = folder / "zond.db"
     shift = ["faketime", "-f", f"{country.clock:+.0f}s"] if country.clock else []
+    # A cut is to meet targets on their way, and others before and after it.
+    pace = ["--concurrency", "2"] if country.cuts else []
     with Stage(country.worlds, folder, setting) as stage:
-        for cut in country.cuts:
-            for wire in cut.wires:
-                stage.country.set(wire, after=cut.after, cut=True)
-                if cut.seconds is not None:
-                    stage.country.set(wire, after=cut.after + cut.seconds, cut=False)
-        process = stage.start_run(db, "--seed", str(seed), before=shift)
-        _, said = process.communicate()
+        said = _follow(
+            stage, country.cuts,
+            stage.start_run(db, "--json", "--seed", str(seed), *pace, before=shift),
+        )  # fmt: skip
         lines = verdicts(db)
         truths = country.truths()
         results = tuple(
@@ -83,4 +83,24 @@ def try_country(country: CountryWorld, folder: Path, *, seed: int = 0) -> Trial:
             )
             for world in country.worlds
         )  # fmt: skip
-    return Trial(results=results, status=process.returncode, said=said)
+    return Trial(results=results, status=said[0], said=said[1])
+
+
+def _follow(
+    stage: Stage, cuts: Sequence[Cut], process: subprocess.Popen[str]
+) -> tuple[int, str]:
+    """Go with a run to its end, cutting wires when so many targets are done."""
+    assert process.stdout is not None and process.stderr is not None
+    said: list[str] = []
+    talk = threading.Thread(target=said.extend, args=(process.stderr,))
+    talk.start()
+    for done, _ in enumerate(process.stdout, 1):
+        for cut in cuts:
+            if cut.after == done:
+                for wire in cut.wires:
+                    stage.country.set(wire, cut=True)
+                    if cut.seconds is not None:
+                        stage.country.set(wire, after=cut.seconds, cut=False)
+    status = process.wait()
+    talk.join()
+    return status, "".join(said)

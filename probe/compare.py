@@ -103,6 +103,19 @@ def compare(evidence: Sequence[AnyEvidence], url: str, controls: Sequence[str]) 
     return facts
 
 
+def _went_there_themselves(evidence: Sequence[AnyEvidence]) -> list[HTTPExchange]:
+    """Pages of controls, but for those where they went only because we asked about a redirect.
+
+    A control that is sent to a block page sees the block page, and vouches for nothing.
+    """
+    sent = {e.url for e in evidence if isinstance(e, ControlQuery) and e.depth > 0}
+    pages = [
+        e for e in evidence if isinstance(e, HTTPExchange) and e.vantage != PROBE and e.status
+    ]
+    led = {(e.vantage, e.location) for e in pages if e.location}
+    return [e for e in pages if e.url not in sent or (e.vantage, e.url) in led]
+
+
 def drop_bodies(evidence: Sequence[AnyEvidence]) -> tuple[AnyEvidence, ...]:
     """*evidence* with the bodies gone that cannot be a block page.
 
@@ -114,9 +127,7 @@ def drop_bodies(evidence: Sequence[AnyEvidence]) -> tuple[AnyEvidence, ...]:
         for e in evidence
         if isinstance(e, CertificateCheck) and e.vantage == PROBE and e.failure is None
     }
-    theirs = [
-        e for e in evidence if isinstance(e, HTTPExchange) and e.vantage != PROBE and e.status
-    ]
+    theirs = _went_there_themselves(evidence)
 
     def suspect(e: HTTPExchange) -> bool:
         if not e.body or any(same_page(e, other) for other in theirs):

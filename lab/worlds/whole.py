@@ -29,10 +29,10 @@ State = Literal["up", "down", "blind"]
 
 @dataclass(frozen=True, kw_only=True)
 class Cut:
-    """*wires* are cut *after* seconds from the run's beginning, for *seconds* (None: for good)."""
+    """*wires* are cut when *after* targets are done, for *seconds* (None: for good)."""
 
     wires: tuple[Wire, ...]
-    after: float
+    after: int
     seconds: float | None = None
 
 
@@ -96,7 +96,7 @@ def _some(seed: int, **truths: Truth | None) -> tuple[World, ...]:
     )
 
 
-_NEVER_BLOCKED = truly("ok|local_fault|inconclusive|not_measured")
+_NEVER_BLOCKED = truly("ok|local_fault|not_measured")
 
 
 def canary_lost(seed: int) -> CountryWorld:
@@ -105,35 +105,34 @@ def canary_lost(seed: int) -> CountryWorld:
         note="the line dies while the run is going on, and does not come back",
         worlds=tuple(build("plain_site", seed + n) for n in range(12)),
         truth=_NEVER_BLOCKED,
-        cuts=(Cut(wires=(Wire.LINE,), after=4.0),),
-        exits=frozenset({0, 3, 5}),
+        cuts=(Cut(wires=(Wire.LINE,), after=3),),
+        exits=frozenset({3}),
     )
 
 
 def line_drops_for_a_while(seed: int) -> CountryWorld:
     return CountryWorld(
         name="line_drops_for_a_while",
-        note="the line is dead for half a minute in the middle of the run",
+        note="the line is dead for a while in the middle of the run",
         worlds=tuple(build("plain_site", seed + n) for n in range(12)),
-        truth=_NEVER_BLOCKED,
-        cuts=(Cut(wires=(Wire.LINE,), after=4.0, seconds=30.0),),
-        exits=frozenset({0, 5}),
+        truth=truly("ok", note="what the loss spoiled is measured again"),
+        cuts=(Cut(wires=(Wire.LINE,), after=3, seconds=12.0),),
     )
 
 
 def shutdown(seed: int) -> CountryWorld:
-    ours = tuple(build("domestic_site", seed + n) for n in range(3))
-    theirs = tuple(build("plain_site", seed + n) for n in range(9))
-    beyond = truly("ok|local_fault|inconclusive|not_measured", note="the outer ring is lost")
+    ours = tuple(build("domestic_site", seed + n) for n in range(2))
+    theirs = tuple(build("plain_site", seed + n) for n in range(5))
+    beyond = truly("ok|inconclusive", note="the outer ring is lost")
     borders = (Wire.BORDER_1, Wire.BORDER_2)
     return CountryWorld(
         name="shutdown",
         note="the country is cut off from abroad during the run; inside all works",
         worlds=(
-            *(replace(w, truth=truly("ok|not_measured|inconclusive|local_fault")) for w in ours),
+            *(replace(w, truth=truly("ok|inconclusive")) for w in ours),
             *(replace(w, truth=beyond) for w in theirs),
         ),
-        cuts=(Cut(wires=borders, after=4.0),),
+        cuts=(Cut(wires=borders, after=3),),
         exits=frozenset({0, 3, 5}),
     )
 

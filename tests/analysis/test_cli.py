@@ -78,12 +78,21 @@ def test_unknown_run_is_one_clear_line(db: Path) -> None:
     assert "no run has an id that begins with 'zzz'" in result.stderr
 
 
-def test_table_has_targets_on_stdout_and_its_reservations_on_stderr(db: Path) -> None:
+def test_table_has_targets_on_stdout_and_its_reservations_on_stderr(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
     result = _run("--db", db, "--run", "all")
     assert result.exit_code == 0
     assert result.stdout.index("blocked") < result.stdout.index("not_measured")
     assert "1 blocked" in result.stdout and "F15" in result.stdout
     assert "rules 2026" in result.stderr and "2 controls asked" in result.stderr
+
+
+def test_a_narrow_table_keeps_the_finding_whole(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    result = _run("--db", db, "--run", "all")
+    assert "tls.reset" in result.stdout and "F15" not in result.stdout
 
 
 def test_missing_database_is_an_argument_that_is_wrong(tmp_path: Path) -> None:

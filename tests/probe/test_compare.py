@@ -117,3 +117,18 @@ def test_bodies_stay_only_where_nobody_vouches() -> None:
 
 def test_a_sketch_that_is_none_is_compared_in_peace() -> None:
     assert not same_page(page(), page("c", sketch="zz", body_sha256="y"))
+
+
+def test_a_control_that_we_sent_to_a_block_page_does_not_make_us_drop_it() -> None:
+    there = "http://block.example/"
+    body = b"<title>Blocked</title> by a decision of somebody " * 9
+    facts = {"status": 200, "body_length": len(body), "body_sha256": "ab"}
+    mine = HTTPExchange(url=there, depth=1, ip="192.0.2.1", port=80, body=body, **facts)
+    theirs = HTTPExchange(vantage="a", url=there, depth=1, ip="192.0.2.1", port=80, **facts)
+    asked = ControlQuery(url=there, depth=1, control="a", control_url="https://a.example/")
+    led = HTTPExchange(
+        vantage="a", url="http://site.example/", ip="192.0.2.9", port=80, status=302,
+        location=there,
+    )  # fmt: skip
+    assert drop_bodies([mine, theirs, asked])[0] == mine
+    assert drop_bodies([mine, theirs, asked, led])[0] != mine
