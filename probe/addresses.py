@@ -14,6 +14,7 @@ registry and IPv6 address space registry.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Literal
 
@@ -63,6 +64,7 @@ _V4 = tuple((int(n.network_address), int(n.broadcast_address)) for n in NOT_PUBL
 _V6 = tuple((int(n.network_address), int(n.broadcast_address)) for n in NOT_PUBLIC_V6)
 
 
+@lru_cache(maxsize=1024)  # each is asked about many times while a host is measured
 def is_public(ip: str) -> bool:
     """Whether *ip* may belong to a site on the public Internet.
 
@@ -79,6 +81,7 @@ def is_public(ip: str) -> bool:
     return _is_public_v6(address)
 
 
+@lru_cache(maxsize=1024)
 def family(ip: str) -> Literal[4, 6]:
     """4 or 6. Raises ValueError for what is no address."""
     return 4 if isinstance(ip_address(ip), IPv4Address) else 6

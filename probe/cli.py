@@ -7,6 +7,7 @@ measures need not have what the other commands want.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ DONE, FAILED, BAD_ARGUMENTS, NOTHING_MEASURED, NO_CONSENT, IN_PART, LOCKED = 0, 
 USUAL_LIST = "by"
 THREAD_STACK = 512 * 1024  # bytes; the default of 8 MB times ten resolver threads is too much
 SOCKETS = 16384
+GARBAGE = 5000  # objects more than before, at which the collector looks for cycles
 
 # Commands that other packages bring, so that --help need not load them.
 ELSEWHERE = {
@@ -277,6 +279,7 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
             err=True,
         )
     threading.stack_size(THREAD_STACK)
+    _settle()
     _allow_sockets()
     try:
         with Screen(json=as_json, terminal=sys.stderr.isatty()) as screen:
@@ -287,6 +290,13 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
         raise Problem(str(exc)) from exc
     _conclude(result, screen.differs, screen.compared, config.database)
     return _status(result, bool(store.refused(result.run.id)))
+
+
+def _settle() -> None:
+    """What has been imported stays: the garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
 
 
 def _allow_sockets() -> None:

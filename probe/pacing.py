@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection
+from functools import lru_cache
 from ipaddress import ip_network
 
 import msgspec
@@ -148,6 +149,7 @@ class PacedNetwork:
         return await self._network.system_lookup(hostname)
 
 
+@lru_cache(maxsize=1024)
 def network_of(ip: str) -> str:
     """The network that *ip* is counted in: its /24, or /48 for IPv6."""
     return str(ip_network(f"{ip}/{48 if ':' in ip else 24}", strict=False))

@@ -28,20 +28,19 @@ class StoreError(Exception):
 
 
 @contextmanager
-def _without_pandas() -> Iterator[None]:
-    # sqlite-utils imports pandas where it finds it, which costs a probe 80 MB
-    # and 0.2 s for a feature it does not use.
-    if "pandas" in sys.modules:
-        yield
-        return
-    sys.modules["pandas"] = None  # type: ignore[assignment]
+def _plain() -> Iterator[None]:
+    # sqlite-utils imports pandas and numpy where it finds them, which costs a probe
+    # 80 MB and 0.2 s for a feature it does not use.
+    hidden = [name for name in ("pandas", "numpy") if name not in sys.modules]
+    sys.modules |= dict.fromkeys(hidden)  # type: ignore[arg-type]
     try:
         yield
     finally:
-        del sys.modules["pandas"]
+        for name in hidden:
+            del sys.modules[name]
 
 
-with _without_pandas():
+with _plain():
     from sqlite_utils import Database as Database
     from sqlite_utils import Migrations
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -201,6 +202,7 @@ def endpoint(text: str) -> tuple[str, int]:
     return address(host.removeprefix("[").removesuffix("]")), int(port)
 
 
+@lru_cache(maxsize=1024)  # an answer has the same few many times
 def address(text: str) -> str:
     """*text* if it is an IP address, in its usual form. Raises `BadMessage`."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import dns.exception
 import dns.flags
@@ -36,11 +37,25 @@ class Answer:
 
 def query(name: str, rdtype: str, id: int) -> bytes:
     """A recursive query with EDNS, as wire bytes. Raises ValueError for what is no DNS name."""
+    return id.to_bytes(2) + _query(name, rdtype)[2:]
+
+
+# One name is asked for in a dozen ways at once, and its answers are held against the
+# question: what is the same for all of them is worked out once.
+
+
+@lru_cache(maxsize=256)
+def _query(name: str, rdtype: str) -> bytes:
     try:
-        message = dns.message.make_query(name, rdtype, id=id, use_edns=0, payload=1232)
+        message = dns.message.make_query(name, rdtype, id=0, use_edns=0, payload=1232)
     except dns.exception.DNSException as exc:
         raise ValueError(f"not a DNS name: {name!r}") from exc
     return message.to_wire()
+
+
+@lru_cache(maxsize=256)
+def _asked(query: bytes) -> dns.message.Message:
+    return dns.message.from_wire(query)
 
 
 def read(wire: bytes, *, to: bytes, t: float = 0.0, ip_ttl: int | None = None) -> Answer | None:
@@ -49,12 +64,15 @@ def read(wire: bytes, *, to: bytes, t: float = 0.0, ip_ttl: int | None = None) -
     *t* and *ip_ttl* are passed into the record. A message with our id and question
     that cannot be read further is an answer too, a misbehaving one.
     """
+    if wire[:2] != to[:2]:
+        return None
     try:
         response = dns.message.from_wire(wire, ignore_trailing=True, raise_on_truncation=False)
-        if not dns.message.from_wire(to).is_response(response):
+        response.id = 0
+        if not _asked(b"\0\0" + to[2:]).is_response(response):
             return None
     except dns.exception.DNSException:
-        return _unreadable(wire, to, t, ip_ttl)
+        return _unreadable(wire, t, ip_ttl)
     wanted = response.question[0].rdtype if response.question else dns.rdatatype.A
     addresses, cnames, ttls, found = [], [], [], False
     for rrset in response.answer:
@@ -86,8 +104,8 @@ def read(wire: bytes, *, to: bytes, t: float = 0.0, ip_ttl: int | None = None) -
     return Answer(message, failure, bool(response.flags & dns.flags.TC))
 
 
-def _unreadable(wire: bytes, to: bytes, t: float, ip_ttl: int | None) -> Answer | None:
-    if wire[:2] != to[:2] or len(wire) < 12 or not wire[2] & 0x80:
+def _unreadable(wire: bytes, t: float, ip_ttl: int | None) -> Answer | None:
+    if len(wire) < 12 or not wire[2] & 0x80:
         return None  # not even an answer of ours: some other packet
     message = DNSAnswer(t=t, rcode="UNREADABLE", ip_ttl=ip_ttl, raw=wire[:512])
     return Answer(message, Failure.DNS_MISBEHAVING, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import httpx2
 
@@ -50,6 +51,7 @@ class URL:
         return parse(f"{scheme}://{host}{self.target}")
 
 
+@lru_cache(maxsize=256)  # a visit reads the same few URLs over and over
 def parse(text: str, *, base: str | None = None) -> URL:
     """Read *text*, relative to *base* if given. Raises `BadURL`."""
     if len(text) > MAX_URL:
