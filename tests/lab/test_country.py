@@ -23,6 +23,7 @@ from lab.namespace import explain_if_impossible
 from lab.topology import place_of
 from lab.wire import WireSettings
 from lab.world import Action, Place, Way, Wire
+from tests.nobody import as_nobody, device_is_open
 
 WHY_NOT = explain_if_impossible()
 lab = [
@@ -33,7 +34,6 @@ pytestmark = lab
 
 LOW, HIGH = "93.184.216.34", "203.0.112.80"  # abroad, through gateway 1 and gateway 2
 LOW6, HIGH6 = "2606:2800:220:1::80", "2a04:4e42::80"
-ROOT = Path(__file__).parents[2]
 
 
 def serve_echo(ready: Ready, *addresses: str) -> None:
@@ -407,71 +407,8 @@ def test_a_capture_is_readable_by_others(tmp_path: Path) -> None:
     assert f"IP {LOW}.7 > 178.124.180.77." in shown[1]
 
 
-AS_NOBODY = """
-import ctypes, os, sys
-from pathlib import Path
-libc = ctypes.CDLL(None, use_errno=True)
-
-def mount(source, target, kind=None, flags=0):
-    code = libc.mount(source.encode(), str(target).encode(), kind, flags, None)
-    assert code == 0, (source, target, ctypes.get_errno())
-
-assert libc.unshare(0x20000) == 0  # a mount namespace of our own, private
-mount("none", "/", None, 0x44000)
-if OPEN_TO_ALL:
-    mount("none", "/mnt", b"tmpfs")
-    os.mknod("/mnt/tun", 0o20666, os.makedev(10, 200))
-    os.chmod("/mnt/tun", 0o666)
-    mount("/mnt/tun", "/dev/net/tun", None, 0x1000)
-# What a strict home directory hides of Python and of us is shown on another path to it.
-needed = {Path(name).resolve(): os.open(name, os.O_PATH) for name in PATHS}
-hidden = {
-    path.parts[1]
-    for path in needed
-    for above in [path, *path.parents]
-    if not above.stat().st_mode & 0o001
-}
-for top in hidden:
-    mount("none", f"/{top}", b"tmpfs")
-os.umask(0o022)
-for path, handle in needed.items():
-    if path.parts[1] in hidden:
-        path.mkdir(parents=True, exist_ok=True)
-        mount(f"/proc/self/fd/{handle}", path, None, 0x1000)
-for top in hidden:
-    os.chmod(f"/{top}", 0o755)
-os.chdir(ROOT)
-os.setgroups([])
-os.setresgid(65534, 65534, 65534)
-os.setresuid(65534, 65534, 65534)
-os.execv(sys.executable, [sys.executable, "-c", CODE])
-"""
-
-
-def as_nobody(code: str, *, open_to_all: bool) -> str:
-    """What *code* prints as an ordinary user, with the TUN device open to all or not."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to become somebody else")
-    facts = {
-        "OPEN_TO_ALL": open_to_all,
-        "PATHS": [sys.base_prefix, sys.prefix, str(ROOT)],
-        "ROOT": str(ROOT),
-        "CODE": code,
-    }
-    given = "".join(f"{name} = {value!r}\n" for name, value in facts.items())
-    process = subprocess.run(
-        [sys.executable, "-c", given + AS_NOBODY],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert 0 == process.returncode, process.stderr
-    return process.stdout.strip()
-
-
 def test_an_ordinary_user_can_have_a_country_where_the_device_is_open() -> None:
-    output = as_nobody(
+    done = as_nobody(
         """
 import os, subprocess
 from lab.country import Country
@@ -495,18 +432,20 @@ with Country() as country:
 """,
         open_to_all=True,
     )
-    assert "65534 nameserver 178.124.130.53\nb'served'" == output
+    assert 0 == done.returncode, done.stderr
+    assert "65534 nameserver 178.124.130.53\nb'served'" == done.stdout.strip()
 
 
 def test_an_ordinary_user_is_told_what_to_do_where_it_is_not() -> None:
-    if os.access("/dev/net/tun", os.F_OK) and os.stat("/dev/net/tun").st_mode & 0o006 == 0o006:
+    if device_is_open():
         pytest.skip("the device is open to all here")
-    output = as_nobody(
+    done = as_nobody(
         "from lab.namespace import explain_if_impossible; print(explain_if_impossible())",
         open_to_all=False,
     )
-    assert 1 == len(output.splitlines())
-    assert "sudo chmod 0666 /dev/net/tun" in output
+    assert 0 == done.returncode, done.stderr
+    assert 1 == len(done.stdout.splitlines())
+    assert "sudo chmod 0666 /dev/net/tun" in done.stdout
 
 
 def namespaces(country: Country) -> set[int]:
