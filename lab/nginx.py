@@ -30,7 +30,9 @@ from lab.sites import (
     Site,
 )
 
-_HEAD = """daemon off;
+# One process, which stays who it is: without root there is nobody else to become.
+_HEAD = """user root;
+daemon off;
 master_process off;
 worker_rlimit_nofile 16384;
 pid {folder}/nginx.pid;
@@ -46,7 +48,7 @@ charset utf-8;
 types {{ }}
 gzip_types *;
 gzip_min_length 1;
-"""  # one process, which changes no user: without root there is no other
+"""
 
 
 def divided(sites: Iterable[Site]) -> tuple[list[Site], list[Site]]:
