@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 DONE, FAILED, BAD_ARGUMENTS, NOTHING_MEASURED, NO_CONSENT, IN_PART, LOCKED = 0, 1, 2, 3, 4, 5, 75
 
 USUAL_LIST = "by"
+USUAL_RISK = "medium"
 THREAD_STACK = 512 * 1024  # bytes; the default of 8 MB times ten resolver threads is too much
 SOCKETS = 16384
 GARBAGE = 5000  # objects more than before, at which the collector looks for cycles
@@ -184,10 +185,19 @@ def _targets(
             targets.append(target_from_url(url))
         except BadURL as exc:
             refused.append(("--url", 0, f"{url}: {exc}"))
-    for name in lists or (() if urls else config.lists or (USUAL_LIST,)):
+    named = lists or (() if urls else config.lists)
+    # Who chose no list has not chosen its most dangerous part either.
+    max_risk = config.max_risk or ("high" if named else USUAL_RISK)
+    for name in named if named or urls else (USUAL_LIST,):
         found, problems = _list(name)
         refused += [(name, problem.line, problem.reason) for problem in problems]
-        chosen = select(found, max_risk=config.max_risk)
+        chosen = select(found, max_risk=max_risk)
+        if len(chosen) < len(found):
+            click.echo(
+                f"{name}: {len(found) - len(chosen)} targets of more than {max_risk} risk are"
+                " left out (--max-risk high takes them in)",
+                err=True,
+            )
         digests[Path(name).stem] = digest(chosen)
         targets += chosen
     for name, line, reason in refused:

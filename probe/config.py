@@ -116,7 +116,8 @@ class Config(_Section, frozen=True, kw_only=True):
 
     *db* is the database, *asn_database* a MaxMind file to use in place of the carried
     table, *proxy* the way out to the controls (never used to measure). Targets whose
-    list calls them riskier than *max_risk* are left out.
+    list calls them riskier than *max_risk* are left out; None: nothing of a list that was
+    chosen, and what is of high risk of the list that is measured where none was.
     """
 
     db: str = ""
@@ -130,7 +131,7 @@ class Config(_Section, frozen=True, kw_only=True):
     limits: Limits = Limits()
     asn_database: str | None = None
     follow_up: bool = True
-    max_risk: Literal["low", "medium", "high"] = "high"
+    max_risk: Literal["low", "medium", "high"] | None = None
 
     @property
     def database(self) -> Path:

@@ -79,6 +79,8 @@ def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Session:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     fake = Session()
     monkeypatch.setattr(probe.session, "run_session", fake)
+    # What is frozen for a run would stay frozen for the tests after this one.
+    monkeypatch.setattr("probe.cli._settle", lambda: None)
     return fake
 
 
@@ -111,11 +113,21 @@ def test_talk_goes_to_stderr_and_data_to_stdout(session: Session, tmp_path: Path
 
 
 def test_without_a_list_the_belarus_list_is_measured(session: Session) -> None:
-    assert run().exit_code == 0
+    assert run("--list", "by").exit_code == 0
     assert session.request is not None
-    assert len(session.request.targets) > 100
+    whole = session.request.targets
+    assert {t.risk for t in whole} == {"low", "medium", "high"}
+    result = run()
+    assert session.request is not None
     assert set(session.request.lists) == {"by"}
     assert {t.list_name for t in session.request.targets} == {"by"}
+    # Who chose no list has not chosen its most dangerous part either, and is told.
+    assert {t.risk for t in session.request.targets} == {"low", "medium"}
+    left_out = len(whole) - len(session.request.targets)
+    assert f"{left_out} targets of more than medium risk are left out" in result.stderr
+    run("--max-risk", "high")
+    assert session.request is not None
+    assert len(session.request.targets) == len(whole)
 
 
 def test_riskier_targets_can_be_left_out(session: Session) -> None:
