@@ -96,6 +96,7 @@ class RealServers:
         self, place: Place, argv: Sequence[str], pid: Path, log: Path
     ) -> subprocess.Popen[bytes]:
         pid.unlink(missing_ok=True)
+        log.unlink(missing_ok=True)  # of a server that was here before
         program = _program(argv[0])
         assert program is not None
         process = self._country.command(

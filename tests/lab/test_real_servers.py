@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import dns.message
@@ -28,7 +29,7 @@ from lab.trial import HURRY
 from lab.world import Place
 from lab.worlds import fixtures
 from lab.worlds.plan import build, names
-from probe.evidence import PROBE, HTTPExchange
+from probe.evidence import PROBE, DNSExchange, HTTPExchange
 from probe.store import Store
 
 AUTHORITIES = Authorities()
@@ -127,6 +128,14 @@ def test_nginx_and_our_sites_share_no_address() -> None:
     assert not {a for s in plain for a in s.addresses} & {a for s in special for a in s.addresses}
 
 
+def test_what_unbound_cannot_be_stays_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = RealServers(Country(), tmp_path, AUTHORITIES)
+    silent = replace(RESOLVERS[1], silent=True)
+    assert (silent,) == real.serve_names(Place.OPERATOR, (silent,), ZONE)
+    monkeypatch.setattr(real_servers, "_speaks_doh", lambda: False)
+    assert PUBLIC == real.serve_names(Place.RESOLVERS, PUBLIC, ZONE)
+
+
 @pytest.mark.lab
 @pytest.mark.usefixtures("possible")
 def test_they_answer_as_ours_do(tmp_path: Path) -> None:
@@ -198,12 +207,10 @@ def test_the_probe_is_as_right_with_servers_that_are_not_ours(tmp_path: Path) ->
     plain, special = nginx.divided(site for site in innocent if isinstance(site, Site))
     assert [] == special
     with Store(db) as store:
-        pages = [
-            evidence
-            for measurement in store.measurements()
-            for evidence in measurement.evidence
-            if isinstance(evidence, HTTPExchange) and evidence.vantage == PROBE
-        ]
+        seen = [e for m in store.measurements() for e in m.evidence if e.vantage == PROBE]
+    pages = [e for e in seen if isinstance(e, HTTPExchange)]
+    answered = {e.engine for e in seen if isinstance(e, DNSExchange) and e.failure is None}
+    assert {"system", "udp", "dot", "doh"} <= answered
     theirs = {address for site in plain for address in site.addresses}
     said = [dict(page.headers).get("server") for page in pages if page.ip in theirs]
     assert len(said) >= 20
