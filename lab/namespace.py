@@ -153,6 +153,7 @@ def explain_if_impossible() -> str | None:
         step = "namespace"
         try:
             take_power()
+            new_network()  # in the host's, the device is root's alone
             step = "tun"
             os.close(open_tun("try"))
             step = ""

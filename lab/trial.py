@@ -93,14 +93,15 @@ def _follow(
     assert process.stdout is not None and process.stderr is not None
     said: list[str] = []
     talk = threading.Thread(target=said.extend, args=(process.stderr,))
-    talk.start()
-    for done, _ in enumerate(process.stdout, 1):
-        for cut in cuts:
-            if cut.after == done:
-                for wire in cut.wires:
-                    stage.country.set(wire, cut=True)
-                    if cut.seconds is not None:
-                        stage.country.set(wire, after=cut.seconds, cut=False)
-    status = process.wait()
-    talk.join()
+    with process:
+        talk.start()
+        for done, _ in enumerate(process.stdout, 1):
+            for cut in cuts:
+                if cut.after == done:
+                    for wire in cut.wires:
+                        stage.country.set(wire, cut=True)
+                        if cut.seconds is not None:
+                            stage.country.set(wire, after=cut.seconds, cut=False)
+        status = process.wait()
+        talk.join()
     return status, "".join(said)

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from probe.nettest import Nettest
     from probe.session import Request, Result
     from probe.store import Store
-    from testlists import Target
+    from testlists import Risk, Target
 
 DONE, FAILED, BAD_ARGUMENTS, NOTHING_MEASURED, NO_CONSENT, IN_PART, LOCKED = 0, 1, 2, 3, 4, 5, 75
 
 USUAL_LIST = "by"
-USUAL_RISK = "medium"
+USUAL_RISK: Risk = "medium"
 THREAD_STACK = 512 * 1024  # bytes; the default of 8 MB times ten resolver threads is too much
 SOCKETS = 16384
 GARBAGE = 5000  # objects more than before, at which the collector looks for cycles
@@ -187,7 +187,7 @@ def _targets(
             refused.append(("--url", 0, f"{url}: {exc}"))
     named = lists or (() if urls else config.lists)
     # Who chose no list has not chosen its most dangerous part either.
-    max_risk = config.max_risk or ("high" if named else USUAL_RISK)
+    max_risk: Risk = config.max_risk or ("high" if named else USUAL_RISK)
     for name in named if named or urls else (USUAL_LIST,):
         found, problems = _list(name)
         refused += [(name, problem.line, problem.reason) for problem in problems]

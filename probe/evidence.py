@@ -10,7 +10,8 @@ JSON carries the record's class as ``kind``. Fields may be added with a default;
 none may be renamed.
 
 Times: ``t0`` and ``t`` are seconds since the measurement began, from a
-monotonic clock. Calendar times are POSIX seconds, UTC.
+monotonic clock, and below zero where a connection that was made earlier was used
+again. Calendar times are POSIX seconds, UTC.
 """
 
 from __future__ import annotations

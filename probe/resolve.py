@@ -15,13 +15,11 @@ from typing import Any
 
 import trio
 
-from probe.steps.certificate import check_certificate
-from probe.steps.dns import DoH, framed_lookup, system_lookup, udp_lookup
-from probe.steps.tcp import tcp_connect
-from probe.steps.tls import tls_handshake
+from probe.steps.dns import system_lookup, udp_lookup
+from probe.steps.encrypted import Connection, EncryptedResolver, connect
 from probe.tools import Tools
 from probe.trace import StepFailed, Trace
-from probe.wire.url import URL, parse
+from probe.wire.url import URL
 
 ENCRYPTED_TRIES = 2  # encrypted resolvers tried until one can be reached
 
@@ -126,13 +124,13 @@ async def _encrypted(
     tools: Tools, trace: Trace, url: URL, depth: int, rng: random.Random, heard: Any
 ) -> None:
     """Ask one DoT or DoH resolver; the next one where the first cannot be reached."""
-    ways = [("dot", *pair) for pair in tools.resolvers.dot]
-    ways += [("doh", *pair) for pair in tools.resolvers.doh]
+    ways = [EncryptedResolver("dot", *pair) for pair in tools.resolvers.dot]
+    ways += [EncryptedResolver("doh", *pair) for pair in tools.resolvers.doh]
     rng.shuffle(ways)
     found: list[str] = []
-    for kind, name, ip in ways[:ENCRYPTED_TRIES]:
+    for resolver in ways[:ENCRYPTED_TRIES]:
         try:
-            await _ask_encrypted(tools, trace, url, depth, kind, name, ip, found)
+            await _ask_encrypted(tools, trace, url, depth, resolver, found)
             break
         except StepFailed:
             continue
@@ -140,42 +138,41 @@ async def _encrypted(
 
 
 async def _ask_encrypted(
-    tools: Tools, trace: Trace, url: URL, depth: int, kind: str, name: str, ip: str,
-    found: list[str],
+    tools: Tools, trace: Trace, url: URL, depth: int, resolver: EncryptedResolver, found: list[str]
 ) -> None:
-    """Evidence of the connection itself carries the resolver's own URL, not the target's."""
-    at = parse(name if kind == "doh" else f"https://{name}/")
-    port = 443 if kind == "doh" else 853
     transaction = trace.new_transaction()
-    own_url = name if kind == "doh" else f"dot://{name}"
-    facts: dict[str, Any] = {"url": own_url, "depth": depth, "transaction": transaction}
-    await tools.net.turn(ip, port)
-    stream = await tcp_connect(tools.net, trace, ip, port, **facts)
+    connection = await tools.kept.take(resolver)
+    if connection is not None:
+        connection.repeat_evidence(trace, depth=depth, transaction=transaction)
+        if await _put_questions(tools, trace, url, depth, connection, transaction, found):
+            return
+        found.clear()
+        trace.forget(transaction)
+    connection = await connect(
+        tools.net, tools.verifier, trace, resolver,
+        depth=depth, transaction=transaction, at=time.time() + tools.clock_offset,
+    )  # fmt: skip
+    await _put_questions(tools, trace, url, depth, connection, transaction, found)
+
+
+async def _put_questions(
+    tools: Tools, trace: Trace, url: URL, depth: int, connection: Connection, transaction: int,
+    found: list[str],
+) -> bool:
+    """Whether *connection* has held; it is kept then, and else closed."""
+    held = False
     try:
-        tls = await tls_handshake(
-            trace, stream, ip=ip, port=port, sni=at.host,
-            alpn=("h2", "http/1.1") if kind == "doh" else (), **facts,
-        )
-        good = check_certificate(
-            tools.verifier, trace, chain=tls.chain(), hostname=at.host,
-            at=time.time() + tools.clock_offset, ip=ip, port=port, **facts,
-        )
-        if not good:
-            raise StepFailed  # whoever this is, it is not the resolver: ask another
-        doh = DoH(tls, name, http2=tls.alpn == "h2") if kind == "doh" else None
-        asked: dict[str, Any] = {"url": url.text, "depth": depth, "transaction": transaction}
-
-        def heard(addresses: tuple[str, ...]) -> None:
-            found.extend(addresses)
-
+        alive = True
         for rdtype in ("A", "AAAA"):
-            if doh is not None:
-                await doh.lookup(trace, url.host, rdtype, heard=heard, **asked)
-            else:
-                await framed_lookup(
-                    trace, tls, url.host, rdtype, resolver=own_url, heard=heard, **asked
+            if alive or not connection.kept:
+                alive &= await connection.ask(
+                    trace, url.host, rdtype, heard=found.extend,
+                    url=url.text, depth=depth, transaction=transaction,
                 )
+        held = alive
     finally:
-        await trio.aclose_forcefully(stream)
-
-
+        if not held:
+            await connection.close()
+    if held:
+        await tools.kept.give(connection)
+    return held

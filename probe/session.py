@@ -41,6 +41,7 @@ from probe.nettest import Nettest, measure
 from probe.pacing import PacedNetwork, Rates
 from probe.resolvers import Resolvers, system_resolvers
 from probe.steps.certificate import Verifier
+from probe.steps.encrypted import Kept
 from probe.store import Planned, Refused, Store, StoreError
 from probe.tools import Tools
 from probe.writer import QUEUE, Record, Writer
@@ -224,11 +225,11 @@ class _Session:
         """Look around, measure, and say how it ended."""
         ended = "interrupted"
         with self.work:
-            async with Controls(self.config) as controls:
+            async with Controls(self.config) as controls, Kept() as kept:
                 found = await self._arrive(controls)
                 if found.stop:
                     return found.stop
-                ended = await self._work_through(found.line, controls)
+                ended = await self._work_through(found.line, controls, kept)
         return ended
 
     async def _arrive(self, controls: Controls) -> Arrival:
@@ -247,7 +248,7 @@ class _Session:
         await self._send(self._learned(**found.facts))
         return found
 
-    async def _work_through(self, line: Line, controls: Controls) -> str:
+    async def _work_through(self, line: Line, controls: Controls, kept: Kept) -> str:
         tools = Tools(
             net=self.net,
             resolvers=self.resolvers,
@@ -256,6 +257,7 @@ class _Session:
             ipv6=self.run_record.ipv6,
             clock_offset=self.clock.offset,
             seed=self.run_record.seed,
+            kept=kept,
         )
         await self._looked(line, controls)
         ended = "no_network"  # unless the queue is worked through before the patience ends

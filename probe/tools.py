@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from probe import addresses
 from probe.net import Network
 from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
+from probe.steps.encrypted import Kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,8 @@ class Tools:
 
     *ipv4* and *ipv6* say which families this machine has: addresses of the other
     are recorded and not tried. *clock_offset* (seconds) is added to this machine's
-    clock where a certificate's dates are judged. *seed* chooses among resolvers.
+    clock where a certificate's dates are judged. *seed* chooses among resolvers;
+    *kept* holds connections to encrypted ones from one visit to the next (by default, none).
     """
 
     net: Network
@@ -26,6 +28,7 @@ class Tools:
     ipv6: bool = False
     clock_offset: float = 0.0
     seed: int = 0
+    kept: Kept = field(default_factory=lambda: Kept(0))
 
     def usable(self, ip: str) -> bool:
         """Public, and of a family that this machine has. The only test before a connection."""

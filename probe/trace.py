@@ -37,6 +37,10 @@ class Trace:
         """Seconds since the measurement began."""
         return trio.current_time() - self.zero
 
+    def forget(self, transaction: int) -> None:
+        """Drop what is on record of *transaction*, which is being done again."""
+        self.records[:] = [e for e in self.records if e.transaction != transaction]
+
     @contextmanager
     def operation(self, kind: type[E], *, timeout: float, **facts: Any) -> Iterator[dict[str, Any]]:
         """Time the block, bound it to *timeout* seconds, append exactly one *kind* record.

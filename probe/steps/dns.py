@@ -161,8 +161,11 @@ async def framed_lookup(
     resolver: str,
     heard: Heard,
     **facts: Any,
-) -> None:
-    """Ask over a stream that is open already: DNS over TLS (RFC 7858)."""
+) -> bool:
+    """Ask over a stream that is open already: DNS over TLS (RFC 7858).
+
+    Says whether the stream is good for another question.
+    """
     try:
         with trace.operation(
             DNSExchange, timeout=TIMEOUT, hostname=hostname, rdtype=rdtype, engine="dot",
@@ -172,6 +175,8 @@ async def framed_lookup(
             heard(learned["answers"][0].addresses)
     except StepFailed:
         heard(())
+        return False
+    return True
 
 
 async def _framed_query(
@@ -200,7 +205,8 @@ class DoH:
 
     async def lookup(
         self, trace: Trace, hostname: str, rdtype: str, *, heard: Heard, **facts: Any
-    ) -> None:
+    ) -> bool:
+        """Ask; whether the connection is good for another question."""
         try:
             with trace.operation(
                 DNSExchange, timeout=TIMEOUT, hostname=hostname, rdtype=rdtype, engine="doh",
@@ -210,6 +216,8 @@ class DoH:
                 heard(learned["answers"][0].addresses)
         except StepFailed:
             heard(())
+            return False
+        return True
 
     async def _query(
         self, trace: Trace, hostname: str, rdtype: str, learned: dict[str, Any]
@@ -226,6 +234,7 @@ class DoH:
             ],
             content=asked,
         )
+        self._adapter.received = 0
         with self._adapter.failures(Failure.DNS_MISBEHAVING):
             response = await self._connection.handle_async_request(request)
             body = b""

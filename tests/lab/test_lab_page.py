@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -71,7 +70,6 @@ def test_the_world_of_a_plan_is_a_world(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.lab
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_one_world_by_hand(tmp_path: Path) -> None:
     said = ran(PROGRAMS[2], tmp_path)
     assert "HTTP/1.1 302" in said and "http://82.209.230.23/" in said

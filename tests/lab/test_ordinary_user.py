@@ -39,10 +39,6 @@ def test_nginx_and_unbound_need_no_root_either() -> None:
     assert "4 of 4 right, 0 false alarms, 0 blocks missed\n" == done.stdout
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="explain_if_impossible tries the device in the host's network, where it is root's",
-)
 def test_the_demo_works_where_the_device_is_open() -> None:
     done = as_nobody(DEMO, open_to_all=True)
     assert 0 == done.returncode, done.stderr

@@ -122,7 +122,7 @@ def test_a_sketch_that_is_none_is_compared_in_peace() -> None:
 def test_a_control_that_we_sent_to_a_block_page_does_not_make_us_drop_it() -> None:
     there = "http://block.example/"
     body = b"<title>Blocked</title> by a decision of somebody " * 9
-    facts = {"status": 200, "body_length": len(body), "body_sha256": "ab"}
+    facts: dict[str, Any] = {"status": 200, "body_length": len(body), "body_sha256": "ab"}
     mine = HTTPExchange(url=there, depth=1, ip="192.0.2.1", port=80, body=body, **facts)
     theirs = HTTPExchange(vantage="a", url=there, depth=1, ip="192.0.2.1", port=80, **facts)
     asked = ControlQuery(url=there, depth=1, control="a", control_url="https://a.example/")
