@@ -6,13 +6,16 @@ one packet each. The wait comes before the operation (`PacedNetwork.turn`), so t
 our own patience is never measured as somebody's slowness.
 
 Not a bucket of tokens: a bucket lets a burst through, and a burst of SYNs to one
-network is what a home router and an operator's scan detector see.
+network is what a home router and an operator's scan detector see. For the same reason a
+turn that comes up late does not simply count: after a small device has stalled for a
+second, all turns of that second come up at once.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Collection
 from functools import lru_cache
 from ipaddress import ip_network
@@ -24,6 +27,7 @@ from probe.net import Datagrams, Network
 
 DNS_PORT = 53
 MAX_KEYS = 4096  # addresses and networks whose last time is remembered, each
+SLACK = 0.1  # of a second's turns; what usual lateness may bring closer together
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,14 +47,17 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class Spacing:
     """Keeps times *interval* seconds apart, filling gaps: who waits for something
-    else does not hold up the others."""
+    else does not hold up the others. Times are taken before they come; what then really
+    happened, late as it may be, is told by `use`."""
 
     def __init__(self, per_second: float) -> None:
         self.interval = 1.0 / per_second
         self._taken: list[float] = []
+        self._used: deque[float] = deque(maxlen=max(1, math.floor(per_second)))
 
     def free_from(self, time: float) -> float:
         """The first moment, not before *time*, that is far enough from every taken one."""
+        time = max(time, self._full_until())
         position = bisect_right(self._taken, time - self.interval)
         while position < len(self._taken) and self._taken[position] - time < self.interval:
             time = self._taken[position] + self.interval
@@ -61,8 +68,23 @@ class Spacing:
         self._taken.insert(bisect_left(self._taken, time), time)
         del self._taken[: bisect_right(self._taken, now - self.interval)]
 
+    def usable(self, now: float) -> bool:
+        """Whether a turn can be used *now*, by those that really were in the last second."""
+        return now >= self._full_until()
+
+    def use(self, now: float) -> None:
+        self._used.append(now)
+
     def idle(self, now: float) -> bool:
-        return not self._taken or self._taken[-1] + self.interval <= now
+        last = max((times[-1] for times in (self._taken, self._used) if times), default=-math.inf)
+        return last + max(1.0, self.interval) <= now
+
+    def _full_until(self) -> float:
+        """When one more turn fits beside those of the last second."""
+        count = self._used.maxlen or 1
+        if len(self._used) < count:
+            return -math.inf
+        return self._used[0] + count * self.interval * (1 - SLACK)
 
 
 class Pacer:
@@ -86,16 +108,22 @@ class Pacer:
 
     async def turn(self, ip: str) -> None:
         """Return when it is the turn of a packet to *ip*. Those who ask first go first."""
-        now = trio.current_time()
-        spacings = [self._overall, *self._of(ip, now)]
-        time, settled = now, -math.inf
-        while settled != time:
-            settled = time
+        while True:
+            now = trio.current_time()
+            spacings = [self._overall, *self._of(ip, now)]
+            time, settled = now, -math.inf
+            while settled != time:
+                settled = time
+                for spacing in spacings:
+                    time = spacing.free_from(time)
             for spacing in spacings:
-                time = spacing.free_from(time)
+                spacing.take(time, now=now)
+            await trio.sleep_until(time)
+            now = trio.current_time()
+            if all(spacing.usable(now) for spacing in spacings):
+                break
         for spacing in spacings:
-            spacing.take(time, now=now)
-        await trio.sleep_until(time)
+            spacing.use(now)
 
     def _of(self, ip: str, now: float) -> list[Spacing]:
         if len(self._spacings) >= 2 * MAX_KEYS:

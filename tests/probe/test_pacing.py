@@ -83,6 +83,26 @@ async def test_an_encrypted_resolver_is_asked_more_often(autojump_clock: MockClo
     assert round(closest(times["192.0.2.53"]), 6) == 0.05
 
 
+async def test_turns_that_a_stall_has_piled_up_do_not_come_as_a_burst(
+    autojump_clock: MockClock,
+) -> None:
+    pacer, used = a_pacer(), list[float]()
+
+    async def one(n: int) -> None:
+        await pacer.turn(f"10.{n}.0.1")
+        used.append(trio.current_time())
+
+    async with trio.open_nursery() as nursery:
+        for n in range(250):
+            nursery.start_soon(one, n)
+        await trio.sleep(1.0)
+        autojump_clock.jump(2.0)  # as if the machine had done something else
+    used.sort()
+    within = max(sum(start <= t < start + 0.9 for t in used) for start in used)
+    assert within <= 60
+    assert used[-1] - used[0] < 2.0 + 250 / 60 + 0.5  # and nobody waits for much longer
+
+
 async def test_a_turn_given_up_holds_nobody_for_long(autojump_clock: MockClock) -> None:
     pacer = a_pacer()
     await pacer.turn("192.0.2.1")
