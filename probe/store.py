@@ -32,6 +32,9 @@ T = TypeVar("T")
 
 Row = dict[str, Any]
 
+REMEMBERED = 200  # packed blobs, to write a certificate again without packing it again
+MAX_REMEMBERED = 4096  # bytes of one
+
 _evidence = msgspec.json.Decoder(AnyEvidence)
 _measurement = msgspec.json.Decoder(Measurement)
 _canary = msgspec.json.Decoder(CanaryCheck)
@@ -79,6 +82,7 @@ class Store:
     def __init__(self, path: Path | str, *, write: bool = False) -> None:
         self.path = Path(path)
         self._db: Database = open_database(self.path, write=write)
+        self._packed: dict[str, Row] = {}  # blobs that were met lately: most are certificates
 
     def close(self) -> None:
         with explained(self.path):
@@ -129,7 +133,7 @@ class Store:
 
     def append(self, measurements: Sequence[Measurement]) -> None:
         """Write *measurements* in one transaction. When this returns they are safe."""
-        prepared = [(_measurement_row(m), *_evidence_rows(m)) for m in measurements]
+        prepared = [(_measurement_row(m), *_evidence_rows(m, self._packed)) for m in measurements]
         with self._transaction():
             for row, evidence, blobs in prepared:
                 table = self._db.table("measurements")
@@ -284,8 +288,11 @@ def _measurement_row(m: Measurement) -> Row:
     }
 
 
-def _evidence_rows(m: Measurement) -> tuple[list[Row], list[Row]]:
-    """The rows of *m*'s evidence and of the bytes that were moved out of it."""
+def _evidence_rows(m: Measurement, packed: dict[str, Row]) -> tuple[list[Row], list[Row]]:
+    """The rows of *m*'s evidence and of the bytes that were moved out of it.
+
+    *packed* remembers such bytes, which the next measurements are likely to have again.
+    """
     rows: list[Row] = []
     blobs: dict[str, Row] = {}
     for seq, evidence in enumerate(m.evidence):
@@ -293,9 +300,9 @@ def _evidence_rows(m: Measurement) -> tuple[list[Row], list[Row]]:
         for field in evidence.__struct_fields__:
             value = getattr(evidence, field)
             if isinstance(value, bytes):
-                names[field] = _add_blob(blobs, value)
+                names[field] = _add_blob(blobs, value, packed)
             elif isinstance(value, tuple) and value and isinstance(value[0], bytes):
-                names[field] = [_add_blob(blobs, item) for item in value]
+                names[field] = [_add_blob(blobs, item, packed) for item in value]
         kept = _without(evidence, names)
         rows.append(
             {
@@ -318,15 +325,24 @@ def _without(evidence: AnyEvidence, fields: Iterable[str]) -> AnyEvidence:
     return msgspec.structs.replace(evidence, **empty) if empty else evidence
 
 
-def _add_blob(blobs: dict[str, Row], data: bytes) -> str:
+def _add_blob(blobs: dict[str, Row], data: bytes, packed: dict[str, Row]) -> str:
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 not in blobs:
-        packed = zlib.compress(data, 6)
-        encoding = "zlib" if len(packed) < len(data) else ""
-        blobs[sha256] = {
-            "sha256": sha256,
-            "encoding": encoding,
-            "size": len(data),
-            "data": packed if encoding else data,
-        }
+        row = packed.get(sha256) or _packed(sha256, data)
+        if len(data) <= MAX_REMEMBERED:
+            if len(packed) >= REMEMBERED:
+                packed.clear()
+            packed[sha256] = row
+        blobs[sha256] = row
     return sha256
+
+
+def _packed(sha256: str, data: bytes) -> Row:
+    small = zlib.compress(data, 6)
+    encoding = "zlib" if len(small) < len(data) else ""
+    return {
+        "sha256": sha256,
+        "encoding": encoding,
+        "size": len(data),
+        "data": small if encoding else data,
+    }
