@@ -328,6 +328,8 @@ def h2_server(act: Any) -> Serve:
         connection.initiate_connection()
         await stream.send_all(connection.data_to_send())
         while data := await stream.receive_some():
+            if connection.state_machine.state is h2.connection.ConnectionState.CLOSED:
+                return
             for event in connection.receive_data(data):
                 if isinstance(event, h2.events.RequestReceived):
                     raw = act(connection, event.stream_id)
