@@ -2,10 +2,10 @@
 
 No look-up leaves the machine: who asks a service about an address tells it what is
 being measured. The answer comes from a MaxMind database, the user's own or the
-table that the package carries (see ``probe/data/README.md``), read in place, so
-that it costs the few bytes that are read and not the whole file, nor its pages. The reader is the
-one in Python: the library's C extension ends the process with a segmentation fault
-on a damaged file (seen with maxminddb 3.2.0), and a database is the user's.
+table that the package carries (see ``probe/data/README.md``), read in place, so that
+it costs no memory. The reader is the one in Python: the library's C extension ends the
+process with a segmentation fault on a damaged file (seen with maxminddb 3.2.0), and a
+database is the user's.
 """
 
 from __future__ import annotations
