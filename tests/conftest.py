@@ -5,7 +5,12 @@ from __future__ import annotations
 import inspect
 
 import pytest
+from hypothesis import HealthCheck, settings
 from trio.testing import MockClock, trio_test
+
+# How fast examples come depends on what else the machine does, and is no property of ours.
+settings.register_profile("zond", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("zond")
 
 
 @pytest.fixture
