@@ -30,6 +30,7 @@ import trio
 from probe.evidence import AnyEvidence, HTTPExchange
 from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
+from probe.steps.encrypted import Kept
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.visit import visit
@@ -86,6 +87,7 @@ def main() -> None:
                 doh=(("https://dns.by/dns-query", PUBLIC),),
             ),
             verifier=Verifier(folder / "authorities.pem"),
+            kept=Kept(),
         )
         trio.run(visits, tools, 5, 5)  # what is built once is not a visit's
         profile = cProfile.Profile()
