@@ -2,10 +2,10 @@
 
 No look-up leaves the machine: who asks a service about an address tells it what is
 being measured. The answer comes from a MaxMind database, the user's own or the
-table that the package carries (see ``probe/data/README.md``), read in place, so that
-it costs no memory. The reader is the one in Python: the library's C extension ends the
-process with a segmentation fault on a damaged file (seen with maxminddb 3.2.0), and a
-database is the user's.
+table that the package carries (see ``probe/data/README.md``), read through mmap, so
+that it costs the pages that are touched and not the whole file. The reader is the
+one in Python: the library's C extension ends the process with a segmentation fault
+on a damaged file (seen with maxminddb 3.2.0), and a database is the user's.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class AddressBook:
         path = path or Path(str(resources.files("probe") / "data" / CARRIED))
         self._known: dict[str, AddressInfo] = {}
         try:
-            self._reader = maxminddb.open_database(path, maxminddb.MODE_FILE)
+            self._reader = maxminddb.open_database(path, maxminddb.MODE_MMAP)
             self.source = _source(self._reader.metadata())
             self._has_v6 = self._reader.metadata().ip_version == 6
         except (OSError, ValueError, *_DAMAGED) as exc:
