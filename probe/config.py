@@ -107,8 +107,8 @@ class Limits(_Section, frozen=True, kw_only=True):
     per_address: Positive = 4.0
     per_network: Positive = 10.0
     per_resolver: Positive = 20.0
-    datagrams_per_second: Positive = 120.0
-    datagrams_per_resolver: Positive = 60.0
+    datagrams_per_second: Positive = 200.0
+    datagrams_per_resolver: Positive = 120.0
 
 
 class Config(_Section, frozen=True, kw_only=True):

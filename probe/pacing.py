@@ -41,8 +41,8 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     per_address: float = 4.0
     per_network: float = 10.0  # IPv4 /24, IPv6 /48
     per_resolver: float = 20.0
-    datagrams_per_second: float = 120.0
-    datagrams_per_resolver: float = 60.0
+    datagrams_per_second: float = 200.0
+    datagrams_per_resolver: float = 120.0
 
 
 class Spacing:

@@ -21,6 +21,7 @@ from probe.tools import Tools
 from probe.trace import StepFailed, Trace
 from probe.wire.url import URL
 
+SYSTEM_ASKS = ("A", "AAAA")  # what getaddrinfo sends, to the first resolver it is set to use
 ENCRYPTED_TRIES = 2  # encrypted resolvers tried until one can be reached
 
 
@@ -103,6 +104,8 @@ async def resolve(
             )
 
         async def over_system(heard: Any) -> None:
+            for _ in SYSTEM_ASKS if resolvers.own else ():
+                await net.turn(resolvers.own[0], 53)
             await system_lookup(
                 net, trace, host, heard=heard, transaction=trace.new_transaction(), **facts
             )

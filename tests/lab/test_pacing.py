@@ -199,7 +199,8 @@ def test_datagrams_go_to_resolvers_at_their_limits(capture: tuple[Path, Stage]) 
     datagrams = [p for p in sent(capture[0]) if p.protocol == UDP]
     assert {53} == {p.port for p in datagrams}
     assert len({p.to for p in datagrams}) <= 4
-    # Ours have a socket each. The system's resolver sends its two from one; nobody paces it.
+    # Ours have a socket each. The system's resolver sends its two from one, when it
+    # likes: we wait for their turn before we ask it, and cannot hold it to that.
     sockets = Counter((p.to, p.sport) for p in datagrams)
     ours = [p for p in datagrams if sockets[p.to, p.sport] == 1]
     assert len(ours) > len(datagrams) / 3
