@@ -19,6 +19,7 @@ from analysis.observations import Observation
 from analysis.rules import RULES_VERSION, Outcome
 from analysis.verdict import Verdict, judge, observations
 from probe.evidence import Run
+from probe.places import database
 from probe.store import Store, StoreError
 
 _COLOURS: dict[Outcome, str] = {
@@ -37,8 +38,8 @@ WIDE = 110  # columns of a terminal from which on the table tells more
 
 @click.command()
 @click.option(
-    "--db", required=True, metavar="FILE", type=click.Path(path_type=Path),
-    help="The database that 'zond run' wrote.",
+    "--db", default=database, envvar="ZOND_DB", metavar="FILE", type=click.Path(path_type=Path),
+    help="The database that 'zond run' wrote, by default where it writes by default.",
 )
 @click.option(
     "--run", "which", default="latest", show_default=True, metavar="ID|latest|all",

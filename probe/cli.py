@@ -221,7 +221,7 @@ def _list(name: str) -> tuple[list[Target], list[Any]]:
 
 def _ask_consent(agreed: bool) -> None:
     from probe import consent
-    from probe.config import data_directory
+    from probe.places import data_directory
 
     if agreed or consent.recorded(data_directory()):
         return
@@ -393,6 +393,14 @@ def main() -> None:
     """The command ``zond``."""
     try:
         zond(prog_name="zond", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as exc:
+        exc.show()
+        sys.exit(exc.exit_code)
+    except click.UsageError as exc:
+        said = " ".join(exc.format_message().split())
+        where = exc.ctx.command_path if exc.ctx is not None else "zond"
+        click.echo(f"Error: {said} (see {where} --help)", err=True)
+        sys.exit(exc.exit_code)
     except click.ClickException as exc:
         exc.show()
         sys.exit(exc.exit_code)

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import platformdirs
+
+from probe import places
 
 PREFIX = "ZOND_"
 POINTERS = frozenset({"ZOND_CONFIG"})  # says where the file is, so it is in no file
@@ -135,7 +136,7 @@ class Config(_Section, frozen=True, kw_only=True):
 
     @property
     def database(self) -> Path:
-        return Path(self.db).expanduser() if self.db else data_directory() / "zond.db"
+        return Path(self.db).expanduser() if self.db else places.database()
 
     @property
     def all_controls(self) -> tuple[ControlServer, ...]:
@@ -146,14 +147,6 @@ class Config(_Section, frozen=True, kw_only=True):
         )
 
 
-def data_directory() -> Path:
-    return Path(platformdirs.user_data_dir("zond", appauthor=False))
-
-
-def config_file() -> Path:
-    return Path(platformdirs.user_config_dir("zond", appauthor=False)) / "zond.toml"
-
-
 def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
     """The settings in force. Raises `ConfigError`.
 
@@ -162,7 +155,7 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     """
     named = path or (Path(p) if (p := environment.get("ZOND_CONFIG")) else None)
     settings: dict[str, Any] = {}
-    layers = [_from_file(named or config_file(), required=named is not None)]
+    layers = [_from_file(named or places.config_file(), required=named is not None)]
     layers += [_from_environment(environment), ("the arguments", dict(flags))]
     for source, layer in layers:
         _checked(source, layer)

@@ -1,0 +1,20 @@
+"""Where things are kept when nobody says where: the platform's own places."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+
+
+def data_directory() -> Path:
+    """For the database and what was consented to."""
+    return Path(platformdirs.user_data_dir("zond", appauthor=False))
+
+
+def database() -> Path:
+    return data_directory() / "zond.db"
+
+
+def config_file() -> Path:
+    return Path(platformdirs.user_config_dir("zond", appauthor=False)) / "zond.toml"
