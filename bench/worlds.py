@@ -9,7 +9,6 @@ docs/worlds.md and docs/qa.md. Real packets; needs what the lab needs.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
 import sys
 import tempfile
@@ -34,12 +33,13 @@ def variations(count: int) -> list[Result]:
     """All worlds that share a country, each in *count* variations."""
     results: list[Result] = []
     for first in range(0, count, TOGETHER):
-        for seed in (range(first, min(first + TOGETHER, count)),):
-            worlds = [build(name, s) for s in seed for name in names(*KINDS)]
-            with tempfile.TemporaryDirectory() as folder:
-                trial = try_worlds(worlds, Path(folder), variation=f"seeds {first}…")
-            results += trial.results
-            print(f"seeds {first} to {seed[-1]}: {summary(trial.results)}", file=sys.stderr)
+        seeds = range(first, min(first + TOGETHER, count))
+        said = f"seeds {first} to {seeds[-1]}"
+        worlds = [build(name, seed) for seed in seeds for name in names(*KINDS)]
+        with tempfile.TemporaryDirectory() as folder:
+            trial = try_worlds(worlds, Path(folder), variation=said)
+        results += trial.results
+        print(f"{said}: {summary(trial.results)}", file=sys.stderr)
     return results
 
 
@@ -121,9 +121,7 @@ def main() -> None:
 def write(
     varied: list[Result], whole: list[Result], fifty: list[Result], count: int, seeds: int
 ) -> None:
-    kinds = Counter(REGISTRY[r.world].kind for r in varied if r.variation)
-    with contextlib.suppress(ZeroDivisionError):
-        kinds = Counter({k: n // count for k, n in kinds.items()})
+    kinds = Counter(REGISTRY[name].kind for name in {r.world for r in varied})
     (DOCS / "worlds.md").write_text(
         "# Verdicts against the truth\n\n"
         f"Written by `python bench/worlds.py --variations {count} --countries {seeds} --write`."
@@ -131,7 +129,7 @@ def write(
         " names, addresses, paths, and places of the censor.\n\n"
         f"Worlds that share a country: {', '.join(f'{n} {k}' for k, n in kinds.items())}, each"
         f" in {count} variations: **{summary(varied)}**. Situations of the whole country, each"
-        f" with {seeds} seeds: **{summary(whole)}**.\n\n"
+        f" with {seeds} seed{'s' if seeds != 1 else ''}: **{summary(whole)}**.\n\n"
         f"```\n{text(confusion(varied + whole), wrong(varied + whole))}```\n\n"
         f"{by_world(varied)}\n\n{by_world(whole)}\n"
     )

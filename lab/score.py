@@ -66,8 +66,8 @@ def result(
 
 
 def truth_text(truth: Truth) -> str:
-    mechanisms = ";".join("|".join(sorted(group)) for group in truth.mechanisms)
-    outcome = "|".join(sorted(truth.outcome))
+    mechanisms = "; ".join(" or ".join(sorted(group)) for group in truth.mechanisms)
+    outcome = " or ".join(sorted(truth.outcome))
     return f"{outcome} {mechanisms}".strip()
 
 
