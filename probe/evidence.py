@@ -31,7 +31,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     *vantage* says who saw it: ``"probe"`` or the name of a control. *url* is the
     URL that the operation served and *depth* how many redirects lead to it: 0 for
     the target and for its http/https twin. Operations of one connection share a
-    *transaction*. *failure* is None where the operation succeeded.
+    *transaction*. *failure* is None where the operation succeeded. *step* names the rung
+    of the ladder (`probe.ladder`) that it served; it is empty in the plain pass.
     """
 
     vantage: str = PROBE
@@ -42,6 +43,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     t: float = 0.0
     failure: Failure | None = None
     detail: str = ""
+    step: str = ""
 
 
 class DNSAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -103,7 +105,9 @@ class TLSHandshake(Evidence, frozen=True, kw_only=True, tag="tls"):
     DER, leaf first, also when the handshake failed after them; a control sends
     only *chain_sha256* (hex, same order). *received* counts bytes that came back:
     none, an alert, or a ServerHello are different findings. *alert* is the TLS
-    alert number received (RFC 8446, 6).
+    alert number received (RFC 8446, 6). *hello* says whose ClientHello was sent
+    (``"python"`` or a browser's, ``"chrome-152"``), *ja4* is its JA4 fingerprint, *segments*
+    in how many TCP segments it left, *ech* whether the name was encrypted (RFC 9849).
     """
 
     ip: str
@@ -117,6 +121,32 @@ class TLSHandshake(Evidence, frozen=True, kw_only=True, tag="tls"):
     chain_sha256: tuple[str, ...] = ()
     received: int = 0
     alert: int | None = None
+    hello: str = ""
+    ja4: str = ""
+    segments: int = 1
+    ech: bool = False
+
+
+class QUICHandshake(Evidence, frozen=True, kw_only=True, tag="quic"):
+    """A QUIC handshake (RFC 9000, 9001), without judging the certificate.
+
+    Fields as those of `TLSHandshake`; *version* is QUIC's (``"1"``, ``"2"``), *received*
+    counts bytes of datagrams that came back. *error_code* is that of a CONNECTION_CLOSE
+    received (RFC 9000, 20), *reason* its phrase.
+    """
+
+    ip: str
+    port: int
+    sni: str | None = None
+    alpn_offered: tuple[str, ...] = ()
+    alpn: str | None = None
+    version: str | None = None
+    cipher: str | None = None
+    chain: tuple[bytes, ...] = ()
+    chain_sha256: tuple[str, ...] = ()
+    received: int = 0
+    error_code: int | None = None
+    reason: str = ""
 
 
 class CertificateCheck(Evidence, frozen=True, kw_only=True, tag="certificate"):
@@ -146,7 +176,8 @@ class HTTPExchange(Evidence, frozen=True, kw_only=True, tag="http"):
     *body_length* counts decompressed bytes kept; *body_truncated* says that a
     bound (bytes, time, or compression ratio) ended it. *sketch* is a hex
     similarity sketch of the text (see ``probe.wire.page``). *body* is kept only
-    where it may be a block page.
+    where it may be a block page. *host* is the Host header sent where it is not the
+    URL's; *head_t* is when the response head was there.
     """
 
     ip: str
@@ -163,6 +194,8 @@ class HTTPExchange(Evidence, frozen=True, kw_only=True, tag="http"):
     title: str | None = None
     sketch: str = ""
     body: bytes | None = None
+    host: str | None = None
+    head_t: float = 0.0
 
 
 class ControlQuery(Evidence, frozen=True, kw_only=True, tag="control"):
@@ -183,8 +216,104 @@ class ControlQuery(Evidence, frozen=True, kw_only=True, tag="control"):
     software: str = ""
 
 
+HopTrigger = Literal["syn", "tls", "http", "dns", "quic"]
+
+
+class HopProbe(Evidence, frozen=True, kw_only=True, tag="hop"):
+    """One packet that was to live for *ttl* hops only, and what came back.
+
+    *trigger* is what the packet held: nothing (a SYN), or *name* in a ClientHello, a
+    Host header, a DNS query or a QUIC Initial; for those over TCP the connection was
+    made at full length. *answer* is ``"expired"`` (a router said time exceeded, or the
+    kernel that the packet died), ``"nothing"``, ``"accepted"`` or ``"refused"`` (a SYN's),
+    ``"reset"``, ``"closed"``, ``"answered"`` (bytes came: *received*). *router* is who said
+    time exceeded, empty where only the kernel's error tells that somebody did.
+    """
+
+    ip: str
+    port: int
+    ttl: int
+    trigger: HopTrigger
+    name: str | None = None
+    answer: str = "nothing"
+    router: str = ""
+    received: bytes = b""
+
+
+class Transfer(Evidence, frozen=True, kw_only=True, tag="transfer"):
+    """A download that was timed, to compare with others on the same line at that time.
+
+    *what* is ``"accused"`` or the name of what it is compared with; *source* whose data
+    it is: an address, or a control. *received* bytes of payload came in *seconds* after
+    the first one; *samples* are (seconds since then, bytes so far). *rtt* (seconds) and
+    *retransmits* are the kernel's own count where it tells (TCP_INFO), else None.
+    """
+
+    what: str
+    source: str
+    ip: str = ""
+    port: int = 0
+    sni: str | None = None
+    received: int = 0
+    seconds: float = 0.0
+    samples: tuple[tuple[float, int], ...] = ()
+    rtt: float | None = None
+    retransmits: int | None = None
+
+
+class PacketFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The headers of one captured packet. *way* is seen from this machine.
+
+    *t* as in `Evidence`. *seq* and *ack* are relative to the first ones of the
+    connection, None where those are not known; *flags* are letters in scapy's order
+    (``"RA"``). *quoted* describes the packet of ours that an ICMP error quotes: its
+    flags, or ``""``. *payload* counts bytes.
+    """
+
+    t: float = 0.0
+    way: Literal["out", "back"] = "back"
+    protocol: Literal["tcp", "udp", "icmp"] = "tcp"
+    source: str = ""
+    sport: int = 0
+    dport: int = 0
+    ttl: int = 0
+    ip_id: int | None = None
+    flags: str = ""
+    seq: int | None = None
+    ack: int | None = None
+    window: int = 0
+    payload: int = 0
+    icmp_type: int | None = None
+    icmp_code: int | None = None
+    quoted: str = ""
+
+
+class PacketCapture(Evidence, frozen=True, kw_only=True, tag="packets"):
+    """What went over the wire to and from *ip* while a step was going on.
+
+    *status* is ``"captured"`` or ``"not_captured"``, the latter with the reason in
+    *detail*. *packets* and *raw* (the first bytes of each IP packet, with this machine's
+    own address replaced by zeros) run in parallel; *dropped* were beyond the bound.
+    """
+
+    ip: str
+    status: Literal["captured", "not_captured"] = "captured"
+    packets: tuple[PacketFacts, ...] = ()
+    raw: tuple[bytes, ...] = ()
+    dropped: int = 0
+
+
 AnyEvidence = (
-    DNSExchange | TCPConnect | TLSHandshake | CertificateCheck | HTTPExchange | ControlQuery
+    DNSExchange
+    | TCPConnect
+    | TLSHandshake
+    | QUICHandshake
+    | CertificateCheck
+    | HTTPExchange
+    | ControlQuery
+    | HopProbe
+    | Transfer
+    | PacketCapture
 )
 
 
@@ -201,7 +330,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     *id* is random hex. *comparison* holds differences between the test and each
     control, facts only (see ``probe.compare``). *addresses* tells whose every
-    address in the evidence is.
+    address in the evidence is. *about* is the id of the measurement that this one
+    follows up (`probe.ladder`); empty in the plain pass.
     """
 
     id: str
@@ -218,6 +348,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     evidence: tuple[AnyEvidence, ...] = ()
     comparison: dict[str, str | bool | int | float | None] = {}
     addresses: dict[str, AddressInfo] = {}
+    about: str = ""
 
 
 Ring = Literal["home", "domestic", "foreign"]
