@@ -112,11 +112,39 @@ class Limits(_Section, frozen=True, kw_only=True):
     datagrams_per_resolver: Positive = 120.0
 
 
+class Ladder(_Section, frozen=True, kw_only=True):
+    """How far, how fast and against what a target that differs is followed up (`probe.ladder`).
+
+    *neutral* are sites that have nothing to do with any target, at whose addresses the
+    accused name is tried: never a canary or a control, which a name tried there could
+    take along for as long as residual blocking lasts. *harmless* is a name that nobody
+    blocks and no server knows. At most *run_targets* are followed up, *concurrency* at a
+    time, all within *run_seconds*; one takes *target_seconds* and *target_connections* at
+    most. Residual blocking is waited for *residual_seconds* at most; *pause* seconds
+    lie between two connections to one address and port.
+    """
+
+    neutral: tuple[str, ...] = (
+        "www.gnu.org", "www.iana.org", "www.python.org", "www.kernel.org", "www.eff.org",
+        "www.gutenberg.org",
+    )  # fmt: skip
+    harmless: str = "www.example.org"
+    run_targets: Annotated[int, msgspec.Meta(ge=0)] = 100
+    run_seconds: Positive = 1800.0
+    target_seconds: Positive = 600.0
+    target_connections: Annotated[int, msgspec.Meta(ge=1)] = 120
+    residual_seconds: Positive = 200.0
+    pause: Positive = 1.0
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=500)] = 20
+    hops_per_second: Positive = 1.0
+
+
 class Config(_Section, frozen=True, kw_only=True):
     """All settings. *lists* are files or names of lists that the package carries.
 
     *db* is the database, *asn_database* a MaxMind file to use in place of the carried
-    table, *proxy* the way out to the controls (never used to measure). Targets whose
+    table, *proxy* the way out to the controls (never used to measure). *follow_up* says
+    whether targets that differ are followed up. Targets whose
     list calls them riskier than *max_risk* are left out; None: nothing of a list that was
     chosen, and what is of high risk of the list that is measured where none was.
     """
@@ -130,6 +158,7 @@ class Config(_Section, frozen=True, kw_only=True):
     canaries: Canaries = Canaries()
     portal_checks: tuple[PortalCheck, ...] = PORTAL_CHECKS
     limits: Limits = Limits()
+    ladder: Ladder = Ladder()
     asn_database: str | None = None
     follow_up: bool = True
     max_risk: Literal["low", "medium", "high"] | None = None
