@@ -20,11 +20,15 @@ class StepFailed(Exception):
 
 
 class Trace:
-    """The evidence of one measurement, as seen from *vantage*."""
+    """The evidence of one measurement, as seen from *vantage*.
+
+    *step* is set to the rung of the ladder that operations serve from now on.
+    """
 
     def __init__(self, *, zero: float | None = None, vantage: str = PROBE) -> None:
         self.zero = trio.current_time() if zero is None else zero
         self.vantage = vantage
+        self.step = ""
         self.records: list[AnyEvidence] = []
         self._ids = itertools.count(1)
 
@@ -55,7 +59,9 @@ class Trace:
 
     def append(self, kind: type[Evidence], t0: float, facts: dict[str, Any]) -> None:
         """Put a *kind* record with *facts* of what began at *t0* and ends now on record."""
-        record = kind(vantage=self.vantage, t0=round(t0, 6), t=round(self.now(), 6), **facts)
+        record = kind(
+            vantage=self.vantage, step=self.step, t0=round(t0, 6), t=round(self.now(), 6), **facts
+        )
         self.records.append(record)  # type: ignore[arg-type]
 
 

@@ -64,10 +64,12 @@ async def http_fetch(
     port: int,
     http2: bool = False,
     cookies: str = "",
+    host: str | None = None,
     **facts: Any,
 ) -> HTTPExchange:
     """GET *url* over *stream*; the record, which is also on the trace. Raises `StepFailed`.
 
+    *host* is what the Host header says instead of the URL's host.
     The body is in the record: whoever ends the measurement drops what need not be kept.
     A head without a (whole) body is a success with ``body_truncated``.
     """
@@ -80,23 +82,29 @@ async def http_fetch(
         port=port,
         tls=url.tls,
         protocol="h2" if http2 else "http/1.1",
+        host=host,
         **facts,
     ) as learned:
-        await _exchange(adapter, url, http2, cookies, learned)
+        await _exchange(adapter, url, http2, cookies, host, learned)
     record = trace.records[-1]
     assert isinstance(record, HTTPExchange)
     return record
 
 
 async def _exchange(
-    adapter: Adapter, url: URL, http2: bool, cookies: str, learned: dict[str, Any]
+    adapter: Adapter,
+    url: URL,
+    http2: bool,
+    cookies: str,
+    other_host: str | None,
+    learned: dict[str, Any],
 ) -> None:
     origin = httpcore2.Origin(url.scheme.encode(), url.host.encode(), url.port)
     connection = adapter.connection(origin, http2=http2)
     host = f"[{url.host}]" if ":" in url.host else url.host
     if not url.default_port:
         host += f":{url.port}"
-    headers = [("Host", host), *BROWSER_HEADERS]
+    headers = [("Host", other_host or host), *BROWSER_HEADERS]
     if cookies:
         headers.append(("cookie", cookies))
     request = httpcore2.Request(
