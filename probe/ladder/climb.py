@@ -1,0 +1,266 @@
+"""What a rung may do: say one thing to one address, at a moment when the answer tells.
+
+The rule: a test must not colour the next one. Some censors, once they have seen a
+forbidden name, punish everything between this client and that address and port for a
+while (residual blocking), and any two tests of one tuple may disturb each other. So
+one climb at a time has a tuple, a pause lies between two connections to it, and where
+residual blocking was found it is waited for, whoever spoke the name.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from probe.config import Ladder
+from probe.control.client import ControlClient
+from probe.evidence import AnyEvidence, CertificateCheck
+from probe.failure import Failure
+from probe.ladder.rung import Accused
+from probe.steps.certificate import check_certificate
+from probe.steps.dns import tcp_lookup, udp_lookup
+from probe.steps.http import http_fetch
+from probe.steps.tcp import tcp_connect, tcp_hold
+from probe.steps.tls import TLSStream, tls_handshake
+from probe.tools import Tools
+from probe.trace import StepFailed, Trace
+from probe.wire.url import URL
+
+MARGIN = 1.0  # seconds beyond the end of residual blocking
+
+
+class BudgetSpent(Exception):
+    """The target has had as many connections as one target may have."""
+
+
+class Tuples:
+    """The (address, port) tuples that climbs talk to: whose turn it is, and since when free."""
+
+    def __init__(self) -> None:
+        self._locks: dict[tuple[str, int], trio.Lock] = {}
+        self._free_at: dict[tuple[str, int], float] = {}
+
+    def lock(self, ip: str, port: int) -> trio.Lock:
+        return self._locks.setdefault((ip, port), trio.Lock())
+
+    def free_at(self, ip: str, port: int) -> float:
+        return self._free_at.get((ip, port), -math.inf)
+
+    def busy_until(self, ip: str, port: int, at: float) -> None:
+        self._free_at[ip, port] = max(at, self.free_at(ip, port))
+
+
+class Turns:
+    """Packets that are to die at the same hop, apart in time: routers limit their ICMP."""
+
+    def __init__(self, per_second: float) -> None:
+        self._interval = 1.0 / per_second
+        self._next: dict[int, float] = {}
+
+    async def turn(self, ttl: int) -> None:
+        at = max(trio.current_time(), self._next.get(ttl, -math.inf))
+        self._next[ttl] = at + self._interval
+        await trio.sleep_until(at)
+
+
+@dataclass(kw_only=True)
+class Climb:
+    """One accused, and what its rungs may touch.
+
+    *plain* is the evidence of the plain pass. *neutral* are addresses of sites that have
+    nothing to do with the accused, of its family, which answer on ports 80 and 443.
+    *residual* is for how many seconds a tuple stays blocked after the accused name
+    (0: not at all, as far as is known).
+    """
+
+    tools: Tools
+    trace: Trace
+    accused: Accused
+    plain: Sequence[AnyEvidence]
+    controls: ControlClient
+    settings: Ladder
+    neutral: Sequence[str]
+    tuples: Tuples
+    turns: Turns
+    residual: float = 0.0
+    connections: int = 0
+    _held: set[tuple[str, int]] = field(default_factory=set)
+
+    @property
+    def harmless(self) -> str:
+        return self.settings.harmless
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What every record of this climb has in common, with a fresh transaction."""
+        return {
+            "url": self.accused.url.text,
+            "depth": self.accused.depth,
+            "transaction": self.trace.new_transaction(),
+        }
+
+    # When
+
+    @asynccontextmanager
+    async def alone(self, ip: str, port: int) -> AsyncIterator[None]:
+        """No other climb talks to the tuple meanwhile. May be entered again by this one."""
+        if (ip, port) in self._held:
+            yield
+            return
+        async with self.tuples.lock(ip, port):
+            self._held.add((ip, port))
+            try:
+                yield
+            finally:
+                self._held.discard((ip, port))
+
+    async def ready(self, ip: str, port: int) -> None:
+        """Return when a connection there is polite, and coloured by none before it.
+
+        Raises `BudgetSpent`.
+        """
+        if self.connections >= self.settings.target_connections:
+            raise BudgetSpent
+        self.connections += 1
+        await trio.sleep_until(max(trio.current_time(), self.tuples.free_at(ip, port)))
+        self.tuples.busy_until(ip, port, trio.current_time() + self.settings.pause)
+        await self.tools.net.turn(ip, port)
+
+    def sent(self, ip: str, port: int) -> None:
+        """The accused name has just gone to the tuple: residual blocking may begin there."""
+        if self.residual:
+            self.tuples.busy_until(ip, port, trio.current_time() + self.residual + MARGIN)
+
+    async def hop_turn(self, ttl: int) -> None:
+        """Return when a packet may die at hop *ttl* and be heard of."""
+        await self.turns.turn(ttl)
+
+    # What. Each says how it failed, None where it went through; the evidence is on record.
+
+    async def connect(self, ip: str, port: int) -> Failure | None:
+        """Connect and close."""
+        async with self.alone(ip, port):
+            await self.ready(ip, port)
+            facts = self.facts
+            with self._recorded():
+                stream = await tcp_connect(self.tools.net, self.trace, ip, port, **facts)
+                await trio.aclose_forcefully(stream)
+        return self._failure(facts)
+
+    async def hold(self, ip: str, port: int) -> Failure | None:
+        """Connect and say nothing."""
+        async with self.alone(ip, port):
+            await self.ready(ip, port)
+            facts = self.facts
+            await tcp_hold(self.tools.net, self.trace, ip, port, **facts)
+        return self._failure(facts)
+
+    async def hello(
+        self, ip: str, port: int, sni: str | None, **options: Any
+    ) -> Failure | None:
+        """A TLS handshake with *sni*; *options* as for `tls_handshake`.
+
+        The certificate is checked for the accused's host: one that is good for it proves
+        that the site itself has answered.
+        """
+        async with self.alone(ip, port):
+            await self.ready(ip, port)
+            facts = self.facts
+            with self._recorded():
+                await trio.aclose_forcefully(await self._tls(ip, port, sni, facts, options))
+            self._spoken(ip, port, sni)
+        return self._failure(facts)
+
+    async def request(
+        self,
+        ip: str,
+        port: int,
+        host: str,
+        *,
+        tls: bool = False,
+        sni: str | None = None,
+        target: str | None = None,
+    ) -> Failure | None:
+        """GET the accused's path (or *target*) with *host* in the Host header, in the clear or
+        over TLS with *sni*."""
+        url = self.accused.url
+        scheme = "https" if tls else "http"
+        at = URL(
+            text=url.text, scheme=scheme, host=url.host, port=port, target=target or url.target
+        )
+        async with self.alone(ip, port):
+            await self.ready(ip, port)
+            facts = self.facts
+            with self._recorded():
+                stream: trio.abc.Stream
+                if tls:
+                    stream = await self._tls(ip, port, sni, facts, {"alpn": ("http/1.1",)})
+                else:
+                    stream = await tcp_connect(self.tools.net, self.trace, ip, port, **facts)
+                try:
+                    about = {k: v for k, v in facts.items() if k != "url"}
+                    await http_fetch(
+                        self.trace, stream, at, ip=ip, port=port, host=host, **about
+                    )
+                finally:
+                    await trio.aclose_forcefully(stream)
+            self._spoken(ip, port, host, sni)
+        return self._failure(facts)
+
+    async def lookup(
+        self, resolver: str, hostname: str, rdtype: str = "A", *, over: str = "udp"
+    ) -> Failure | None:
+        """Ask *resolver* (or an address where none is) for *hostname*."""
+        await self.tools.net.turn(resolver, 53)
+        look = tcp_lookup if over == "tcp" else udp_lookup
+        facts = self.facts
+        await look(
+            self.tools.net, self.trace, resolver, hostname, rdtype, heard=lambda found: None,
+            own=resolver in self.tools.resolvers.own, **facts,
+        )  # fmt: skip
+        return self._failure(facts)
+
+    async def _tls(
+        self, ip: str, port: int, sni: str | None, facts: dict[str, Any], options: dict[str, Any]
+    ) -> TLSStream:
+        tools = self.tools
+        stream = await tcp_connect(tools.net, self.trace, ip, port, **facts)
+        try:
+            tls = await tls_handshake(
+                self.trace, stream, ip=ip, port=port, sni=sni, **options, **facts
+            )
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
+        check_certificate(
+            tools.verifier, self.trace, chain=tls.chain(), hostname=self.accused.host,
+            at=time.time() + tools.clock_offset, ip=ip, port=port, **facts,
+        )  # fmt: skip
+        return tls
+
+    def _spoken(self, ip: str, port: int, *names: str | None) -> None:
+        if any(name and self.accused.host in name.lower() for name in names):
+            self.sent(ip, port)
+
+    def _recorded(self) -> AbstractContextManager[None]:
+        """A failed operation ends the test, and is on the record."""
+        return suppress(StepFailed)
+
+    def _failure(self, facts: dict[str, Any]) -> Failure | None:
+        """How the test with *facts* failed; None if it went through. What is wrong with a
+        certificate is none: something has answered."""
+        return next(
+            (
+                e.failure
+                for e in self.trace.records
+                if e.transaction == facts["transaction"] and not isinstance(e, CertificateCheck)
+                and e.failure is not None
+            ),
+            None,
+        )
