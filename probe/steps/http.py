@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
+from itertools import islice
 from typing import Any
 
 import httpcore2
@@ -85,7 +87,7 @@ async def http_fetch(
         host=host,
         **facts,
     ) as learned:
-        await _exchange(adapter, url, http2, cookies, host, learned)
+        await _exchange(adapter, url, http2, cookies, host, learned, trace.now)
     record = trace.records[-1]
     assert isinstance(record, HTTPExchange)
     return record
@@ -98,23 +100,10 @@ async def _exchange(
     cookies: str,
     other_host: str | None,
     learned: dict[str, Any],
+    now: Callable[[], float],
 ) -> None:
-    origin = httpcore2.Origin(url.scheme.encode(), url.host.encode(), url.port)
-    connection = adapter.connection(origin, http2=http2)
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    if not url.default_port:
-        host += f":{url.port}"
-    headers = [("Host", other_host or host), *BROWSER_HEADERS]
-    if cookies:
-        headers.append(("cookie", cookies))
-    request = httpcore2.Request(
-        "GET",
-        httpcore2.URL(
-            scheme=url.scheme.encode(), host=url.host.encode(), port=url.port,
-            target=url.target.encode(),
-        ),
-        headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
-    )
+    connection = adapter.connection(origin_of(url), http2=http2)
+    request = browser_request(url, host=other_host, cookies=cookies)
     try:
         with trio.fail_after(TIMEOUT), adapter.failures(Failure.UNKNOWN):
             response = await connection.handle_async_request(request)
@@ -123,21 +112,59 @@ async def _exchange(
             raise
         detail = f"no whole head after {TIMEOUT:g} s, though {adapter.received} bytes came"
         raise NetworkFailure(Failure.TIMEOUT, detail) from exc
-    learned["status"] = response.status
-    learned["headers"] = kept = _headers(response.headers)
-    _redirect(url, response.status, kept, learned)
+    learned["head_t"] = round(now(), 6)
+    note_head(url, response.status, response.headers, learned)
     pieces: list[bytes] = []
     try:
-        await _body(adapter, response, _header(kept, "content-encoding"), pieces, learned)
+        encoding = header(learned["headers"], "content-encoding")
+        await _body(adapter, response, encoding, pieces, learned)
     finally:
         # Also where a reset follows: a censor's page and its RST come together.
-        body = b"".join(pieces)
-        learned["body"] = body
-        learned["body_length"] = len(body)
-        learned["body_sha256"] = hashlib.sha256(body).hexdigest()
-        if body:
-            learned["title"] = page.title(body, _header(kept, "content-type"))
-            learned["sketch"] = page.sketch(body)
+        note_body(b"".join(pieces), learned)
+
+
+def note_head(
+    url: URL, status: int, headers: Iterable[tuple[bytes, bytes]], learned: dict[str, Any]
+) -> None:
+    """Put what a response head to *url* says into *learned*, within bounds."""
+    learned["status"] = status
+    learned["headers"] = kept = _headers(headers)
+    _redirect(url, status, kept, learned)
+
+
+def note_body(body: bytes, learned: dict[str, Any]) -> None:
+    """Put the decompressed *body* and its digests into *learned*, whose head is there."""
+    learned["body"] = body
+    learned["body_length"] = len(body)
+    learned["body_sha256"] = hashlib.sha256(body).hexdigest()
+    if body:
+        learned["title"] = page.title(body, header(learned["headers"], "content-type"))
+        learned["sketch"] = page.sketch(body)
+
+
+def origin_of(url: URL) -> httpcore2.Origin:
+    return httpcore2.Origin(url.scheme.encode(), url.host.encode(), url.port)
+
+
+def browser_request(
+    url: URL, *, host: str | None = None, cookies: str = ""
+) -> httpcore2.Request:
+    """The request that a browser would send for *url*; *host* stands in its Host header."""
+    if host is None:
+        host = f"[{url.host}]" if ":" in url.host else url.host
+        if not url.default_port:
+            host += f":{url.port}"
+    headers = [("Host", host), *BROWSER_HEADERS]
+    if cookies:
+        headers.append(("cookie", cookies))
+    return httpcore2.Request(
+        "GET",
+        httpcore2.URL(
+            scheme=url.scheme.encode(), host=url.host.encode(), port=url.port,
+            target=url.target.encode(),
+        ),
+        headers=[(name.encode(), value.encode("latin-1")) for name, value in headers],
+    )
 
 
 async def _body(
@@ -179,21 +206,22 @@ def _is_tls(exc: NetworkFailure) -> bool:
     return isinstance(exc.__cause__, ssl.SSLError)
 
 
-def _headers(raw: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
     return tuple(
         (name.decode("latin-1").lower(), value.decode("latin-1")[:MAX_HEADER_VALUE])
-        for name, value in raw[:MAX_HEADERS]
+        for name, value in islice(raw, MAX_HEADERS)
     )
 
 
-def _header(headers: tuple[tuple[str, str], ...], name: str) -> str:
+def header(headers: tuple[tuple[str, str], ...], name: str) -> str:
+    """The first value of *name* (lower case), empty where there is none."""
     return next((value for key, value in headers if key == name), "")
 
 
 def _redirect(
     url: URL, status: int, headers: tuple[tuple[str, str], ...], learned: dict[str, Any]
 ) -> None:
-    location = _header(headers, "location")
+    location = header(headers, "location")
     if status not in REDIRECTS or not location:
         return
     # Header values are bytes; sites that put UTF-8 there mean UTF-8 (RFC 9110, 5.5).
