@@ -7,6 +7,10 @@ ring is silent, measuring goes on: that is a finding (the regime can cut it off)
 
 The router alone decides nothing. It need not answer, and sites that answer through
 it prove it alive; its checks tell afterwards on which side of it the fault was.
+
+A look opens a connection and closes it. On arrival and at every tenth look it goes on
+to a handshake, as any visitor's would: who signs for sites that nobody blocks tells a
+box or a program that forges everybody's certificate from a censor, who chooses.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
+from typing import Any
 
 import trio
 
@@ -23,8 +28,10 @@ from probe.config import Canaries
 from probe.evidence import CanaryCheck, Ring
 from probe.failure import NETWORK_ERRORS, Failure, classify
 from probe.net import Network
+from probe.steps.certificate import Verifier
 from probe.steps.dns import udp_lookup
-from probe.trace import Trace
+from probe.steps.tls import tls_handshake
+from probe.trace import StepFailed, Trace
 
 PORT = 443
 HOME_PORTS = (53, 80, 443)  # one of them has a listener, or a kernel that refuses
@@ -33,6 +40,7 @@ HOME_TIMEOUT = 3.0
 LOOKUP_TIMEOUT = 6.0
 LOST_PERIOD = 2.0  # seconds between looks while the line is lost
 JITTER = 0.2  # of the period, so that looks are no clockwork on the wire
+GREETING_EVERY = 10  # looks: handshakes cost more, and say something that seldom changes
 ALIVE = frozenset({None, Failure.CONNECTION_REFUSED, Failure.CONNECTION_RESET})
 
 Report = Callable[[list[CanaryCheck]], Awaitable[None]]
@@ -43,6 +51,7 @@ class Line:
 
     *resolvers* are public ones, asked for a canary's address where this machine's own
     resolver fails: a dead resolver is not a dead line. *families* are those to check.
+    Without a *verifier* no look goes on to a handshake.
     """
 
     def __init__(
@@ -56,6 +65,7 @@ class Line:
         resolvers: Sequence[str] = (),
         families: Sequence[int] = (4, 6),
         clock: Clock | None = None,
+        verifier: Verifier | None = None,
         seed: int = 0,
     ) -> None:
         self.clock = clock or Clock()
@@ -71,6 +81,8 @@ class Line:
         self._gateways = gateways[:1]
         self._resolvers = resolvers[:2]
         self._families = families
+        self._verifier = verifier
+        self._until_greeting = GREETING_EVERY
         self._random = random.Random(seed)
         self._remembered: dict[str, tuple[str, ...]] = {}
         self._answered: dict[int, bool] = {}  # by family, at the last look
@@ -80,16 +92,22 @@ class Line:
         self._recovered = trio.Event()
         self._recovered.set()
 
-    async def look(self) -> list[CanaryCheck]:
-        """Check every canary once, and with that whether the line is lost."""
+    async def look(self, *, greet: bool = False) -> list[CanaryCheck]:
+        """Check every canary once, and with that whether the line is lost.
+
+        With *greet*, and at every tenth look, each is also greeted with a handshake.
+        """
         async with self._looking:
+            self._until_greeting -= 1
+            if greet := self._verifier is not None and (greet or self._until_greeting <= 0):
+                self._until_greeting = GREETING_EVERY
             began = trio.current_time()
             checks: list[CanaryCheck] = []
             async with trio.open_nursery() as nursery:
                 for gateway in self._gateways:
                     nursery.start_soon(self._check_home, gateway, checks)
                 for ring, name in self._sites:
-                    nursery.start_soon(self._check_site, ring, name, checks)
+                    nursery.start_soon(self._check_site, ring, name, checks, greet)
             self._judge(checks, began)
         await self._report(checks)
         return checks
@@ -146,7 +164,7 @@ class Line:
         answers: list[Failure | None] = []
 
         async def one(port: int, scope: trio.CancelScope) -> None:
-            failure = await self._reach(gateway, port, HOME_TIMEOUT)
+            failure, _ = await self._reach(gateway, port, HOME_TIMEOUT)
             answers.append(failure)
             if failure in ALIVE:
                 scope.cancel()
@@ -167,7 +185,9 @@ class Line:
             )
         )
 
-    async def _check_site(self, ring: Ring, name: str, checks: list[CanaryCheck]) -> None:
+    async def _check_site(
+        self, ring: Ring, name: str, checks: list[CanaryCheck], greet: bool
+    ) -> None:
         began, at = trio.current_time(), self.clock.now()
         addresses, resolver_failure = await self._resolve(name)
 
@@ -175,8 +195,10 @@ class Line:
             failure: Failure | None = resolver_failure or Failure.DNS_NO_ANSWER
             if addresses and not candidates:
                 failure = Failure.DNS_BOGON
+            said: dict[str, Any] = {}
+            greeted = name if greet and of_family == self._families[0] else ""
             for ip in candidates:
-                failure = await self._reach(ip, PORT, SITE_TIMEOUT)
+                failure, said = await self._reach(ip, PORT, SITE_TIMEOUT, greeted)
                 if failure is None:
                     break
             checks.append(
@@ -189,6 +211,7 @@ class Line:
                     family=of_family,
                     failure=failure,
                     resolver_failure=resolver_failure,
+                    **said,
                 )
             )
 
@@ -235,13 +258,34 @@ class Line:
         if found:
             self._remembered[name] = tuple(found)
 
-    async def _reach(self, ip: str, port: int, timeout: float) -> Failure | None:
-        """None where a TCP connection opens."""
+    async def _reach(
+        self, ip: str, port: int, timeout: float, name: str = ""
+    ) -> tuple[Failure | None, dict[str, Any]]:
+        """None where a TCP connection opens; and what the one behind it says to *name*."""
         await self._net.turn(ip, port)
         try:
             with trio.fail_after(timeout):
                 stream = await self._net.connect_tcp(ip, port)
         except NETWORK_ERRORS as exc:
-            return classify(exc)
-        await trio.aclose_forcefully(stream)
-        return None
+            return classify(exc), {}
+        try:
+            return None, await self._greet(stream, ip, name) if name else {}
+        finally:
+            await trio.aclose_forcefully(stream)
+
+    async def _greet(self, stream: trio.abc.Stream, ip: str, name: str) -> dict[str, Any]:
+        assert self._verifier is not None
+        trace = Trace()
+        sni = None if name == ip else name
+        with trio.move_on_after(SITE_TIMEOUT):
+            try:
+                tls = await tls_handshake(trace, stream, ip=ip, port=PORT, sni=sni)
+            except StepFailed:
+                return {"handshake": True, "tls_failure": trace.records[-1].failure}
+            facts = self._verifier.check(tls.chain(), name, self.clock.now())
+            return {
+                "handshake": True,
+                "problems": facts.get("problems", ()),
+                "issuer": facts.get("issuer", ""),
+            }
+        return {"handshake": True, "tls_failure": Failure.TIMEOUT}

@@ -243,10 +243,16 @@ class HopProbe(Evidence, frozen=True, kw_only=True, tag="hop"):
 class Transfer(Evidence, frozen=True, kw_only=True, tag="transfer"):
     """A download that was timed, to compare with others on the same line at that time.
 
-    *what* is ``"accused"`` or the name of what it is compared with; *source* whose data
-    it is: an address, or a control. *received* bytes of payload came in *seconds* after
-    the first one; *samples* are (seconds since then, bytes so far). *rtt* (seconds) and
-    *retransmits* are the kernel's own count where it tells (TCP_INFO), else None.
+    *what* is ``"accused"``, ``"unnamed"`` (the same page from the same address, its name
+    not in the clear) or ``"control"``; *source* whose data it is: an address, or a
+    control. *round* numbers those that were made together.
+
+    Seconds, one after the other: *connect* (TCP), *handshake* (TLS), *wait* (from the
+    request to the head of the response), *seconds* (from there to the last byte).
+    *received* bytes of the body came, of *asked* at most; *samples* are (seconds since the
+    head, bytes so far); *whole* says that the body ended there by itself. *rtt*, *rtt_min*
+    (seconds), *retransmits* (segments of ours) and *out_of_order* (segments that came before
+    one that was lost or late) are the kernel's own where it tells (TCP_INFO), else None.
     """
 
     what: str
@@ -254,11 +260,21 @@ class Transfer(Evidence, frozen=True, kw_only=True, tag="transfer"):
     ip: str = ""
     port: int = 0
     sni: str | None = None
-    received: int = 0
+    host: str | None = None
+    round: int = 0
+    status: int | None = None
+    connect: float = 0.0
+    handshake: float = 0.0
+    wait: float = 0.0
     seconds: float = 0.0
+    asked: int = 0
+    received: int = 0
+    whole: bool = False
     samples: tuple[tuple[float, int], ...] = ()
     rtt: float | None = None
+    rtt_min: float | None = None
     retransmits: int | None = None
+    out_of_order: int | None = None
 
 
 class PacketFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -361,6 +377,10 @@ class CanaryCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     *at* is POSIX seconds by the run's corrected clock; *family* is 4 or 6.
     *resolver_failure* is what the system's resolver said for the canary's name
     (None: it resolved, or the canary is an address).
+
+    At some looks the connection also carries a TLS handshake (*handshake*); then
+    *tls_failure* is how that failed, *problems* what is wrong with the certificate that
+    came (as in `CertificateCheck`) and *issuer* who signed it. *failure* stays that of TCP.
     """
 
     run_id: str
@@ -371,6 +391,10 @@ class CanaryCheck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     family: int = 4
     failure: Failure | None = None
     resolver_failure: Failure | None = None
+    handshake: bool = False
+    tls_failure: Failure | None = None
+    problems: tuple[str, ...] = ()
+    issuer: str = ""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -381,7 +405,17 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     *clock_offset* is seconds to add to this machine's clock (None: unknown).
     *captive_portal* is true where a portal answered in place of known pages.
     *ended* is empty while it runs, then one of ``done``, ``interrupted``,
-    ``no_network``, ``captive_portal``, ``wrong_clock``, ``failed``.
+    ``no_network``, ``captive_portal``, ``wrong_clock``, ``vpn``, ``failed``.
+
+    *way_out* is the kind of interface that traffic leaves by: ``tunnel``, ``unclear``
+    (PPP, an unnamed TUN device), ``plain``, or empty where the system does not tell; *vpn*
+    whether a VPN carries it to somebody else's network (None: perhaps). *home_router*:
+    the first router has a private address. *resolver_at* is where the resolver is that this
+    machine asks: on the ``machine``, at ``home`` (a private address) or in the
+    ``network``; *resolver_asn* and *resolver_cc* are those of the address that it asks
+    the world from, where that could be learned. *forger_at* is how near a forger of all
+    certificates answers: on the ``machine``, at the first ``hop``, or ``beyond``; empty
+    where there is none.
     """
 
     id: str
@@ -397,6 +431,12 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     probe_network: str = ""
     resolver_asn: int = 0
     resolver_network: str = ""
+    resolver_cc: str = "ZZ"
+    resolver_at: str = ""
+    way_out: str = ""
+    vpn: bool | None = None
+    home_router: bool | None = None
+    forger_at: str = ""
     asn_source: str = ""
     ipv4: bool = True
     ipv6: bool = False
