@@ -52,6 +52,18 @@ async def test_a_page_is_kept_as_facts(autojump_clock: MockClock) -> None:
     assert ("content-type", "text/html") in record.headers
 
 
+async def test_head_and_end_have_their_own_times(autojump_clock: MockClock) -> None:
+    async def serve(stream: ServerEnd) -> None:
+        await heard(stream)
+        await trio.sleep(2)
+        await stream.send_all(response(b"0123456789")[:-5])
+        await trio.sleep(3)
+        await stream.send_all(b"56789")
+
+    record = await fetch(serve)
+    assert (2.0, 5.0) == pytest.approx((record.head_t - record.t0, record.t - record.t0))
+
+
 async def test_the_request_is_a_browsers(autojump_clock: MockClock) -> None:
     got: list[bytes] = []
 
