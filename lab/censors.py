@@ -23,8 +23,8 @@ import dns.rdatatype
 import dns.rrset
 
 from lab.alteration import Alteration
-from lab.flows import Ends, Fate, Flow
-from lab.middlebox import AddressRule, Middlebox, NameRule, Rule, Treatment
+from lab.flows import Bounded, Ends, Fate, Flow
+from lab.middlebox import AddressRule, Middlebox, NameRule, Rule, Treatment, refused
 from lab.packet import ACK, FIN, PSH, RST, SYN, TCP, Packet, Question, icmp_error, tcp, udp_reply
 from lab.world import Action, Censor, Way
 
@@ -46,22 +46,17 @@ class DNSInject(NameRule):
 
     *answers* are IPv4 and IPv6 addresses; a type for which there is none is
     answered empty, and an *rcode* other than NOERROR goes without answers. The
-    true answer follows, unless *drop_original*. *servers* narrows it to queries
-    to these resolvers. DNS over TCP is left alone.
+    true answer follows, unless *drop_original*. *servers* narrows it to queries to
+    these resolvers; without, it answers also where no resolver is. DNS over TCP is left
+    alone.
     """
 
     layer: ClassVar[str] = "dns"
     answers: tuple[str, ...] = ()
     rcode: str = "NOERROR"
-    drop_original: bool = False
-    servers: tuple[str, ...] = ()
     lifetime: int = 300
-    ttl: int = 60
 
     def on_query(self, packet: Packet, question: Question) -> Sequence[Action] | None:
-        to = str(ipaddress.ip_address(packet.destination))
-        if self.servers and to not in self.servers:
-            return None
         query = dns.message.from_wire(packet.data)
         reply = dns.message.make_response(query, recursion_available=True)
         reply.set_rcode(dns.rcode.from_text(self.rcode))
@@ -97,10 +92,8 @@ class DNSDrop(NameRule):
 
 @dataclass(frozen=True, kw_only=True)
 class _OnName(NameRule):
-    """Fields of the packets that are forged; *drop_original*: the trigger goes no further."""
+    """Fields of the packets that are forged."""
 
-    drop_original: bool = False
-    ttl: int = 60
     window: int = 0
     ip_id: int = 0
 
@@ -147,10 +140,15 @@ class _Drop(_OnName):
 
 @dataclass(frozen=True, kw_only=True)
 class _Say(_OnName):
-    """Answer in the server's place and close. *payload* may be empty."""
+    """Answer in the server's place and close. *payload* may be empty.
+
+    *mutes*: the server is not heard afterwards, as a box in the path can see to. Beside
+    the path it cannot: the true answer follows, and the client's kernel refuses it.
+    """
 
     payload: bytes = b""
     window: int = 502
+    mutes: bool = True
 
     def on_name(self, packet: Packet, flow: Flow, now: float) -> Sequence[Action] | None:
         pieces = [self.payload[at : at + SEGMENT] for at in range(0, len(self.payload), SEGMENT)]
@@ -161,7 +159,7 @@ class _Say(_OnName):
         last, before = (pieces or [b""])[-1], max(0, len(pieces) - 1) * SEGMENT
         push = PSH if last else 0
         sent.append(self._forged(packet, push | FIN | ACK, last, before))
-        flow.fate = _only_out
+        flow.fate = _only_out if self.mutes else _untouched
         return sent + self._original(packet)
 
 
@@ -229,8 +227,9 @@ class AddressDrop(AddressRule):
 
 @dataclass(frozen=True, kw_only=True)
 class AddressRefuse(AddressRule):
-    """RST,ACK in answer to a SYN; the SYN goes no further."""
+    """RST,ACK in answer to a SYN, which goes no further if the box is in the path."""
 
+    drop_original: bool = True
     ttl: int = 60
 
     def on_packet(
@@ -238,11 +237,7 @@ class AddressRefuse(AddressRule):
     ) -> Sequence[Action] | None:
         if packet.protocol != TCP or way is Way.BACK or packet.flags & (SYN | ACK) != SYN:
             return None
-        refusal = tcp(
-            packet.destination, packet.source, packet.dport, packet.sport,
-            0, packet.seq + 1, RST | ACK, ttl=self.ttl,
-        )  # fmt: skip
-        return [(refusal, Way.BACK, 0.0)]
+        return refused(packet, self.ttl, drop_original=self.drop_original)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,11 +269,31 @@ class AddressReset(AddressRule):
 
     *early*: on the heels of the server's SYN,ACK, so that it comes before the
     client can speak; else in answer to the client's ACK, which crosses with what
-    the client says first.
+    the client says first. *drop_original*: from then on nothing of the flow passes.
     """
 
     early: bool = True
+    drop_original: bool = False
     ttl: int = 60
+
+    def treatment(self) -> Treatment:
+        if not self.drop_original:
+            return self.on_packet
+        over: Bounded[Ends, bool] = Bounded()
+
+        def treat(
+            packet: Packet, ends: Ends, way: Way, now: float
+        ) -> Sequence[Action] | None:
+            if way is Way.OUT and packet.flags & (SYN | ACK) == SYN:
+                over.pop(ends, None)
+            if ends in over:
+                return ()
+            said = self.on_packet(packet, ends, way, now)
+            if said is not None:
+                over[ends] = True
+            return said
+
+        return treat
 
     def on_packet(
         self, packet: Packet, ends: Ends, way: Way, now: float
@@ -299,7 +314,8 @@ class AddressReset(AddressRule):
             packet.destination, packet.source, packet.dport, packet.sport,
             packet.ack, packet.seq, RST, ttl=self.ttl,
         )  # fmt: skip
-        return [(reset, Way.BACK, 0.0)]
+        original = () if self.drop_original else ((packet.raw, way, 0.0),)
+        return [(reset, Way.BACK, 0.0), *original]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -355,6 +371,10 @@ class ThrottleAddress(AddressRule):
 
 def _nothing(packet: Packet, way: Way, now: float) -> Sequence[Action]:
     return ()
+
+
+def _untouched(packet: Packet, way: Way, now: float) -> Sequence[Action] | None:
+    return None
 
 
 def _only_out(packet: Packet, way: Way, now: float) -> Sequence[Action] | None:

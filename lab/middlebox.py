@@ -8,15 +8,17 @@ today, and a censor that looks at single packets is a censor of years ago.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from lab.flows import Bounded, Ends, Flow
 from lab.packet import (
     ACK,
     MAX_HELLO,
+    RST,
     SYN,
     TCP,
     UDP,
@@ -28,8 +30,11 @@ from lab.packet import (
     dns_question,
     http_request,
     parse,
+    tcp,
 )
 from lab.world import Action, Censor, Way
+
+_ALL_PORTS = -1
 
 Treatment = Callable[[Packet, Ends, Way, float], Sequence[Action] | None]
 
@@ -59,16 +64,39 @@ class AddressRule:
 class NameRule:
     """A rule about a name: in a DNS query, a ClientHello or an HTTP request.
 
-    *layer* is ``"dns"``, ``"tls"`` or ``"http"``. *keywords* are looked for in an
-    HTTP request head, whatever its Host. After a trigger in a TCP flow everything
-    between this client and the server's port is dropped for *residual* seconds.
+    *layer* is ``"dns"``, ``"tls"`` or ``"http"``. Names are compared without regard to
+    case, unless *exact_case*. With *subdomains* ``a.NAME`` is meant too, with *anywhere*
+    every name that has NAME in it (``NAME.example``). *every* needs no names: any hello
+    or request, or those with (``named``) or without a name (``nameless``). *keywords* are
+    looked for in an HTTP request head, whatever its Host.
+
+    *clients* and *servers* narrow the rule to these networks, *ports* to these ports of
+    the server; none means all. *spared* servers are never meant.
+
+    *residual*: for so many seconds after a trigger in a TCP flow the box punishes what
+    the same client has with the server's port, or with all of the *server*. It drops
+    everything, or answers each new connection with a *reset*.
+
+    *drop_original*: an in-path box, which lets the trigger go no further; else it does.
+    *ttl* is that of forged packets when they leave the box.
     """
 
     layer: ClassVar[str] = ""
     names: tuple[str, ...] = ()
     subdomains: bool = False
+    anywhere: bool = False
+    exact_case: bool = False
+    every: Literal["", "any", "named", "nameless"] = ""
     keywords: tuple[bytes, ...] = ()
+    clients: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
     residual: float = 0.0
+    punishes: Literal["port", "server"] = "port"
+    punishes_by: Literal["drop", "reset"] = "drop"
+    drop_original: bool = False
+    ttl: int = 60
 
     def on_query(self, packet: Packet, question: Question) -> Sequence[Action] | None:
         """A DNS query over UDP."""
@@ -85,12 +113,14 @@ class Rewrite:
 
     A forging proxy, a transparent proxy, a portal. Put it where both ways of all
     flows pass: the new address may lie behind another gateway than the old.
+    *clients* narrows it to clients in these networks.
     """
 
     address: str | None
     port: int
     to: str
     to_port: int
+    clients: tuple[str, ...] = ()
 
 
 Rule = AddressRule | NameRule | Rewrite
@@ -102,16 +132,17 @@ class Middlebox:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(rules)
         self._addresses: dict[bytes, list[tuple[AddressRule, Treatment]]] = {}
-        self._clients: dict[int, tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]] = {}
         self._names: dict[tuple[str, str], list[NameRule]] = {}
+        self._anywhere: dict[str, list[tuple[str, NameRule]]] = {}
+        self._every: dict[str, list[NameRule]] = {}
         self._keywords: list[NameRule] = []
-        self._rewrites: dict[tuple[bytes | None, int, int], tuple[bytes, int]] = {}
+        self._rewrites: dict[tuple[bytes | None, int, int], Rewrite] = {}
         self._flows: Bounded[Ends, Flow] = Bounded()
-        self._dead: Bounded[tuple[bytes, bytes, int], float] = Bounded()
+        self._punished: Bounded[tuple[bytes, bytes, int], tuple[float, NameRule]] = Bounded()
         self._led: Bounded[Ends, tuple[bytes, int]] = Bounded()
         for rule in self.rules:
             self._add(rule)
-        self._reads_streams = bool(self._names or self._keywords)
+        self._reads_streams = any((self._names, self._anywhere, self._every, self._keywords))
 
     def _add(self, rule: Rule) -> None:
         match rule:
@@ -119,16 +150,18 @@ class Middlebox:
                 treatment = rule.treatment()
                 for address in rule.addresses:
                     self._addresses.setdefault(packed(address), []).append((rule, treatment))
-                self._clients[id(rule)] = tuple(ipaddress.ip_network(net) for net in rule.clients)
             case NameRule():
-                for name in rule.names:
-                    self._names.setdefault((rule.layer, ascii_name(name)), []).append(rule)
+                for name in map(ascii_name, rule.names):
+                    self._names.setdefault((rule.layer, name), []).append(rule)
+                    if rule.anywhere:
+                        self._anywhere.setdefault(rule.layer, []).append((name, rule))
+                if rule.every:
+                    self._every.setdefault(rule.layer, []).append(rule)
                 if rule.keywords:
                     self._keywords.append(rule)
             case Rewrite():
-                to = packed(rule.to)
                 source = None if rule.address is None else packed(rule.address)
-                self._rewrites[source, rule.port, len(to)] = to, rule.to_port
+                self._rewrites[source, rule.port, len(packed(rule.to))] = rule
 
     def __call__(self, packet: bytes, way: Way, now: float) -> Sequence[Action] | None:
         seen = parse(packet)
@@ -150,30 +183,43 @@ class Middlebox:
         else:
             ends = Ends(packet.destination, packet.dport, packet.source, packet.sport)
         for rule, treatment in self._addresses.get(ends.server, ()):
-            if (not rule.ports or ends.port in rule.ports) and self._concerns(rule, ends.client):
+            if (not rule.ports or ends.port in rule.ports) and _within(ends.client, rule.clients):
                 said = treatment(packet, ends, way, now)
                 if said is not None:
                     return said
-        if self._dead and self._dead.get((ends.client, ends.server, ends.port), 0.0) > now:
-            return ()
+        if self._punished:
+            said = self._punish(packet, ends, way, now)
+            if said is not None:
+                return said
         if not self._reads_streams:
             return None
         if packet.protocol == UDP:
-            return self._query(packet) if packet.dport == 53 and way is Way.OUT else None
+            return self._query(packet, ends) if packet.dport == 53 and way is Way.OUT else None
         if packet.protocol == TCP:
             return self._segment(packet, ends, way, now)
         return None
 
-    def _concerns(self, rule: AddressRule, client: bytes) -> bool:
-        networks = self._clients[id(rule)]
-        address = ipaddress.ip_address(client) if networks else None
-        return not networks or any(address in network for network in networks)
+    def _punish(
+        self, packet: Packet, ends: Ends, way: Way, now: float
+    ) -> Sequence[Action] | None:
+        for port in (ends.port, _ALL_PORTS):
+            punished = self._punished.get((ends.client, ends.server, port))
+            if punished is None or punished[0] <= now:
+                continue
+            rule = punished[1]
+            if rule.punishes_by == "drop":
+                return ()
+            opens = packet.protocol == TCP and packet.flags & (SYN | ACK) == SYN
+            if opens and way is Way.OUT:
+                return refused(packet, rule.ttl, drop_original=rule.drop_original)
+        return None
 
-    def _query(self, packet: Packet) -> Sequence[Action] | None:
+    def _query(self, packet: Packet, ends: Ends) -> Sequence[Action] | None:
         question = dns_question(packet.data)
         if question is None:
             return None
-        said = (rule.on_query(packet, question) for rule in self._about("dns", question.name))
+        rules = self._about("dns", question.name, ends)
+        said = (rule.on_query(packet, question) for rule in rules)
         return next((actions for actions in said if actions is not None), None)
 
     def _segment(self, packet: Packet, ends: Ends, way: Way, now: float) -> Sequence[Action] | None:
@@ -186,71 +232,91 @@ class Middlebox:
         if flow.fate is not None:
             return flow.fate(packet, way, now)
         if way is Way.OUT and packet.end > packet.payload and flow.take(packet):
-            for rule in self._read(flow, ends.port):
+            for rule in self._read(flow, ends):
                 said = rule.on_name(packet, flow, now)
                 if rule.residual:
-                    self._dead[ends.client, ends.server, ends.port] = now + rule.residual
+                    port = ends.port if rule.punishes == "port" else _ALL_PORTS
+                    punished = ends.client, ends.server, port
+                    self._punished[punished] = now + rule.residual, rule
                 if said is not None or flow.fate is not None:
                     flow.stream = None
                     return said
         return None
 
-    def _read(self, flow: Flow, port: int) -> list[NameRule]:
+    def _read(self, flow: Flow, ends: Ends) -> list[NameRule]:
         """The rules about the name that the flow's bytes now hold."""
         found: list[NameRule] = []
         while flow.stream and not found:
             stream = bytes(flow.stream)
             try:
-                if port == 53:
+                if ends.port == 53:
                     size = int.from_bytes(stream[:2], "big")
                     if len(stream) < 2 + size:
                         return []
                     del flow.stream[: 2 + size]
                     question = dns_question(stream[2 : 2 + size])
-                    found = self._about("dns", question.name) if question else []
+                    found = self._about("dns", question.name, ends) if question else []
                 elif stream[0] == 22:
                     hello = client_hello(stream)
                     if hello is None:
                         return []
                     flow.stream, flow.layer = None, "tls"
-                    found = self._about("tls", hello.name or "")
+                    found = self._about("tls", hello.name or "", ends)
                 else:
                     request = http_request(stream)
                     if request is None:
                         return []
                     flow.layer = "http"
                     del flow.stream[: request.length]
-                    found = self._about_request(request)
+                    found = self._about_request(request, ends)
             except ValueError:
                 flow.stream = None
             if flow.stream is not None and len(flow.stream) > MAX_HELLO:
                 flow.stream = None
         return found
 
-    def _about_request(self, request: Request) -> list[NameRule]:
-        found = list(self._about("http", request.host))
+    def _about_request(self, request: Request, ends: Ends) -> list[NameRule]:
+        found = self._about("http", request.host, ends)
         for rule in self._keywords:
-            if any(keyword in request.head for keyword in rule.keywords):
+            if any(keyword in request.head for keyword in rule.keywords) and _at(rule, ends):
                 found.append(rule)
         return found
 
-    def _about(self, layer: str, name: str) -> list[NameRule]:
+    def _about(self, layer: str, spelled: str, ends: Ends) -> list[NameRule]:
+        """The rules about the name *spelled* so, which is empty where there is none."""
+        name = spelled.lower()
         found = list(self._names.get((layer, name), ()))
         parent = name
         while "." in parent:
             parent = parent.partition(".")[2]
             found += [rule for rule in self._names.get((layer, parent), ()) if rule.subdomains]
-        return found
+        found += [
+            rule for text, rule in self._anywhere.get(layer, ()) if text in name and text != name
+        ]
+        found += [
+            rule
+            for rule in self._every.get(layer, ())
+            if rule.every == "any" or (rule.every == "named") == bool(name)
+        ]
+        return [
+            rule
+            for rule in found
+            if _at(rule, ends)
+            and (not rule.exact_case or any(text in spelled for text in rule.names))
+        ]
 
     def _lead(self, raw: bytes) -> bytes:
         packet = parse(raw)
         if packet is None:
             return raw
         width = len(packet.destination)
-        to = self._rewrites.get((packet.destination, packet.dport, width)) or self._rewrites.get(
+        rule = self._rewrites.get((packet.destination, packet.dport, width)) or self._rewrites.get(
             (None, packet.dport, width)
         )
-        if to is None or to == (packet.destination, packet.dport):
+        if rule is None or not _within(packet.source, rule.clients):
+            return raw
+        to = packed(rule.to), rule.to_port
+        if to == (packet.destination, packet.dport):
             return raw
         self._led[Ends(packet.source, packet.sport, *to)] = packet.destination, packet.dport
         return changed(packet, destination=to[0], dport=to[1])
@@ -263,6 +329,41 @@ class Middlebox:
         return parse(changed(packet, source=came_for[0], sport=came_for[1])) or packet
 
 
+def refused(packet: Packet, ttl: int, *, drop_original: bool = True) -> list[Action]:
+    """What a box sends in answer to the SYN *packet* that it refuses: a RST,ACK."""
+    reset = tcp(
+        packet.destination, packet.source, packet.dport, packet.sport,
+        0, packet.seq + 1, RST | ACK, ttl=ttl,
+    )  # fmt: skip
+    return [(reset, Way.BACK, 0.0), *(() if drop_original else ((packet.raw, Way.OUT, 0.0),))]
+
+
+def _at(rule: NameRule, ends: Ends) -> bool:
+    """Whether the rule is about a flow between these ends."""
+    return (
+        (not rule.ports or ends.port in rule.ports)
+        and _within(ends.client, rule.clients)
+        and _within(ends.server, rule.servers)
+        and not (rule.spared and _within(ends.server, rule.spared))
+    )
+
+
+def _within(address: bytes, networks: tuple[str, ...]) -> bool:
+    """Whether *address* lies in one of *networks*, of which none means all."""
+    if not networks:
+        return True
+    found = ipaddress.ip_address(address)
+    return any(found in network for network in _parsed(networks))
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(
+    networks: tuple[str, ...],
+) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(text) for text in networks)
+
+
+@functools.lru_cache(maxsize=1 << 16)
 def packed(address: str) -> bytes:
     return ipaddress.ip_address(address).packed
 

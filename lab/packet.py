@@ -189,7 +189,7 @@ def changed(
 
 
 class Hello(NamedTuple):
-    """A TLS ClientHello. *name* is its SNI in lower case, None where it sends none."""
+    """A TLS ClientHello. *name* is its SNI as it is spelled, None where it sends none."""
 
     name: str | None
 
@@ -237,13 +237,13 @@ def _server_name(hello: bytes) -> str | None:
         if kind == 0 and size >= 5:
             length = int.from_bytes(hello[at + 7 : at + 9], "big")
             name = hello[at + 9 : min(at + 9 + length, end)]
-            return name.decode("ascii", "replace").lower()
+            return name.decode("ascii", "replace")
         at += 4 + size
     return None
 
 
 class Request(NamedTuple):
-    """An HTTP/1 request head. *host* has no port and is in lower case, "" where absent."""
+    """An HTTP/1 request head. *host* is as it is spelled, without a port; "" where absent."""
 
     method: str
     target: str
@@ -275,14 +275,14 @@ def http_request(stream: bytes) -> Request | None:
         fields[key.strip().lower()] = value.strip().decode("latin-1")
     announced = fields.get(b"content-length", "")
     body = int(announced) if announced.isascii() and announced.isdigit() else 0
-    host = fields.get(b"host", "").lower()
+    host = fields.get(b"host", "")
     if not host.startswith("["):
         host = host.partition(":")[0]
     return Request(words[0], words[1], host, head, len(head) + 4 + body)
 
 
 class Question(NamedTuple):
-    """What a DNS query asks: the name in lower case without its last dot, and the type."""
+    """What a DNS query asks: the name as it is spelled, without its last dot, and the type."""
 
     name: str
     rdtype: int
@@ -302,4 +302,4 @@ def dns_question(message: bytes) -> Question | None:
         at += 1 + size
     if at + 5 > len(message):
         return None
-    return Question(".".join(labels).lower(), int.from_bytes(message[at + 1 : at + 3], "big"))
+    return Question(".".join(labels), int.from_bytes(message[at + 1 : at + 3], "big"))

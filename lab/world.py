@@ -65,10 +65,22 @@ class Wire(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Truth:
-    """What is so. *mechanisms*: each inner set is satisfied by any one of its members."""
+    """What is so. *mechanisms*: each inner set is satisfied by any one of its members.
+
+    The rest is the diagnosis, and not scored where it is empty or None. *trigger*
+    (``name``, ``address``, ``port``, ``protocol``, ``any``) and *position* (``in-path``,
+    ``on-path``) are those that are right. *hop* is the smallest TTL with which a packet
+    from home passes the censor. *residual*: whether it punishes for a while what comes
+    after a trigger. *fingerprints* are meant as *mechanisms* are.
+    """
 
     outcome: frozenset[str]
     mechanisms: tuple[frozenset[str], ...] = ()
+    trigger: frozenset[str] = frozenset()
+    hop: int | None = None
+    position: frozenset[str] = frozenset()
+    residual: bool | None = None
+    fingerprints: tuple[frozenset[str], ...] = ()
     note: str = ""
 
 

@@ -23,7 +23,7 @@ from lab.resolvers import Name
 from lab.sites import Article, Page, Redirect, Site
 from lab.world import Censor, Truth, Wire, World
 
-MAX_WORLDS, MAX_SEED, PER_WORLD = 256, 1024, 8
+MAX_WORLDS, MAX_SEED, PER_WORLD = 512, 512, 8
 
 # AS24940 Hetzner, AS16276 OVH, AS14061 DigitalOcean, AS16509 Amazon, AS63949 Akamai,
 # AS20473 Vultr. The controls' own prefixes are not among them.
@@ -171,9 +171,27 @@ def _groups(texts: tuple[str, ...]) -> tuple[frozenset[str], ...]:
     return tuple(frozenset(text.split("|")) for text in texts)
 
 
-def truly(outcome: str, *mechanisms: str, note: str = "") -> Truth:
-    """*outcome* and each of *mechanisms* may name alternatives: ``"ok|down"``."""
-    return Truth(outcome=frozenset(outcome.split("|")), mechanisms=_groups(mechanisms), note=note)
+def truly(
+    outcome: str,
+    *mechanisms: str,
+    trigger: str = "",
+    hop: int | None = None,
+    position: str = "",
+    residual: bool | None = None,
+    fingerprints: tuple[str, ...] = (),
+    note: str = "",
+) -> Truth:
+    """The truth; each text may name alternatives: ``"ok|down"``. Empty ones are not scored."""
+    return Truth(
+        outcome=frozenset(outcome.split("|")),
+        mechanisms=_groups(mechanisms),
+        trigger=frozenset(filter(None, trigger.split("|"))),
+        hop=hop,
+        position=frozenset(filter(None, position.split("|"))),
+        residual=residual,
+        fingerprints=_groups(fingerprints),
+        note=note,
+    )
 
 
 @dataclass(frozen=True)
@@ -213,7 +231,7 @@ def _walk() -> None:
 
 
 def build(name: str, seed: int = 0) -> World:
-    """The world *name* in its variation *seed* (0 to 1023). Raises KeyError."""
+    """The world *name* in its variation *seed* (0 to 511). Raises KeyError."""
     _walk()
     found = REGISTRY[name]
     return found.make(Plan(name, found.number, seed))
@@ -223,7 +241,9 @@ def names(*kinds: str) -> list[str]:
     """The names of all worlds, or of those of *kinds*, in the order of definition.
 
     Kinds are ``blocked``, ``hindered`` (and still reachable), ``innocent``, ``qa``, and
-    ``qa_whole`` for those that need a country of their own.
+    ``qa_whole`` for those that need a country of their own; ``matrix`` for the cells of
+    `lab.worlds.matrix`, ``profile`` for those of `lab.worlds.profiles`, which need an
+    operator of their own.
     """
     _walk()
     return [r.name for r in REGISTRY.values() if not kinds or r.kind in kinds]

@@ -238,7 +238,8 @@ def test_a_connection_is_reset_once_it_stands(early: bool) -> None:
     answer = talk.back(flags=SYN | ACK)
     if not early:
         answer = talk.out(flags=ACK)
-    assert (RST, talk.ack) == (answer[-1].flags, answer[-1].seq)
+    reset = next(p for p in answer if p.flags & RST)
+    assert (RST, talk.ack) == (reset.flags, reset.seq)
 
 
 def dns_query(name: str, rdtype: str = "A", server: str = "8.8.8.8") -> bytes:
@@ -381,3 +382,95 @@ def test_no_packet_breaks_a_middlebox() -> None:
         for _ in range(chance.randrange(6)):
             raw[chance.randrange(len(raw))] = chance.randrange(256)
         box(bytes(raw[: chance.randrange(len(raw) + 1)]), chance.choice(list(Way)), 0.0)
+
+
+def asked(name: str, *rules: Rule) -> list[Packet]:
+    """What comes of a ClientHello for *name* on port 443."""
+    return Talk(*rules).shake().out(hello(name))
+
+
+def resets(packets: list[Packet]) -> bool:
+    return any(p.flags & RST for p in packets)
+
+
+def test_a_name_is_compared_letter_by_letter_only_where_the_rule_says_so() -> None:
+    assert resets(asked(NAME.upper(), SNIReset(names=(NAME,))))
+    strict = SNIReset(names=(NAME,), exact_case=True)
+    assert resets(asked(NAME, strict))
+    assert not resets(asked(NAME.upper(), strict))
+
+
+def test_a_name_inside_a_longer_one_counts_only_where_the_rule_says_so() -> None:
+    longer = f"{NAME}.example.org"
+    assert not resets(asked(longer, SNIReset(names=(NAME,), subdomains=True)))
+    assert resets(asked(longer, SNIReset(names=(NAME,), anywhere=True)))
+    assert resets(asked(f"a.{NAME}", SNIReset(names=(NAME,), anywhere=True)))
+    assert 1 == sum(p.flags == RST for p in asked(NAME, SNIReset(names=(NAME,), anywhere=True)))
+
+
+def test_every_hello_counts_whatever_it_names_but_not_at_those_who_are_spared() -> None:
+    assert resets(asked("anything.example", SNIReset(every="any")))
+    assert not resets(asked("anything.example", SNIReset(every="any", spared=(SERVER,))))
+    assert resets(asked("anything.example", SNIReset(every="named")))
+    assert not resets(asked("anything.example", SNIReset(every="nameless")))
+
+
+def test_a_rule_is_about_the_ports_servers_and_clients_that_it_names() -> None:
+    for rule, meant in (
+        (SNIReset(names=(NAME,), ports=(443,)), True),
+        (SNIReset(names=(NAME,), ports=(8443,)), False),
+        (SNIReset(names=(NAME,), servers=("136.243.0.0/16",)), True),
+        (SNIReset(names=(NAME,), servers=("136.244.0.0/16",)), False),
+        (SNIReset(names=(NAME,), clients=("178.124.0.0/16",)), True),
+        (SNIReset(names=(NAME,), clients=("88.198.0.0/16",)), False),
+    ):
+        assert meant == resets(asked(NAME, rule)), rule
+
+
+@pytest.mark.parametrize("drop_original", [True, False])
+def test_a_residue_of_resets_refuses_new_connections_for_its_time(drop_original: bool) -> None:
+    rule = SNIReset(
+        names=(NAME,), residual=5.0, punishes_by="reset", drop_original=drop_original
+    )
+    talk = Talk(rule).shake()
+    talk.out(hello(NAME))
+    talk.now = 4.0
+    seen = talk.out(flags=SYN)
+    assert RST | ACK == seen[0].flags
+    assert drop_original == (len(seen) == 1)
+    talk.now = 6.0
+    assert [SYN] == [p.flags for p in talk.out(flags=SYN)]
+
+
+def test_a_residue_at_the_server_takes_its_other_ports_along() -> None:
+    for punishes, passes in (("port", 1), ("server", 0)):
+        rule = SNIReset(names=(NAME,), residual=5.0, punishes=punishes)  # type: ignore[arg-type]
+        talk = Talk(rule).shake()
+        talk.out(hello(NAME))
+        talk.port = 80
+        assert passes == len(talk.out(flags=SYN)), punishes
+
+
+def test_beside_the_path_the_trigger_goes_on_and_the_true_answer_comes() -> None:
+    page = b"HTTP/1.1 200 OK\r\n\r\nno"
+    inside = HTTPInjectPage(names=(NAME,), payload=page, drop_original=True)
+    beside = HTTPInjectPage(names=(NAME,), payload=page, mutes=False)
+    for rule, goes_on in ((inside, False), (beside, True)):
+        talk = Talk(rule, port=80).shake()
+        sent = talk.out(GET)
+        assert goes_on == any(p.dport == 80 for p in sent)
+        assert goes_on == bool(talk.back(b"true"))
+
+
+def test_a_reset_in_the_path_ends_the_flow_for_both() -> None:
+    for drop_original in (True, False):
+        talk = Talk(AddressReset(addresses=(SERVER,), drop_original=drop_original))
+        talk.out(flags=SYN)
+        assert resets(talk.back(flags=SYN | ACK))
+        assert drop_original == (talk.back(b"more") == [])
+        assert drop_original == (talk.out(b"hello") == [])
+
+
+def test_a_refusal_beside_the_path_lets_the_syn_go_on() -> None:
+    rule = AddressRefuse(addresses=(SERVER,), drop_original=False)
+    assert [RST | ACK, SYN] == [p.flags for p in Talk(rule).out(flags=SYN)]

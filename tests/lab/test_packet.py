@@ -101,11 +101,11 @@ def test_no_bytes_break_the_reader(raw: bytes) -> None:
             continue
 
 
-def test_the_name_of_a_real_hello_is_found_at_its_last_byte_and_no_sooner() -> None:
+def test_the_name_of_a_real_hello_is_found_as_spelled_at_its_last_byte_and_no_sooner() -> None:
     sent = hello("Www.Example.ORG")
     for end in range(1, len(sent)):
         assert packet.client_hello(sent[:end]) is None
-    assert packet.Hello("www.example.org") == packet.client_hello(sent)
+    assert packet.Hello("Www.Example.ORG") == packet.client_hello(sent)
 
 
 def test_a_hello_cut_over_two_records_is_put_together() -> None:
@@ -130,14 +130,14 @@ def test_host_and_target_of_a_request() -> None:
     stream = b"GET /x?y HTTP/1.1\r\nhost:  Example.org:80 \r\nContent-Length: 3\r\n\r\nabcGET"
     request = packet.http_request(stream)
     assert request is not None
-    assert ("GET", "/x?y", "example.org") == request[:3]
+    assert ("GET", "/x?y", "Example.org") == request[:3]
     assert b"GET" == stream[request.length :]
     assert packet.http_request(stream[:30]) is None
 
 
 def test_name_and_type_of_a_query() -> None:
     query = dns.message.make_query("Charter97.ORG.", "AAAA").to_wire()
-    assert packet.Question("charter97.org", 28) == packet.dns_question(query)
+    assert packet.Question("Charter97.ORG", 28) == packet.dns_question(query)
 
 
 def test_an_answer_is_no_question() -> None:
