@@ -48,6 +48,7 @@ class Failure(StrEnum):
     TLS_INVALID_CERTIFICATE = "ssl_invalid_certificate"  # expired, not yet valid, malformed
     TLS_FAILED_HANDSHAKE = "ssl_failed_handshake"  # an alert, or bytes that are no TLS
     HTTP_INVALID_REDIRECT = "http_invalid_redirect_location_host"
+    QUIC_INCOMPATIBLE_VERSION = "quic_incompatible_version"  # Version Negotiation, none of ours
     JSON_PARSE = "json_parse_error"
     UNKNOWN = "unknown_failure"
 
