@@ -145,6 +145,13 @@ def m001_session(db: Database) -> None:
     )
 
 
+@migrations()
+def m002_follow_ups(db: Database) -> None:
+    """Which plain measurement a follow-up is about; empty for a plain one."""
+    db.execute("ALTER TABLE measurements ADD COLUMN about TEXT NOT NULL DEFAULT ''")
+    db.table("measurements").create_index(["about"])
+
+
 _KNOWN = frozenset(migration.name for migration in migrations.pending(Database(memory=True)))
 
 

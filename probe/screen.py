@@ -60,6 +60,8 @@ class Screen:
             self._progress = _progress_bar(remaining)
 
     def stored(self, measurement: Measurement) -> None:
+        if measurement.about:
+            return  # the target has had its line
         self._done += 1
         differs = measurement.comparison.get("differs")
         self.compared += differs is not None

@@ -40,6 +40,7 @@ from probe.net import Network, TrioNetwork
 from probe.nettest import Nettest, measure
 from probe.pacing import PacedNetwork, Rates
 from probe.resolvers import Resolvers, system_resolvers
+from probe.second_pass import Differing, SecondPass
 from probe.steps.certificate import Verifier
 from probe.steps.encrypted import Kept
 from probe.store import Planned, Refused, Store, StoreError
@@ -133,6 +134,7 @@ class _Session:
         self.run_record = self._open_run(request)
         self.queue = deque(store.remaining(self.run_record.id))
         self.finished: list[tuple[float, float, Planned]] = []  # the line's fate not known yet
+        self.differing: dict[tuple[str, str], Differing] = {}  # by nettest and URL
         self.again: set[tuple[str, str]] = set()  # nettest and URL measured a second time
         self.line_lost = self.abroad_lost = False
         self.measured = self.crashes = self.signal = 0
@@ -280,9 +282,24 @@ class _Session:
                 await line.look()
                 await line.wait_until_back()
                 await self._looked(line, controls)
+            await self._look_closer(line, tools, controls)
             ended = "done"
             nursery.cancel_scope.cancel()
         return ended
+
+    async def _look_closer(self, line: Line, tools: Tools, controls: Controls) -> None:
+        """The second pass: up the ladder with what differs from the controls."""
+        if not self.config.follow_up:
+            return
+        with Store(self.store.path) as stored:
+            for measurement in stored.measurements(self.run_record.id) if self.resumed else ():
+                key = measurement.nettest, measurement.url
+                self.differing.setdefault(key, Differing.of(measurement))
+            second = SecondPass(
+                stored, self.run_record.id, self.config, self._send, self.reporter.note
+            )
+            found = list(self.differing.values())
+            await second.run(found, line, tools, controls.client, self.book)
 
     async def _worker(self, line: Line, tools: Tools, controls: Controls) -> None:
         while self.queue:
@@ -294,6 +311,7 @@ class _Session:
             measurement = await self._measure_one(planned, tools, controls.client)
             self.finished.append((began, trio.current_time(), planned))
             if measurement is not None:
+                self.differing[planned.nettest, planned.url] = Differing.of(measurement)
                 await self._send(measurement)
 
     async def _measure_one(
@@ -364,7 +382,8 @@ class _Session:
         self.finished = open_still
 
     def _stored(self, measurement: Measurement) -> None:
-        self.measured += 1
+        if not measurement.about:
+            self.measured += 1
         self.reporter.stored(measurement)
 
     def _learned(self, **facts: object) -> Run:

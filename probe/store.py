@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -183,11 +184,33 @@ class Store:
         )
 
     def measurements(self, run_id: str | None = None) -> Iterator[Measurement]:
-        """Measurements in the order they were stored, of one run or of all; one in memory."""
-        where = "" if run_id is None else " WHERE run_id = ?"
+        """The plain pass, in the order it was stored, of one run or of all; one in memory."""
+        where = "" if run_id is None else " AND run_id = ?"
+        yield from self._measurements(
+            f"about = ''{where}", () if run_id is None else (run_id,)
+        )
+
+    def measurement(self, id: str) -> Measurement:
+        """The measurement with *id*, which is known to be there."""
+        return next(self._measurements("id = ?", (id,)))
+
+    def follow_ups(self, about: str) -> list[Measurement]:
+        """What followed the plain measurement *about*, in the order of what was accused."""
+        return list(self._measurements("about = ?", (about,)))
+
+    def followed(self, run_id: str) -> Counter[str]:
+        """How many follow-ups each plain measurement of the run has."""
+        rows = self._rows(
+            "SELECT about, count(*) FROM measurements WHERE run_id = ? AND about != ''"
+            " GROUP BY about",
+            (run_id,),
+        )
+        return Counter(dict(rows))
+
+    def _measurements(self, condition: str, parameters: Sequence[object]) -> Iterator[Measurement]:
         for key, record in self._rows(
-            f"SELECT key, record FROM measurements{where} ORDER BY key",  # noqa: S608 - a constant
-            () if run_id is None else (run_id,),
+            f"SELECT key, record FROM measurements WHERE {condition} ORDER BY key",  # noqa: S608 - constants
+            parameters,
         ):
             yield msgspec.structs.replace(
                 _decoded(_measurement, record), evidence=tuple(self._evidence_of(key))
@@ -284,6 +307,7 @@ def _measurement_row(m: Measurement) -> Row:
         "list_name": m.list_name,
         "started_at": m.started_at,
         "software_version": m.software_version,
+        "about": m.about,
         "record": _text(msgspec.structs.replace(m, evidence=())),
     }
 

@@ -105,6 +105,15 @@ class Climb:
             "transaction": self.trace.new_transaction(),
         }
 
+    def choose_neutral(self, port: int, count: int) -> list[str]:
+        """*count* neutral addresses, those first that nobody is busy with."""
+
+        def busy(ip: str) -> tuple[bool, float]:
+            taken = self.tuples.lock(ip, port).locked()
+            return taken, max(trio.current_time(), self.tuples.free_at(ip, port))
+
+        return sorted(self.neutral, key=busy)[:count]
+
     # When
 
     @asynccontextmanager
@@ -212,6 +221,15 @@ class Climb:
                     await trio.aclose_forcefully(stream)
             self._spoken(ip, port, host, sni)
         return self._failure(facts)
+
+    async def speak(self, ip: str, port: int, name: str | None) -> Failure | None:
+        """Say *name* as the accused one was said when it failed: in a ClientHello, in the Host
+        header, or in both. None: no SNI, or the address as Host."""
+        url = self.accused.url
+        if self.accused.layer in ("tls", "certificate"):
+            return await self.hello(ip, port, name)
+        literal = f"[{ip}]" if ":" in ip else ip
+        return await self.request(ip, port, name or literal, tls=url.tls, sni=name)
 
     async def lookup(
         self, resolver: str, hostname: str, rdtype: str = "A", *, over: str = "udp"

@@ -41,6 +41,7 @@ class Accused:
     port: int
     how: str = ""
     depth: int = 0
+    rdtype: str = "A"
 
     @property
     def host(self) -> str:

@@ -1,0 +1,114 @@
+"""Up the ladder: for one thing that is accused, every rung of its layer, in order.
+
+If nothing of it happens again, the ladder ends there: that was the line, or a mood.
+The follow-up is a measurement of its own, beside the plain one that it is about, so
+that what the plain pass saw is on disk before anything is looked at again.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import trio
+
+from probe import __version__
+from probe.addresses import family
+from probe.asn import AddressBook
+from probe.compare import drop_bodies
+from probe.config import Ladder
+from probe.control.client import ControlClient
+from probe.evidence import Measurement
+from probe.ladder.climb import BudgetSpent, Climb, Tuples, Turns
+from probe.ladder.rung import Accused, rungs
+from probe.nettest import whose
+from probe.tools import Tools
+from probe.trace import Trace
+
+DIAGNOSIS = "diagnosis"
+VERSION = "1.0.0"
+CONFIRM = "confirm"
+
+
+@dataclass(kw_only=True)
+class Ladders:
+    """What all climbs of a run share."""
+
+    tools: Tools
+    controls: ControlClient
+    book: AddressBook
+    settings: Ladder
+    neutral: Sequence[str]
+    tuples: Tuples = field(default_factory=Tuples)
+    turns: Turns = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.settings.hops_per_second)
+
+    async def follow(
+        self, plain: Measurement, accused: Accused, *, number: int, of: int
+    ) -> Measurement:
+        """Look at *accused*, the *number*-th of *of* in *plain*, again and from all sides.
+
+        What was seen until its time or its connections were used up is in the result,
+        whose ``comparison`` says what was accused.
+        """
+        started_at = time.time() + self.tools.clock_offset
+        trace = Trace()
+        same_family = [ip for ip in self.neutral if family(ip) == family(accused.ip)]
+        climb = Climb(
+            tools=self.tools, trace=trace, accused=accused, plain=plain.evidence,
+            controls=self.controls, settings=self.settings,
+            neutral=[ip for ip in same_family if ip != accused.ip],
+            tuples=self.tuples, turns=self.turns,
+        )  # fmt: skip
+        ended = "time"
+        with trio.move_on_after(self.settings.target_seconds):
+            ended = await self._up(climb, accused)
+        return Measurement(
+            id=secrets.token_hex(16),
+            run_id=plain.run_id,
+            nettest=DIAGNOSIS,
+            nettest_version=VERSION,
+            url=plain.url,
+            category=plain.category,
+            risk=plain.risk,
+            list_name=plain.list_name,
+            started_at=started_at,
+            runtime=round(trace.now(), 6),
+            software_version=__version__,
+            evidence=drop_bodies(trace.records),
+            comparison={
+                "accused": accused.layer, "how": accused.how, "accused_url": accused.url.text,
+                "ip": accused.ip, "port": accused.port, "harmless": self.settings.harmless,
+                "number": number, "of": of, "ended": ended, "connections": climb.connections,
+            },
+            addresses=whose(trace.records, self.book),
+            about=plain.id,
+        )  # fmt: skip
+
+    async def _up(self, climb: Climb, accused: Accused) -> str:
+        """Climb; how it ended: ``done``, ``budget``, or ``not repeated``."""
+        confirmed = False
+        async with climb.alone(accused.ip, accused.port):
+            try:
+                for rung in rungs(accused.layer):
+                    if rung.phase not in ("residual", CONFIRM) and not confirmed:
+                        confirmed = _repeated(climb, accused)
+                        if not confirmed:
+                            return "not repeated"
+                    climb.trace.step = rung.id
+                    await rung.run(climb, accused)
+            except BudgetSpent:
+                return "budget"
+        return "done"
+
+
+def _repeated(climb: Climb, accused: Accused) -> bool:
+    """Whether any confirmation ended as the accused did. Where that was no failure (another
+    page, another address, slowness) it takes ``analysis`` to tell."""
+    ids = {rung.id for rung in rungs(accused.layer) if rung.phase == CONFIRM}
+    confirming = [e for e in climb.trace.records if e.step in ids]
+    return not accused.how or not confirming or any(e.failure == accused.how for e in confirming)

@@ -1,0 +1,78 @@
+"""The accused name where the accused address plays no part, and what it leaves behind.
+
+First of all rungs, since the others have to know whether one test colours the next. A
+neutral address has not been coloured by the plain pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from probe.failure import Failure
+from probe.ladder.climb import Climb
+from probe.ladder.rung import Accused, rung
+
+TRIES = 3  # of a harmless name, before a neutral address is given up
+ADDRESSES = 2  # neutral addresses tried
+AT_ONCE = 0.2  # seconds after the accused name
+SURE = 2  # harmless tests in a row that pass, before a tuple counts as free
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 20.0
+
+Test = Callable[[], Awaitable[Failure | None]]
+
+
+@rung("elsewhere", of=("tls", "certificate", "http", "page"), phase="residual")
+async def elsewhere(climb: Climb, accused: Accused) -> None:
+    """Does the name meet the same end at an address that has nothing to do with it, and what
+    of a harmless name there, before and right after?"""
+    for ip in climb.choose_neutral(accused.port, ADDRESSES):
+        async with climb.alone(ip, accused.port):
+
+            async def harmless(ip: str = ip) -> Failure | None:
+                return await climb.speak(ip, accused.port, climb.harmless)
+
+            if await _works(harmless):
+                await _speak_and_look(climb, accused, ip, harmless)
+                return
+
+
+@rung("bare_dns", of=("dns",), phase="trigger")
+async def bare_dns(climb: Climb, accused: Accused) -> None:
+    """Is a question about the name answered that went to where no resolver is?"""
+    for ip in climb.choose_neutral(53, ADDRESSES):
+        await climb.lookup(ip, climb.harmless, accused.rdtype)
+        await climb.lookup(ip, accused.host, accused.rdtype)
+
+
+async def _works(harmless: Test) -> bool:
+    for _ in range(TRIES):
+        if await harmless() is None:
+            return True
+    return False
+
+
+async def _speak_and_look(climb: Climb, accused: Accused, ip: str, harmless: Test) -> None:
+    met = await climb.speak(ip, accused.port, accused.host)
+    spoken = trio.current_time()
+    if met is None:
+        # Passed; or the trigger was overlooked, as censors under load do.
+        met = await climb.speak(ip, accused.port, accused.host)
+        spoken = trio.current_time()
+    await trio.sleep(AT_ONCE)
+    blocked, passed, pause = False, 0, FIRST_PAUSE
+    while trio.current_time() - spoken < climb.settings.residual_seconds:
+        if await harmless() is None:
+            passed += 1
+            if passed == SURE or not blocked:
+                break
+        else:
+            passed, blocked = 0, True
+            await trio.sleep(pause)
+            pause = min(1.5 * pause, LONGEST_PAUSE)
+    if blocked:
+        climb.residual = trio.current_time() - spoken
+        climb.sent(accused.ip, accused.port)  # in the plain pass, just before
+    if met is not None:
+        await climb.speak(ip, accused.port, accused.host)

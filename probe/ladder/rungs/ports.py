@@ -1,0 +1,39 @@
+"""The accused address on other ports: is it the address, the port, or what is said there?"""
+
+from __future__ import annotations
+
+from probe.ladder.climb import Climb
+from probe.ladder.rung import Accused, rung
+
+PORTS = (443, 80, 22, 8443)
+TRIES = 2
+
+
+@rung("other_port", of=("tcp",), phase="trigger")
+async def other_port(climb: Climb, accused: Accused) -> None:
+    """Do other ports of the address answer, be it with a refusal?"""
+    for port in PORTS:
+        if port != accused.port:
+            await climb.connect(accused.ip, port)
+
+
+@rung("same_port_elsewhere", of=("tcp",), phase="trigger")
+async def same_port_elsewhere(climb: Climb, accused: Accused) -> None:
+    """Does the port answer at addresses that have nothing to do with the accused?"""
+    for ip in climb.choose_neutral(accused.port, TRIES):
+        await climb.connect(ip, accused.port)
+
+
+@rung("name_on_other_port", of=("tls", "http", "page"), phase="trigger")
+async def name_on_other_port(climb: Climb, accused: Accused) -> None:
+    """Is the name met in the same way on a port where something else is spoken?
+
+    A web server answers a ClientHello on port 80, and a request in the clear on 443,
+    with an error; a censor that minds the port lets that come back.
+    """
+    port = 80 if accused.port != 80 else 443
+    for name in (climb.harmless, accused.host):
+        if accused.layer == "tls":
+            await climb.hello(accused.ip, port, name)
+        elif not accused.url.tls:
+            await climb.request(accused.ip, port, name)

@@ -1,0 +1,144 @@
+"""The second pass: what differs from its controls is looked at more closely.
+
+It comes when every target has been measured once, so that the list is done soon and
+nothing waits for somebody's residual blocking. It is bounded in targets and time, and
+leaves out what is riskier than the volunteer has chosen to go: to ask again and again
+for a site that is watched is another thing than to have come by.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+import trio
+
+from probe.asn import AddressBook
+from probe.canary import Line
+from probe.config import Config
+from probe.control.client import ControlClient
+from probe.evidence import Measurement
+from probe.ladder.differences import differences
+from probe.ladder.follow import Ladders
+from probe.ladder.neutral import find_neutral
+from probe.ladder.rung import Accused
+from probe.store import Store
+from probe.tools import Tools
+from testlists.target import RISKS, Risk
+
+USUAL_RISK: Risk = "medium"  # where the volunteer has not said how far to go
+
+Send = Callable[[Measurement], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Differing:
+    """What of the measurement *id* is to be looked at again; nothing, where nothing differs."""
+
+    id: str
+    risk: str
+    accused: tuple[Accused, ...]
+
+    @classmethod
+    def of(cls, measurement: Measurement) -> Differing:
+        return cls(measurement.id, measurement.risk, differences(measurement.evidence))
+
+
+@dataclass
+class _Work:
+    about: str
+    accused: Accused
+    number: int
+    of: int
+    again: bool = False  # after the line was lost in the middle of it
+
+
+class SecondPass:
+    """Follows up targets of the run *run_id*, whose plain pass is in *stored*.
+
+    *send* stores a follow-up; *note* tells the user.
+    """
+
+    def __init__(
+        self, stored: Store, run_id: str, config: Config, send: Send, note: Callable[[str], None]
+    ) -> None:
+        self._stored, self._run_id = stored, run_id
+        self._config, self._settings = config, config.ladder
+        self._send, self._note = send, note
+        self._queue: deque[_Work] = deque()
+        self._finished: list[tuple[float, float, _Work]] = []
+
+    async def run(
+        self,
+        differing: Iterable[Differing],
+        line: Line,
+        tools: Tools,
+        controls: ControlClient,
+        book: AddressBook,
+    ) -> None:
+        """Follow up *differing*, as far as the budget and the risk allow."""
+        self._plan(differing)
+        if not self._queue:
+            return
+        targets = len({work.about for work in self._queue})
+        most = self._settings.run_seconds / 60
+        self._note(f"{targets} differ: looking closer, for {most:.0f} minutes at most")
+        neutral = await find_neutral(tools, self._settings.neutral)
+        if not neutral:
+            self._note("no neutral site can be reached: what triggers a block cannot be told")
+        ladders = Ladders(
+            tools=tools, controls=controls, book=book, settings=self._settings, neutral=neutral
+        )
+        with trio.move_on_after(self._settings.run_seconds) as limit:
+            while self._queue:
+                async with trio.open_nursery() as nursery:
+                    for _ in range(min(self._settings.concurrency, len(self._queue))):
+                        nursery.start_soon(self._worker, line, ladders)
+                await self._settle(line)
+        if limit.cancelled_caught:
+            self._note("the time for looking closer is over; --resume goes on with the rest")
+
+    def _plan(self, differing: Iterable[Differing]) -> None:
+        followed = self._stored.followed(self._run_id)
+        allowed = RISKS[: RISKS.index(self._config.max_risk or USUAL_RISK) + 1]
+        targets, too_risky, too_many = 0, 0, 0
+        for found in differing:
+            if not found.accused or followed[found.id] >= len(found.accused):
+                continue
+            if found.risk and found.risk not in allowed:
+                too_risky += 1
+            elif targets >= self._settings.run_targets:
+                too_many += 1
+            else:
+                targets += 1
+                self._queue += [
+                    _Work(found.id, accused, number, len(found.accused))
+                    for number, accused in enumerate(found.accused, 1)
+                ]
+        if too_risky:
+            self._note(f"{too_risky} that differ are not looked at again: they are of high risk")
+        if too_many:
+            self._note(f"{too_many} more differ than are looked at again in one run")
+
+    async def _worker(self, line: Line, ladders: Ladders) -> None:
+        while self._queue:
+            await line.wait_until_back()
+            if not self._queue:
+                return
+            work = self._queue.popleft()
+            began = trio.current_time()
+            plain = self._stored.measurement(work.about)
+            result = await ladders.follow(plain, work.accused, number=work.number, of=work.of)
+            self._finished.append((began, trio.current_time(), work))
+            await self._send(result)
+
+    async def _settle(self, line: Line) -> None:
+        """Look at the line, and queue once more what was climbed while it was lost."""
+        await line.look()
+        await line.wait_until_back()
+        for began, ended, work in self._finished:
+            if line.held(began, ended) is False and not work.again:
+                work.again = True
+                self._queue.append(work)
+        self._finished.clear()
