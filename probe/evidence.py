@@ -217,6 +217,9 @@ class ControlQuery(Evidence, frozen=True, kw_only=True, tag="control"):
 
 
 HopTrigger = Literal["syn", "tls", "http", "dns", "quic"]
+HopAnswer = Literal[
+    "expired", "nothing", "accepted", "refused", "unreachable", "reset", "closed", "answered"
+]
 
 
 class HopProbe(Evidence, frozen=True, kw_only=True, tag="hop"):
@@ -224,10 +227,15 @@ class HopProbe(Evidence, frozen=True, kw_only=True, tag="hop"):
 
     *trigger* is what the packet held: nothing (a SYN), or *name* in a ClientHello, a
     Host header, a DNS query or a QUIC Initial; for those over TCP the connection was
-    made at full length. *answer* is ``"expired"`` (a router said time exceeded, or the
-    kernel that the packet died), ``"nothing"``, ``"accepted"`` or ``"refused"`` (a SYN's),
-    ``"reset"``, ``"closed"``, ``"answered"`` (bytes came: *received*). *router* is who said
-    time exceeded, empty where only the kernel's error tells that somebody did.
+    made at full length, and *failure* is that of making it. *contrast*: the same with
+    what nobody blocks, a harmless name or a neutral address.
+
+    *answer* is ``"expired"`` (a router said time exceeded, or the kernel that one did),
+    ``"nothing"``, ``"accepted"`` or ``"refused"`` (a SYN's, or a datagram's port),
+    ``"unreachable"``, ``"reset"``, ``"closed"``, ``"answered"`` (*received* is how that
+    begins). *router* is who sent the ICMP error: empty where only the kernel's error
+    tells that there was one, and where its address would tell whose line this is (then
+    *detail* says so). Beside ``"answered"`` it says that the packet died further on as well.
     """
 
     ip: str
@@ -235,7 +243,8 @@ class HopProbe(Evidence, frozen=True, kw_only=True, tag="hop"):
     ttl: int
     trigger: HopTrigger
     name: str | None = None
-    answer: str = "nothing"
+    contrast: bool = False
+    answer: HopAnswer = "nothing"
     router: str = ""
     received: bytes = b""
 
