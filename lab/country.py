@@ -105,6 +105,7 @@ class Country:
     without; "broken" one with an address and a route and nothing behind them.
     *seed* decides loss and jitter. *icmp_ratelimit*: milliseconds between ICMP
     errors of a router to one destination (None: the kernel's 1000; 0: no limit).
+    *household*: whose customer the volunteer is.
 
     It forks, so build it and start its children before this process has other
     threads; `command` is safe at any time.
@@ -112,10 +113,6 @@ class Country:
     Raises LabError, with what to do about it, where no lab can be built.
     """
 
-    home_addresses = topology.HOME_ADDRESSES
-    home_router_addresses = topology.HOME_ROUTER_ADDRESSES
-    resolver_address = topology.OPERATOR_RESOLVER_ADDRESSES[0]
-    resolver_addresses = topology.OPERATOR_RESOLVER_ADDRESSES
     control_addresses = (topology.CONTROL_1_ADDRESSES, topology.CONTROL_2_ADDRESSES)
 
     def __init__(
@@ -125,7 +122,13 @@ class Country:
         ipv6: bool | Literal["broken"] = True,
         seed: int = 0,
         icmp_ratelimit: int | None = None,
+        household: topology.Household = topology.BELTELECOM,
     ) -> None:
+        self.home_addresses = household.addresses
+        self.home_router_addresses = household.router
+        self.resolver_addresses = household.resolver
+        self.resolver_address = household.resolver[0]
+        self._household = household
         self._wires = dict(wires or {})
         self._ipv6 = ipv6
         self._seed = seed
@@ -297,6 +300,7 @@ class Country:
                 place,
                 ipv6=place is not Place.HOME or bool(self._ipv6),
                 icmp_ratelimit=self._icmp_ratelimit,
+                household=self._household,
             )
         carried = {
             link.wire: (ends[link.wire, link.near], ends[link.wire, link.far])

@@ -8,11 +8,11 @@ from pathlib import Path
 from pyroute2 import IPRoute  # type: ignore[import-untyped]
 
 from lab.topology import (
-    HOME_ROUTER_ADDRESSES,
+    BELTELECOM,
     LINKS,
-    OPERATOR_RESOLVER_ADDRESSES,
     TABLE_GATEWAY_2,
     THROUGH_GATEWAY_2,
+    Household,
     Link,
     routes_of,
 )
@@ -25,16 +25,28 @@ _QUEUE = 4000  # packets that a device holds; 500, the default, loses bursts
 _KINDS = {"unicast": 1, "local": 2, "unreachable": 7, "throw": 9}
 
 
-def links_of(place: Place) -> Iterator[tuple[Link, tuple[str, str], tuple[str, str]]]:
+def links_of(
+    place: Place, household: Household = BELTELECOM
+) -> Iterator[tuple[Link, tuple[str, str], tuple[str, str]]]:
     """The links at *place*, each with the addresses on our end and on the other."""
     for link in LINKS:
+        if link.wire is Wire.LINE:
+            link = link._replace(
+                near_addresses=household.addresses, far_addresses=household.router
+            )
         if link.near is place:
             yield link, link.near_addresses, link.far_addresses
         elif link.far is place:
             yield link, link.far_addresses, link.near_addresses
 
 
-def configure(place: Place, *, ipv6: bool, icmp_ratelimit: int | None) -> None:
+def configure(
+    place: Place,
+    *,
+    ipv6: bool,
+    icmp_ratelimit: int | None,
+    household: Household = BELTELECOM,
+) -> None:
     """Make the current namespace, which has its TUN devices already, into *place*.
 
     *ipv6*: whether it has any. *icmp_ratelimit*: milliseconds between ICMP errors to
@@ -44,7 +56,7 @@ def configure(place: Place, *, ipv6: bool, icmp_ratelimit: int | None) -> None:
     with IPRoute() as kernel:
         kernel.link("set", index=_LOOPBACK, state="up")
         devices: dict[Wire | None, int] = {None: _LOOPBACK}
-        for link, own, others in links_of(place):
+        for link, own, others in links_of(place, household):
             index = kernel.link_lookup(ifname=str(link.wire))[0]
             devices[link.wire] = index
             kernel.link("set", index=index, mtu=MTU, txqlen=_QUEUE, state="up")
@@ -55,9 +67,9 @@ def configure(place: Place, *, ipv6: bool, icmp_ratelimit: int | None) -> None:
                 scope = {} if ":" in other else {"scope": "link"}
                 kernel.route("add", dst=f"{other}/{_whole(other)}", oif=index, **scope)
         if place is Place.OPERATOR:
-            for address in OPERATOR_RESOLVER_ADDRESSES:
+            for address in household.resolver:
                 kernel.addr("add", index=_LOOPBACK, address=address, prefixlen=_whole(address))
-        for route in routes_of(place):
+        for route in routes_of(place, household):
             if ":" in route.prefix and not ipv6:
                 continue
             options: dict[str, object] = {"type": _KINDS[route.kind], "table": route.table}
@@ -68,9 +80,9 @@ def configure(place: Place, *, ipv6: bool, icmp_ratelimit: int | None) -> None:
             if route.kind == "local" and ":" not in route.prefix:
                 options["scope"] = "host"
             if place is Place.HOME:  # so that programs find the router
-                options["gateway"] = HOME_ROUTER_ADDRESSES[":" in route.prefix]
+                options["gateway"] = household.router[":" in route.prefix]
             kernel.route("add", dst=route.prefix, **options)
-        if place is Place.ABROAD:
+        if place in (Place.ABROAD, Place.DOMESTIC):
             # The kernel keeps the local and the main table as one until there is a rule,
             # and would then end its search at the "throw".
             kernel.rule("add", table=_TABLE_MAIN, priority=1000)

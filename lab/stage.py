@@ -26,7 +26,7 @@ from lab.resolvers import OWN, PUBLIC, Name, Resolver, Zone, run_resolvers
 from lab.score import Result, result
 from lab.serving import run_sites
 from lab.sites import Site
-from lab.topology import place_of
+from lab.topology import BELTELECOM, Household, place_of
 from lab.wire import WireSettings
 from lab.world import Censor, Place, Wire, World
 from lab.worlds import fixtures
@@ -55,7 +55,8 @@ class Setting:
     *sites* add to those of the worlds. *own_resolver_silent*: the operator's resolver
     answers nobody. *roots*: names of the authorities in the device's store, all
     trusted ones by default. *config*: lines of `zond.toml`, before its tables.
-    *real_servers*: nginx and unbound stand in for ours wherever they can.
+    *real_servers*: nginx and unbound stand in for ours wherever they can. *household*:
+    whose customer the volunteer is. *icmp_ratelimit*: see `Country`.
     """
 
     seed: int = 0
@@ -70,6 +71,8 @@ class Setting:
     roots: tuple[str, ...] = ()
     config: str = ""
     real_servers: bool = False
+    household: Household = BELTELECOM
+    icmp_ratelimit: int | None = None
 
 
 class Stage:
@@ -87,8 +90,9 @@ class Stage:
         self._stack = ExitStack()
         self.authorities = Authorities()
         self.country = Country(
-            self._wires(), ipv6=self.setting.ipv6, seed=self.setting.seed
-        )
+            self._wires(), ipv6=self.setting.ipv6, seed=self.setting.seed,
+            icmp_ratelimit=self.setting.icmp_ratelimit, household=self.setting.household,
+        )  # fmt: skip
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)

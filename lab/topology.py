@@ -34,6 +34,34 @@ OPERATOR_RESOLVER_ADDRESSES = ("178.124.130.53", "2a02:2208:53::53")
 CONTROL_1_ADDRESSES = ("88.198.40.10", "2a01:4f8:c17:40::10")  # AS24940 Hetzner
 CONTROL_2_ADDRESSES = ("159.89.1.10", "2a03:b0c0:3:d0::10")  # AS14061 DigitalOcean
 
+
+
+class Household(NamedTuple):
+    """Where the volunteer lives, each an IPv4 and an IPv6 address.
+
+    *addresses* of the home, *router*: the operator's end of the line, *resolver*: the
+    operator's. The operator is known by the AS that these belong to.
+    """
+
+    addresses: tuple[str, str]
+    router: tuple[str, str]
+    resolver: tuple[str, str]
+
+
+BELTELECOM = Household(HOME_ADDRESSES, HOME_ROUTER_ADDRESSES, OPERATOR_RESOLVER_ADDRESSES)
+MTS = Household(  # AS25106
+    ("134.17.90.77", "2a02:bf0:90::77"), ("134.17.90.1", "2a02:bf0:90::1"),
+    ("134.17.1.53", "2a02:bf0:1::53"),
+)  # fmt: skip
+A1 = Household(  # AS42772
+    ("37.17.60.77", "2a00:1760:60::77"), ("37.17.60.1", "2a00:1760:60::1"),
+    ("37.17.1.53", "2a00:1760:1::53"),
+)  # fmt: skip
+BUSINESS_NETWORK = Household(  # AS12406
+    ("212.98.170.77", "2a00:6440:170::77"), ("212.98.170.1", "2a00:6440:170::1"),
+    ("212.98.161.53", "2a00:6440:1::53"),
+)  # fmt: skip
+
 LINKS = (
     Link(Wire.LINE, Place.HOME, Place.OPERATOR, HOME_ADDRESSES, HOME_ROUTER_ADDRESSES),
     Link(  # AS6697 is its own gateway
@@ -220,7 +248,7 @@ def place_of(address: str) -> Place | None:
     return Place.ABROAD
 
 
-def routes_of(place: Place) -> Iterator[Route]:
+def routes_of(place: Place, household: Household = BELTELECOM) -> Iterator[Route]:
     """All routes of *place* but those to its direct neighbours."""
     match place:
         case Place.OPERATOR:
@@ -246,7 +274,10 @@ def routes_of(place: Place) -> Iterator[Route]:
             yield from _over(Wire.AWAY_2, CONTROL_2_PREFIXES)
             yield from _over(Wire.HOSTING, EVERYTHING)
         case Place.DOMESTIC:
+            # The household's operator may have given it an address that would be ours.
             yield from _here(DOMESTIC_PREFIXES)
+            for address in household.addresses:
+                yield Route(host_prefix(address), kind="throw", table=_TABLE_LOCAL)
             yield from _over(Wire.PEERING, EVERYTHING)
         case Place.RESOLVERS:
             yield from _here(RESOLVER_PREFIXES)
@@ -263,6 +294,10 @@ def routes_of(place: Place) -> Iterator[Route]:
             yield from _over(Wire.AWAY_1, EVERYTHING)
         case Place.CONTROL_2:
             yield from _over(Wire.AWAY_2, EVERYTHING)
+
+
+def host_prefix(address: str) -> str:
+    return f"{address}/{128 if ':' in address else 32}"
 
 
 def _over(wire: Wire, prefixes: tuple[str, ...]) -> Iterator[Route]:

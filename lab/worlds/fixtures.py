@@ -77,13 +77,35 @@ def _always(name: str, *addresses: str, language: str = "ru") -> Site:
     return Site(names=(name,), addresses=addresses, http=Redirect(), https=page, h2=True)
 
 
+def _neutral(name: str, *addresses: str) -> Site:
+    """A site that has nothing to do with any world; who asks it for another name gets its page."""
+    page = Article(name, "en", 5)
+    return Site(names=(name,), addresses=addresses, http=page, https=page)
+
+
 def _check(name: str, address: str, path: str, answer: Fixed) -> Site:
     return Site(names=(name,), addresses=(address,), http=ForPath(path, answer, refusal(404)))
 
 
 _PLAIN = (("Content-Type", "text/plain"),)
 
+# For the ladder: behind both gateways, and no canaries.
+_NEUTRAL = (
+    _neutral("www.gnu.org", "209.51.188.116", "2001:470:142:5::116"),
+    _neutral("www.iana.org", "192.0.46.9", "2620:0:2d0:200::9"),
+    _neutral("www.python.org", "151.101.64.223", "2a04:4e42::223"),
+    _neutral("www.kernel.org", "139.178.84.217", "2604:1380:4641:c500::1"),
+    _neutral("www.eff.org", "173.239.79.196", "2a0f:5700:4:4::196"),
+    _neutral("www.gutenberg.org", "152.19.134.47", "2610:28:3090:3000::47"),
+    _neutral("www.freebsd.org", "96.47.72.84", "2610:1c1:1:606c::50"),
+    _neutral("www.gentoo.org", "89.16.167.134", "2a01:90:200:10::1a"),
+    _neutral("www.openstreetmap.org", "82.199.86.108", "2a00:5884:0:6::108"),
+    _neutral("www.postgresql.org", "72.32.157.246", "2a02:c0:301::246"),
+)
+NEUTRAL = tuple(site.names[0] for site in _NEUTRAL)
+
 SITES = (
+    *_NEUTRAL,
     _always("www.belta.by", "86.57.250.10", "2a0a:7d80:0:250::10"),
     _always("www.mail.by", "93.125.120.20", "2a0a:7d80:0:120::20"),
     _always("www.wikipedia.org", "185.15.59.224", "2a02:ec80:300:ed1a::1", language="en"),
