@@ -68,7 +68,8 @@ def divided(sites: Iterable[Site]) -> tuple[list[Site], list[Site]]:
 
 
 def _is_plain(site: Site) -> bool:
-    return all(_is_plain_port(port) for _, _, port in site.listeners())
+    # nginx-light has no HTTP/3.
+    return not site.h3 and all(_is_plain_port(port) for _, _, port in site.listeners())
 
 
 def _is_plain_port(port: Port) -> bool:

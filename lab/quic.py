@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from lab.packet import MAX_HELLO, client_hello
 
 LONG = 0x80  # the first bit of a long header
+SMALLEST = 1200  # bytes of a datagram that opens a connection
 MAX_PIECES = 64  # CRYPTO frames of one hello
 V1, V2 = 0x00000001, 0x6B3343CF
 
@@ -68,6 +69,17 @@ class Keys(NamedTuple):
 def is_long(datagram: bytes) -> bool:
     """Whether *datagram* begins with a QUIC long header, of whatever version."""
     return len(datagram) >= 7 and bool(datagram[0] & LONG) and datagram[1:5] != b"\0\0\0\0"
+
+
+def opening(datagram: bytes) -> Header | None:
+    """The header of the Initial that begins *datagram*, which a client may open with.
+
+    None for all else, and for what is too small to be answered (RFC 9000, 14.1).
+    """
+    header = long_header(datagram)
+    if header is None or header.kind != _VERSIONS[header.version].initial:
+        return None
+    return header if len(datagram) >= SMALLEST else None
 
 
 def long_header(data: bytes, at: int = 0) -> Header | None:

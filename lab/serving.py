@@ -14,8 +14,9 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import formatdate
+from functools import cache
 from http import HTTPStatus
 from typing import Literal
 
@@ -47,9 +48,16 @@ class Binding:
 
     scheme: Literal["http", "https"]
     default: Port
+    number: int
     by_name: dict[str, Port] = field(default_factory=dict)
     sites: list[Site] = field(default_factory=list)
     context: ssl.SSLContext | None = None
+
+    @property
+    def h3(self) -> str:
+        """What is there of HTTP/3, of the first site that has any."""
+        found = (site.h3 for site in self.sites if self.scheme == "https")
+        return next(filter(None, found), "")
 
     def page(self, host: str) -> Port:
         return self.by_name.get(host, self.default)
@@ -61,7 +69,7 @@ def bindings(sites: Iterable[Site]) -> dict[tuple[str, int], Binding]:
     for site in sites:
         for number, scheme, port in site.listeners():
             for address in site.addresses:
-                binding = found.setdefault((address, number), Binding(scheme, port))
+                binding = found.setdefault((address, number), Binding(scheme, port, number))
                 if binding.scheme != scheme:
                     raise ValueError(f"{address}:{number} is wanted for http and for https")
                 binding.sites.append(site)
@@ -84,6 +92,10 @@ async def serve(
     async with trio.open_nursery() as nursery:
         if listeners:
             await nursery.start(trio.serve_listeners, handler, listeners)
+        for (address, port), binding in served.items():
+            if binding.h3 == "on" or binding.h3 == "mute":
+                sock = bound_socket(address, port, socket.SOCK_DGRAM)
+                nursery.start_soon(handler.serve_quic, sock, binding, address)
         task_status.started()
         await trio.sleep_forever()
 
@@ -171,6 +183,25 @@ class _Handler:
             case _:
                 await speak_http1(stream, _visit(binding, peer[0], local[0]))
 
+    async def serve_quic(self, sock: socket.socket, binding: Binding, address: str) -> None:
+        from lab.serving_h3 import serve_h3  # of which a lab without such sites knows nothing
+
+        with sock:
+            if binding.h3 == "mute":
+                await trio.sleep_forever()
+            sites = {
+                name.encode("idna").decode("ascii"): site
+                for site in reversed(binding.sites)
+                for name in site.names
+            }
+
+            @cache
+            def chain(name: str) -> tuple[bytes, bytes]:
+                site = sites.get(name, binding.sites[0])
+                return self._authorities.chain(site.certificate, site.names)
+
+            await serve_h3(sock, chain, lambda client: _visit(binding, client, address))
+
     def _context(self, binding: Binding) -> ssl.SSLContext:
         """Of the name's own certificate, made when somebody first asks for it."""
         if binding.context is None:
@@ -207,7 +238,11 @@ def _visit(binding: Binding, client: str, local: str) -> Visit:
         page = binding.page(request.host)
         if page is None or isinstance(page, Garbage | Hangup | Mute):
             return Response(status=421, body=b"no such site here")
-        return page(request)
+        response = page(request)
+        if binding.h3:
+            offer = ("Alt-Svc", f'h3=":{binding.number}"; ma=86400')
+            response = replace(response, headers=(*response.headers, offer))
+        return response
 
     return Visit(binding.scheme, client, local, answer, pieces)
 

@@ -249,7 +249,8 @@ class Site:
 
     *ports* are further ones, each with its scheme. A server that gets a name it
     does not know answers as the first site at its address. *certificate* carries
-    *names* unless it says otherwise.
+    *names* unless it says otherwise. *h3*: HTTP/3 is advertised with *https* (Alt-Svc)
+    and there, or else what comes to its port is ``"refused"`` or finds it ``"mute"``.
     """
 
     names: tuple[str, ...]
@@ -259,6 +260,7 @@ class Site:
     ports: tuple[tuple[int, Literal["http", "https"], Port], ...] = ()
     certificate: Certificate = ORDINARY
     h2: bool = False
+    h3: Literal["", "on", "refused", "mute"] = ""
 
     def listeners(self) -> tuple[tuple[int, Literal["http", "https"], Port], ...]:
         """Port, scheme and behaviour of everything that listens."""

@@ -168,7 +168,8 @@ async def _exchange(
     with trio.fail_after(HEAD_TIME):
         await connection.until(lambda: response.headers is not None)
     learned["head_t"] = round(now(), 6)
-    note_head(url, response.status, response.headers or (), learned)
+    fields = [(name, value) for name, value in response.headers or () if name[:1] != b":"]
+    note_head(url, response.status, fields, learned)
     decoder = page.Decoder(header(learned["headers"], "content-encoding"), MAX_BODY)
     pieces: list[bytes] = []
     raw = 0
