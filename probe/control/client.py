@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,7 +20,7 @@ import httpx2
 import msgspec
 import trio
 
-from probe.control import ooni
+from probe.control import ooni, timing
 from probe.control.introduction import Introduction, greet
 from probe.control.protocol import (
     MAX_ADDRESSES,
@@ -34,6 +35,7 @@ from probe.control.protocol import (
     read_answer,
     unpack,
 )
+from probe.control.speed import Wanted
 from probe.control.transport import (
     Reply,
     check_status,
@@ -242,6 +244,31 @@ class ControlClient:
             return unpack(extra.evidence)
         except (BadMessage, BadURL) as exc:
             raise NetworkFailure(Failure.JSON_PARSE, str(exc)) from exc
+
+    @property
+    def direct(self) -> bool:
+        """Whether controls are reached over the line that is measured."""
+        return not self._proxy
+
+    async def download(
+        self, trace: Trace, control: Control, *, size: int, timeout: float, **facts: Any
+    ) -> None:
+        """Get *size* bytes from *control* on a new connection; one `Transfer` on *trace*."""
+        if not self._owned:
+            await timing.download(
+                self._http, trace, control, size=size, timeout=timeout, **facts
+            )
+            return
+        async with make_client([control.url], proxy=self._proxy, trust=self._trust) as client:
+            await timing.download(client, trace, control, size=size, timeout=timeout, **facts)
+
+    async def time_page(self, trace: Trace, wanted: Wanted, **facts: Any) -> None:
+        """Every control's own transfers of a page, as `Transfer` records under its name."""
+        async with trio.open_nursery() as nursery:
+            for control in self.controls:
+                nursery.start_soon(
+                    partial(timing.time_page, self._http, trace, control, wanted, **facts)
+                )
 
     async def introduce(self) -> list[Introduction]:
         """Ask each control for its clock and our addresses. In the order of *controls*."""

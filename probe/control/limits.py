@@ -31,6 +31,9 @@ class Limits:
     questions_per_client: int = 6000
     # A list may hold dozens of pages of one host, each with its twin and redirects.
     visits_per_host: int = 120
+    # How fast a page comes is asked of the targets that are suspected only; a question is
+    # up to eight transfers of 48 KiB.
+    timings_per_host: int = 20
     window: float = 600.0  # seconds, after which these counts and their salt are forgotten
 
     # Answers kept. Two minutes: long enough for volunteers who run the same list at

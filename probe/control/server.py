@@ -1,7 +1,8 @@
 """The control server: an ASGI application and what runs it.
 
 ``POST /`` takes a question and gives an answer (see ``probe.control.protocol``), ``GET /``
-says that the control lives. Errors are ``{"error": "..."}`` with 400, 404, 405, 408, 413,
+says that the control lives. ``GET /bytes`` and ``POST /transfers`` are for the question how
+fast (see ``probe.control.speed``). Errors are ``{"error": "..."}`` with 400, 404, 405, 408, 413,
 429, 500 or 503. Nothing is logged of who asked what.
 
 starlette and hypercorn come with ``zond[all]`` only; without them `serve` raises
@@ -11,7 +12,7 @@ starlette and hypercorn come with ``zond[all]`` only; without them `serve` raise
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -24,6 +25,7 @@ from probe.control.guard import Clients, Guard, Refused
 from probe.control.limits import Limits
 from probe.control.protocol import encode
 from probe.control.service import Service, Visit
+from probe.control.speed import Speed
 from probe.net import Network, TrioNetwork
 from probe.pacing import PacedNetwork, Rates
 from probe.resolvers import Resolvers
@@ -120,11 +122,13 @@ def make_app(
         raise ServerExtrasMissing from exc
     limits = limits or Limits()
     clients = clients or Clients(window=limits.window)
+    guard = Guard(allow=allow, own=frozenset(own_addresses))
+    speed = Speed(tools, limits=limits, guard=guard, clients=clients)
     service = Service(
         tools,
         visit,
         limits=limits,
-        guard=Guard(allow=allow, own=frozenset(own_addresses)),
+        guard=guard,
         clients=clients,
         asn=asn or _asn(),
     )
@@ -143,7 +147,9 @@ def make_app(
     async def greet(request: Request) -> Response:
         return Response(service.greet(peer(request)), media_type=JSON)
 
-    async def answer(request: Request) -> Response:
+    async def answered(
+        request: Request, answer: Callable[[bytes, str], Awaitable[bytes]]
+    ) -> Response:
         client = peer(request)
         try:
             if not room.available_tokens:
@@ -151,11 +157,25 @@ def make_app(
             async with room:
                 with clients.holding("question", client, limits.in_flight_per_client):
                     body = await _read(request, limits)
-                    return Response(await service.answer(body, client), media_type=JSON)
+                    return Response(await answer(body, client), media_type=JSON)
         except Refused as refused:
             return refuse(refused)
         except ClientDisconnect:
             return Response(status_code=400)  # to nobody
+
+    async def answer(request: Request) -> Response:
+        return await answered(request, service.answer)
+
+    async def transfers(request: Request) -> Response:
+        return await answered(request, speed.transfers)
+
+    async def some_bytes(request: Request) -> Response:
+        try:
+            data = speed.filling(request.query_params.get("n", ""), peer(request))
+        except Refused as refused:
+            return refuse(refused)
+        headers = {"cache-control": "no-store"}
+        return Response(data, headers=headers, media_type="application/octet-stream")
 
     async def http_error(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, HTTPException)
@@ -165,6 +185,8 @@ def make_app(
         routes=[
             Route("/", greet, methods=["GET"]),
             Route("/", answer, methods=["POST"]),
+            Route("/bytes", some_bytes, methods=["GET"]),
+            Route("/transfers", transfers, methods=["POST"]),
         ],
         exception_handlers={HTTPException: http_error},
         middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)],

@@ -105,7 +105,7 @@ async def fetch(
     headers = {"accept-encoding": "gzip"}
     if content is not None:
         headers["content-type"] = "application/json"
-    with _named():
+    with named_failures():
         async with http.stream(method, url, content=content, headers=headers) as response:
             body = await _bounded(response)
             heads = {name.lower(): value for name, value in response.headers.items()}
@@ -167,7 +167,8 @@ async def _bounded(response: httpx2.Response) -> bytes:
 
 
 @contextmanager
-def _named() -> Iterator[None]:
+def named_failures() -> Iterator[None]:
+    """What our HTTP client raises inside becomes `NetworkFailure`."""
     try:
         yield
     except NetworkFailure:

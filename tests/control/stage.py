@@ -134,6 +134,7 @@ async def control_server(
     *,
     certificate: trustme.LeafCert | None = None,
     folder: Path | None = None,
+    works_with: Tools | None = None,
     **limits: Any,
 ) -> AsyncIterator[tuple[str, Listener]]:
     """A real server on loopback that visits with *visit*: its URL and its listener.
@@ -149,8 +150,9 @@ async def control_server(
         certificate.private_key_pem.write_to_path(files["tls_key"])
     listener = Listener("127.0.0.1:0", limits=chosen, clients=clients, **files)
     app = make_app(
-        tools(), limits=chosen, clients=clients, visit=visit or FakeVisit(), asn=lambda ip: 64496
-    )
+        works_with or tools(), limits=chosen, clients=clients, visit=visit or FakeVisit(),
+        asn=lambda ip: 64496,
+    )  # fmt: skip
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(listener.serve, cast(Any, app), stop=stop))
