@@ -16,7 +16,7 @@ import trio
 
 from probe import environment
 from probe.asn import AddressBook
-from probe.canary import Line
+from probe.canary import Line, forger
 from probe.clock import MAX_OFF, NOT_BEFORE, Clock, agreed_offset
 from probe.config import PortalCheck
 from probe.control.client import ControlClient
@@ -70,13 +70,30 @@ async def arrive(
     told = [i.clock_offset for i in introductions if i.clock_offset is not None]
     _judge_clock(found, agreed_offset([*portals[0].offsets, *told]))
     found.facts["captive_portal"] = portals[0].found
+    found.facts["home_router"] = environment.home_router()
     if portals[0].found:
         found.stop = "captive_portal"
         found.notes.append("a captive portal answers in place of the sites: log in first")
     elif line.lost or not (ipv4 or ipv6):
         found.stop = "no_network"
         found.notes.append("no network: none of the sites answers that always should")
+    else:
+        await _look_for_forger(net, found)
     return found, introductions
+
+
+async def _look_for_forger(net: Network, found: Arrival) -> None:
+    """Greet the canaries, now that the time is known by which to judge their certificates."""
+    issuer = forger(await found.line.look(greet=True))
+    if not issuer:
+        return
+    found.facts["forger_at"] = await environment.nearness(net, found.line.addresses("foreign"))
+    named = "".join(c if c.isprintable() else "?" for c in issuer)
+    found.notes.append(
+        f"every certificate here is signed by {named}: something opens what is encrypted, an"
+        " antivirus, an employer's or a parent's filter, or the network. If it is yours, turn it"
+        " off: behind it certificates tell nothing"
+    )
 
 
 async def _first_looks(line: Line) -> None:

@@ -125,6 +125,11 @@ class Line:
             await self.look()
             await after()
 
+    def addresses(self, ring: Ring) -> tuple[str, ...]:
+        """Where the canaries of *ring* are, as far as they have been looked up."""
+        names = [name for of_ring, name in self._sites if of_ring == ring]
+        return tuple(ip for name in names for ip in self._remembered.get(name, ()))
+
     async def wait_until_back(self) -> None:
         await self._recovered.wait()
 
@@ -289,3 +294,13 @@ class Line:
                 "issuer": facts.get("issuer", ""),
             }
         return {"handshake": True, "tls_failure": Failure.TIMEOUT}
+
+
+def forger(checks: Sequence[CanaryCheck]) -> str:
+    """Who signs for all canaries of both outer rings, while no store knows him; else empty."""
+    greeted = [check for check in checks if check.handshake and check.tls_failure is None]
+    issuers = {check.issuer for check in greeted}
+    if {check.ring for check in greeted} != {"domestic", "foreign"} or len(issuers) != 1:
+        return ""
+    unknown = all(Failure.TLS_UNKNOWN_AUTHORITY in check.problems for check in greeted)
+    return issuers.pop() if unknown else ""

@@ -26,9 +26,11 @@ from probe.clock import date_offset
 from probe.config import PortalCheck
 from probe.control.introduction import Introduction
 from probe.evidence import AddressInfo, HTTPExchange
+from probe.failure import NETWORK_ERRORS
 from probe.net import Network
 from probe.steps.http import http_fetch
 from probe.steps.tcp import tcp_connect
+from probe.tcpinfo import tcp_info
 from probe.trace import StepFailed, Trace
 from probe.wire.url import parse
 
@@ -38,6 +40,10 @@ ROUTED = ("8.8.8.8", "2001:4860:4860::8888")
 
 PORTAL_TIMEOUT = 10.0  # seconds for all checks together
 PORTAL_AGREEMENT = 2  # checks that must have been answered by the same stranger
+
+NEAR_TIMEOUT = 5.0  # seconds to connect, to see how near the answer comes from
+LOOPBACK_RTT = 0.0001  # seconds; the next switch alone takes longer
+LONGEST_SEGMENT = 16000  # bytes: beyond what any link carries (jumbo frames: 9000)
 
 # What portals resolve every name to, where they do not catch the connection. Not
 # 0.0.0.0 and 127.0.0.1: those are what an advertisement blocker answers.
@@ -175,6 +181,44 @@ def gateways(folder: str = "/proc/net") -> tuple[str, ...]:
     """The routers that this machine's default routes lead to; none where it cannot be told."""
     found = [*_ipv4_gateways(f"{folder}/route"), *_ipv6_gateways(f"{folder}/ipv6_route")]
     return tuple(dict.fromkeys(found))
+
+
+def home_router(folder: str = "/proc/net") -> bool | None:
+    """Whether the first router has a private address: then it is the household's own.
+
+    None where no IPv4 route tells.
+    """
+    routers = _ipv4_gateways(f"{folder}/route")
+    return _is_home(routers[0]) if routers else None
+
+
+async def nearness(net: Network, addresses: Sequence[str]) -> str:
+    """How near whoever answers for all of *addresses* is: ``machine``, or ``beyond``.
+
+    They are of sites abroad. Who opens connections to them within a tenth of a
+    millisecond, or with segments as long as only the loopback carries, is a program on this
+    machine: no cable is as short. Empty where the system does not tell.
+    """
+    told = [await _is_here(net, ip) for ip in [ip for ip in addresses if is_public(ip)][:2]]
+    if not told or None in told:
+        return ""
+    return "machine" if all(told) else "beyond"
+
+
+async def _is_here(net: Network, ip: str) -> bool | None:
+    await net.turn(ip, 443)
+    try:
+        with trio.fail_after(NEAR_TIMEOUT):
+            stream = await net.connect_tcp(ip, 443)
+    except NETWORK_ERRORS:
+        return None
+    async with stream:
+        sock = getattr(stream, "socket", None)
+        rtt = tcp_info(sock).rtt
+        if sock is None or rtt is None:
+            return None
+        segment: int = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
+    return rtt < LOOPBACK_RTT or segment > LONGEST_SEGMENT
 
 
 def _ipv4_gateways(path: str) -> list[str]:

@@ -403,6 +403,7 @@ class _Session:
             gateways=environment.gateways(),
             resolvers=self.resolvers.public,
             families=families or (4,),
+            verifier=self.verifier,
             seed=self.run_record.seed,
         )
 

@@ -33,7 +33,8 @@ class NoAnswers:
 
 @dataclass
 class FakeLine:
-    """*hosts* maps (address, port) to a server, or to the errno of connecting there.
+    """*hosts* maps (address, port) to a server, to None for one that hangs up at once, or to
+    the errno of connecting there.
     Addresses in *silent* never answer; whatever else is refused."""
 
     nursery: trio.Nursery
@@ -59,7 +60,9 @@ class FakeLine:
         if isinstance(serve, int):
             raise error(serve)
         ours, theirs = memory_stream_pair()
-        if serve is not None:
+        if serve is None:
+            await trio.aclose_forcefully(theirs)
+        else:
             self.nursery.start_soon(serve, theirs)
         return ours
 
