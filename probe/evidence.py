@@ -291,8 +291,9 @@ class PacketFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     *t* as in `Evidence`. *seq* and *ack* are relative to the first ones of the
     connection, None where those are not known; *flags* are letters in scapy's order
-    (``"RA"``). *quoted* describes the packet of ours that an ICMP error quotes: its
-    flags, or ``""``. *payload* counts bytes.
+    (``"RA"``). *payload* counts bytes. *seq_zero*, *ack_zero*: the number on the wire is 0.
+    Of an ICMP error, ports, *seq* and *payload* are those of the packet of ours that it
+    quotes, and *quoted* are its flags (``""``: none were quoted).
     """
 
     t: float = 0.0
@@ -306,6 +307,8 @@ class PacketFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     flags: str = ""
     seq: int | None = None
     ack: int | None = None
+    seq_zero: bool = False
+    ack_zero: bool = False
     window: int = 0
     payload: int = 0
     icmp_type: int | None = None
@@ -314,14 +317,16 @@ class PacketFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class PacketCapture(Evidence, frozen=True, kw_only=True, tag="packets"):
-    """What went over the wire to and from *ip* while a step was going on.
+    """What went over the wire between us and *ip* while something was tried there.
 
-    *status* is ``"captured"`` or ``"not_captured"``, the latter with the reason in
-    *detail*. *packets* and *raw* (the first bytes of each IP packet, with this machine's
-    own address replaced by zeros) run in parallel; *dropped* were beyond the bound.
+    *port* is theirs. *status* is ``"captured"`` or ``"not_captured"``, the latter with the
+    reason in *detail*. *packets* and *raw* (the first bytes of each IP packet, with zeros
+    for this machine's own address and for checksums, which cover it) run in parallel;
+    *dropped* were beyond the bound. Packets of a connection share our port.
     """
 
     ip: str
+    port: int = 0
     status: Literal["captured", "not_captured"] = "captured"
     packets: tuple[PacketFacts, ...] = ()
     raw: tuple[bytes, ...] = ()

@@ -6,9 +6,11 @@ three methods, and pacing is a wrapper of the same shape.
 
 from __future__ import annotations
 
+import ctypes
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -19,6 +21,10 @@ IP_RECVTTL = getattr(socket, "IP_RECVTTL", 12)
 IPV6_RECVHOPLIMIT = getattr(socket, "IPV6_RECVHOPLIMIT", 51)
 IPV6_HOPLIMIT = getattr(socket, "IPV6_HOPLIMIT", 52)
 MAX_LOOKUPS = 64  # threads in the system's resolver at once
+SO_ATTACH_FILTER = 26  # linux/asm-generic/socket.h
+ETH_P_ALL = 3  # linux/if_ether.h
+PACKET_OUTGOING = 4  # linux/if_packet.h
+MAX_FRAME = 256  # bytes of a captured packet
 
 
 class Datagram(NamedTuple):
@@ -121,6 +127,95 @@ class _UDPSocket:
 
     def close(self) -> None:
         self._sock.close()
+
+
+class Frame(NamedTuple):
+    """A packet that passed an interface of this machine.
+
+    *data*: its first `MAX_FRAME` bytes from the IP header on. *age*: how long ago
+    (seconds, by the kernel's stamp).
+    """
+
+    data: bytes
+    outgoing: bool
+    interface: str
+    age: float
+
+
+Filter = Sequence[tuple[int, int, int, int]]  # classic BPF: code, jumps if true and false, value
+NOTHING: Filter = ((0x06, 0, 0, 0),)  # return 0: no byte of any packet
+
+
+class Tap(Protocol):
+    """Sees packets of this machine, also those that its own sockets are not given."""
+
+    def watch(self, filter: Filter) -> None:
+        """From now on only what *filter* lets pass, the IP header being its offset 0."""
+        ...
+
+    async def receive(self) -> Frame: ...
+    def close(self) -> None: ...
+
+
+def open_capture() -> Tap:
+    """A tap that sees nothing yet. Raises OSError where this process may not have one.
+
+    On Linux that is CAP_NET_RAW (packet(7)); elsewhere there is none.
+    """
+    if not hasattr(socket, "AF_PACKET"):
+        raise OSError("packets can be captured on Linux only")
+    # SOCK_DGRAM: without the link's header, and so without anybody's hardware address.
+    kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
+    return _PacketSocket(socket.socket(socket.AF_PACKET, kind, socket.htons(ETH_P_ALL)))
+
+
+class _PacketSocket:
+    def __init__(self, plain: socket.socket) -> None:
+        try:
+            _attach(plain, NOTHING)
+            while _one_is_waiting(plain):
+                pass  # it came before the filter was in place
+            plain.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            self._sock = trio.socket.from_stdlib_socket(plain)
+        except BaseException:
+            plain.close()
+            raise
+
+    def watch(self, filter: Filter) -> None:
+        _attach(self._sock, filter)
+
+    async def receive(self) -> Frame:
+        data, ancillary, _, source = await self._sock.recvmsg(MAX_FRAME, 256)
+        assert isinstance(source, tuple)
+        ages = (
+            _age(value)
+            for level, option, value in ancillary
+            if (level, option) == (socket.SOL_SOCKET, SO_TIMESTAMPNS)
+        )
+        return Frame(data, source[2] == PACKET_OUTGOING, source[0], next(ages, 0.0))
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+def _attach(sock: socket.socket | trio.socket.SocketType, filter: Filter) -> None:
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *i) for i in filter))
+    about = struct.pack("HP", len(filter), ctypes.addressof(program))  # struct sock_fprog
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, about)
+
+
+def _one_is_waiting(sock: socket.socket) -> bool:
+    try:
+        sock.recv(1)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _age(stamp: bytes) -> float:
+    """Seconds since the kernel's *stamp*, a struct timespec of this machine's kind."""
+    seconds, nanoseconds = struct.unpack("qq" if len(stamp) >= 16 else "ll", stamp)
+    return max(0.0, time.time() - (float(seconds) + float(nanoseconds) / 1e9))
 
 
 def _family(ip: str) -> int:
