@@ -26,6 +26,7 @@ from lab.alteration import Alteration
 from lab.flows import Bounded, Ends, Fate, Flow
 from lab.middlebox import AddressRule, Middlebox, NameRule, Rule, Treatment, refused
 from lab.packet import ACK, FIN, PSH, RST, SYN, TCP, Packet, Question, icmp_error, tcp, udp_reply
+from lab.quic import Conversation, forged_close, version_negotiation
 from lab.world import Action, Censor, Way
 
 SEGMENT = 1400  # bytes of payload in a forged segment
@@ -206,6 +207,49 @@ def http_redirect(names: tuple[str, ...], location: str, status: int = 302) -> H
         "Content-Length: 0\r\nConnection: close\r\n\r\n"
     )
     return HTTPInjectPage(names=names, payload=head.encode(), window=32678, ip_id=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class QUICDrop(NameRule):
+    """From the trigger on nothing of the flow passes, either way (USENIX Security 2025, GFW).
+
+    With *every* it is QUIC itself that is dropped.
+    """
+
+    layer: ClassVar[str] = "quic"
+
+    def on_initial(
+        self, packet: Packet, conversation: Conversation, now: float
+    ) -> Sequence[Action] | None:
+        conversation.fate = _nothing
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class QUICClose(NameRule):
+    """Answer with a CONNECTION_CLOSE of *code*, as any server may whose Initial keys all know.
+
+    With *versions*, with a Version Negotiation that offers those only.
+    """
+
+    layer: ClassVar[str] = "quic"
+    code: int = 0x128  # CRYPTO_ERROR with the alert handshake_failure
+    versions: tuple[int, ...] = ()
+
+    def on_initial(
+        self, packet: Packet, conversation: Conversation, now: float
+    ) -> Sequence[Action] | None:
+        if self.versions:
+            said = version_negotiation(packet.data, *self.versions)
+        else:
+            said = forged_close(packet.data, conversation.reader.first, self.code)
+        if said is None:
+            return None
+        forged: Action = udp_reply(packet, said, ttl=self.ttl), Way.BACK, 0.0
+        if self.drop_original:
+            conversation.fate = _nothing
+            return [forged]
+        return [forged, (packet.raw, Way.OUT, 0.0)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ from lab.packet import (
     parse,
     tcp,
 )
+from lab.quic import Conversation, is_long
 from lab.world import Action, Censor, Way
 
 _ALL_PORTS = -1
@@ -62,9 +63,9 @@ class AddressRule:
 
 @dataclass(frozen=True, kw_only=True)
 class NameRule:
-    """A rule about a name: in a DNS query, a ClientHello or an HTTP request.
+    """A rule about a name: in a DNS query, a ClientHello (over TCP or QUIC), an HTTP request.
 
-    *layer* is ``"dns"``, ``"tls"`` or ``"http"``. Names are compared without regard to
+    *layer* is ``"dns"``, ``"tls"``, ``"quic"`` or ``"http"``. Names are compared without regard to
     case, unless *exact_case*. With *subdomains* ``a.NAME`` is meant too, with *anywhere*
     every name that has NAME in it (``NAME.example``). *every* needs no names: any hello
     or request, or those with (``named``) or without a name (``nameless``). *keywords* are
@@ -75,7 +76,8 @@ class NameRule:
 
     *residual*: for so many seconds after a trigger in a TCP flow the box punishes what
     the same client has with the server's port, or with all of the *server*. It drops
-    everything, or answers each new connection with a *reset*.
+    everything, or answers each new connection with a *reset*. After one in QUIC it drops
+    datagrams only.
 
     *drop_original*: an in-path box, which lets the trigger go no further; else it does.
     *ttl* is that of forged packets when they leave the box.
@@ -104,6 +106,12 @@ class NameRule:
 
     def on_name(self, packet: Packet, flow: Flow, now: float) -> Sequence[Action] | None:
         """The segment that completed the name in a TCP flow."""
+        return None
+
+    def on_initial(
+        self, packet: Packet, conversation: Conversation, now: float
+    ) -> Sequence[Action] | None:
+        """The datagram that completed the name in a QUIC client's Initials."""
         return None
 
 
@@ -138,11 +146,15 @@ class Middlebox:
         self._keywords: list[NameRule] = []
         self._rewrites: dict[tuple[bytes | None, int, int], Rewrite] = {}
         self._flows: Bounded[Ends, Flow] = Bounded()
+        self._conversations: Bounded[Ends, Conversation] = Bounded()
         self._punished: Bounded[tuple[bytes, bytes, int], tuple[float, NameRule]] = Bounded()
         self._led: Bounded[Ends, tuple[bytes, int]] = Bounded()
         for rule in self.rules:
             self._add(rule)
         self._reads_streams = any((self._names, self._anywhere, self._every, self._keywords))
+        self._reads_quic = any(
+            isinstance(rule, NameRule) and rule.layer == "quic" for rule in self.rules
+        )
 
     def _add(self, rule: Rule) -> None:
         match rule:
@@ -193,8 +205,10 @@ class Middlebox:
                 return said
         if not self._reads_streams:
             return None
+        if packet.protocol == UDP and ends.port == 53:
+            return self._query(packet, ends) if way is Way.OUT else None
         if packet.protocol == UDP:
-            return self._query(packet, ends) if packet.dport == 53 and way is Way.OUT else None
+            return self._datagram(packet, ends, way, now) if self._reads_quic else None
         if packet.protocol == TCP:
             return self._segment(packet, ends, way, now)
         return None
@@ -207,6 +221,8 @@ class Middlebox:
             if punished is None or punished[0] <= now:
                 continue
             rule = punished[1]
+            if rule.layer == "quic" and packet.protocol != UDP:
+                continue
             if rule.punishes_by == "drop":
                 return ()
             opens = packet.protocol == TCP and packet.flags & (SYN | ACK) == SYN
@@ -234,14 +250,36 @@ class Middlebox:
         if way is Way.OUT and packet.end > packet.payload and flow.take(packet):
             for rule in self._read(flow, ends):
                 said = rule.on_name(packet, flow, now)
-                if rule.residual:
-                    port = ends.port if rule.punishes == "port" else _ALL_PORTS
-                    punished = ends.client, ends.server, port
-                    self._punished[punished] = now + rule.residual, rule
+                self._remember(rule, ends, now)
                 if said is not None or flow.fate is not None:
                     flow.stream = None
                     return said
         return None
+
+    def _datagram(
+        self, packet: Packet, ends: Ends, way: Way, now: float
+    ) -> Sequence[Action] | None:
+        conversation = self._conversations.get(ends)
+        if conversation is None:
+            if way is Way.BACK or not is_long(packet.data):
+                return None
+            conversation = self._conversations[ends] = Conversation()
+        if conversation.fate is not None:
+            return conversation.fate(packet, way, now)
+        reader = conversation.reader
+        if way is Way.OUT and reader.name is None and reader.take(packet.data):
+            for rule in self._about("quic", reader.name or "", ends):
+                said = rule.on_initial(packet, conversation, now)
+                self._remember(rule, ends, now)
+                if said is not None or conversation.fate is not None:
+                    return said
+        return None
+
+    def _remember(self, rule: NameRule, ends: Ends, now: float) -> None:
+        """Punish from now on what the client has with the server."""
+        if rule.residual:
+            port = ends.port if rule.punishes == "port" else _ALL_PORTS
+            self._punished[ends.client, ends.server, port] = now + rule.residual, rule
 
     def _read(self, flow: Flow, ends: Ends) -> list[NameRule]:
         """The rules about the name that the flow's bytes now hold."""

@@ -9,7 +9,7 @@ the probe's codec.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from lab.flows import Fate
 from lab.packet import MAX_HELLO, client_hello
 
 LONG = 0x80  # the first bit of a long header
@@ -196,6 +197,14 @@ class Reader:
             return
         if hello is not None:
             self.name = hello.name or ""
+
+
+@dataclass
+class Conversation:
+    """What is known of one flow of datagrams. *fate*, once a rule has set it, treats each."""
+
+    reader: Reader = field(default_factory=Reader)
+    fate: Fate | None = None
 
 
 def _crypto(frames: bytes) -> list[tuple[int, bytes]]:

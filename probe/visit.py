@@ -16,6 +16,7 @@ from typing import Any
 import trio
 
 from probe.addresses import is_public
+from probe.alternative import measure_alternatives
 from probe.evidence import HTTPExchange, TCPConnect, TLSHandshake
 from probe.failure import Failure
 from probe.gate import Gate
@@ -59,6 +60,7 @@ async def visit(
         going.start(first, 0)
         if twin:
             going.start(first.with_scheme("http" if first.tls else "https"), 0)
+    await measure_alternatives(tools, trace)
 
 
 @dataclass

@@ -134,7 +134,7 @@ class FakeDatagrams:
 
 @dataclass
 class FakeInternet:
-    """*tcp* and *udp* are who listens where; an address in *dark* answers nothing.
+    """*tcp*, *udp* (port 53) and *quic* are who listens where; what is *dark* answers nothing.
 
     *names* is what the system's resolver knows. *connections* lists who was connected to.
     """
@@ -149,6 +149,7 @@ class FakeInternet:
     connections: list[tuple[str, int]] = field(default_factory=list)
     turns: list[tuple[str, int]] = field(default_factory=list)
     sockets: list[FakeDatagrams] = field(default_factory=list)
+    quic: dict[tuple[str, int], Resolver] = field(default_factory=dict)
 
     async def turn(self, ip: str, port: int) -> None:
         self.turns.append((ip, port))
@@ -180,9 +181,9 @@ class FakeInternet:
 
     async def open_udp(self, ip: str, port: int) -> FakeDatagrams:
         assert is_public(ip), f"sent to {ip}"
-        assert port == 53
         await trio.lowlevel.checkpoint()
-        sock = FakeDatagrams(self.nursery, self.udp.get(ip, lambda query: ()))
+        server = self.udp.get(ip) if port == 53 else self.quic.get((ip, port))
+        sock = FakeDatagrams(self.nursery, server or (lambda query: ()))
         self.sockets.append(sock)
         return sock
 

@@ -108,8 +108,9 @@ class GuardedNetwork:
         return await self._net.connect_tcp(ip, port)
 
     async def open_udp(self, ip: str, port: int) -> Datagrams:
-        if port != 53 or ip not in self._dns:
-            raise PermissionError(errno.EACCES, "not a resolver")
+        resolver = port == 53 and ip in self._dns
+        if not resolver and (port in BAD_PORTS or not self._guard.may_connect(ip)):
+            raise PermissionError(errno.EACCES, "neither a resolver nor a public site")
         return await self._net.open_udp(ip, port)
 
     async def system_lookup(self, hostname: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from probe.evidence import (
     CertificateCheck,
     DNSExchange,
     HTTPExchange,
+    QUICHandshake,
     TCPConnect,
     TLSHandshake,
 )
@@ -36,7 +37,9 @@ MAX_ENDPOINTS = 256  # entries of OONI's tcp_connect: each address once for ever
 MAX_RECORDS = 2000  # 20 hops, 30 addresses each, TCP and TLS and certificate: 1800
 MAX_HEADERS = 200  # of one HTTP exchange
 
-RemoteEvidence = DNSExchange | TCPConnect | TLSHandshake | CertificateCheck | HTTPExchange
+RemoteEvidence = (
+    DNSExchange | TCPConnect | TLSHandshake | QUICHandshake | CertificateCheck | HTTPExchange
+)
 
 
 class BadMessage(ValueError):
@@ -241,7 +244,7 @@ def _light(record: AnyEvidence) -> AnyEvidence:
     match record:
         case HTTPExchange():
             return msgspec.structs.replace(record, body=None, headers=record.headers[:MAX_HEADERS])
-        case TLSHandshake():
+        case TLSHandshake() | QUICHandshake():
             digests = tuple(hashlib.sha256(der).hexdigest() for der in record.chain)
             return msgspec.structs.replace(
                 record, chain=(), chain_sha256=record.chain_sha256 or digests

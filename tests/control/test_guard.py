@@ -151,12 +151,24 @@ async def test_the_door_opens_to_public_addresses_only(ip: str, port: int, opens
 
 @pytest.mark.parametrize(
     ("ip", "port", "opens"),
-    [("8.8.8.8", 53, True), ("8.8.8.8", 123, False), ("93.184.216.34", 53, False)],
+    [
+        ("8.8.8.8", 53, True),
+        ("10.0.0.2", 53, True),
+        ("93.184.216.34", 443, True),
+        ("8.8.8.8", 123, False),
+        ("93.184.216.34", 53, False),
+        ("10.0.0.2", 443, False),
+        ("192.168.1.1", 443, False),
+        ("::ffff:10.0.0.1", 443, False),
+        ("not an address", 443, False),
+    ],
 )
-async def test_datagrams_go_to_resolvers_only(ip: str, port: int, opens: bool) -> None:
+async def test_datagrams_go_to_resolvers_and_public_sites_only(
+    ip: str, port: int, opens: bool
+) -> None:
     doors = Doors()
     door = GuardedNetwork(doors, Guard(), RESOLVERS)
-    with pytest.raises(OSError, match="enough" if opens else "not a resolver"):
+    with pytest.raises(OSError, match="enough" if opens else "neither a resolver"):
         await door.open_udp(ip, port)
     assert ([(ip, port)] if opens else []) == doors.opened
 

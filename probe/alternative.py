@@ -1,0 +1,114 @@
+"""QUIC where a site offers it, as a browser would use it: after all else of a visit.
+
+The rule: it must not change what is measured otherwise. A censor may punish an address
+after a name that it saw, so QUIC comes last, to the very addresses whose pages or
+handshakes have been measured by then. Only the handshake is tried: it is the last that
+a network can read, and a second copy of the page would cost the volunteer its bytes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import trio
+
+from probe.evidence import AnyEvidence, DNSExchange, HTTPExchange, TCPConnect
+from probe.steps.certificate import check_certificate
+from probe.steps.http import header
+from probe.steps.quic import available, quic_handshake
+from probe.tools import Tools
+from probe.trace import StepFailed, Trace
+from probe.wire.alternatives import from_alt_svc, from_https_record
+from probe.wire.url import URL, BadURL, parse
+
+MAX_ENDPOINTS = 6  # in one visit
+
+
+class Endpoint(NamedTuple):
+    """Where HTTP/3 is on offer for *url*, which is *depth* redirects away."""
+
+    url: URL
+    depth: int
+    ip: str
+    port: int
+
+
+async def measure_alternatives(tools: Tools, trace: Trace) -> None:
+    """Shake hands by QUIC wherever the evidence of *trace* says that it is on offer.
+
+    Without aioquic nothing is tried.
+    """
+    if not available():
+        return
+    async with trio.open_nursery() as nursery:
+        for endpoint in offered(trace.records, trace.vantage):
+            nursery.start_soon(_measure, tools, trace, endpoint)
+
+
+def offered(evidence: Sequence[AnyEvidence], vantage: str) -> list[Endpoint]:
+    """Where HTTP/3 is on offer by what *vantage* has seen: each address once.
+
+    By an Alt-Svc header that came over TLS; or by the name's HTTPS record, and then at
+    the first address that our own resolvers gave and that was tried, whatever came of it.
+    """
+    mine = [e for e in evidence if e.vantage == vantage]
+    found: dict[tuple[str, str, int], Endpoint] = {}
+    for endpoint in (*_by_header(mine), *_by_record(mine)):
+        found.setdefault((endpoint.url.host, endpoint.ip, endpoint.port), endpoint)
+    return list(found.values())[:MAX_ENDPOINTS]
+
+
+def _by_header(evidence: Sequence[AnyEvidence]) -> Iterable[Endpoint]:
+    for e in evidence:
+        if isinstance(e, HTTPExchange) and e.tls and e.ip:
+            url = parse(e.url)
+            port = from_alt_svc(header(e.headers, "alt-svc"), host=url.host, port=url.port)
+            if port is not None:
+                yield Endpoint(url, e.depth, e.ip, port)
+
+
+def _by_record(evidence: Sequence[AnyEvidence]) -> Iterable[Endpoint]:
+    lookups = [e for e in evidence if isinstance(e, DNSExchange)]
+    records: dict[str, bytes] = {}
+    own: dict[str, set[str]] = {}
+    for lookup in lookups:
+        if lookup.rdtype == "HTTPS" and lookup.answers:
+            records.setdefault(lookup.hostname, lookup.answers[0].raw)
+        elif lookup.own:
+            given = {ip for answer in lookup.answers for ip in answer.addresses}
+            own.setdefault(lookup.hostname, set()).update(given)
+    for e in evidence:
+        if not isinstance(e, TCPConnect) or not records:
+            continue
+        try:
+            url = parse(e.url)
+        except BadURL:
+            continue  # a connection to an encrypted resolver, which has an URL of its own
+        if url.host not in records or e.ip not in own.get(url.host, ()):
+            continue
+        if not url.tls and e.port != 443:
+            continue
+        port = from_https_record(records.pop(url.host), host=url.host, port=e.port)
+        if port is not None:
+            yield Endpoint(url, e.depth, e.ip, port)
+
+
+async def _measure(tools: Tools, trace: Trace, endpoint: Endpoint) -> None:
+    url, depth, ip, port = endpoint
+    facts: dict[str, Any] = {
+        "url": url.text, "depth": depth, "transaction": trace.new_transaction(),
+    }
+    await tools.net.turn(ip, port)
+    try:
+        connection = await quic_handshake(
+            tools.net, trace, ip=ip, port=port, sni=None if url.ip_literal else url.host, **facts
+        )
+    except StepFailed:
+        return  # it is on the record
+    await connection.aclose()
+    check_certificate(
+        tools.verifier, trace, chain=connection.chain(), hostname=url.host,
+        at=time.time() + tools.clock_offset, ip=ip, port=port, **facts,
+    )  # fmt: skip
