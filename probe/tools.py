@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from probe import addresses
+from probe.hops import HopNetwork, TrioHops
 from probe.net import Network
 from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
@@ -18,7 +19,8 @@ class Tools:
     *ipv4* and *ipv6* say which families this machine has: addresses of the other
     are recorded and not tried. *clock_offset* (seconds) is added to this machine's
     clock where a certificate's dates are judged. *seed* chooses among resolvers;
-    *kept* holds connections to encrypted ones from one visit to the next (by default, none).
+    *kept* holds connections to encrypted ones from one visit to the next (by default, none);
+    *hops* is the way out for packets that are to die on their way.
     """
 
     net: Network
@@ -29,6 +31,7 @@ class Tools:
     clock_offset: float = 0.0
     seed: int = 0
     kept: Kept = field(default_factory=lambda: Kept(0))
+    hops: HopNetwork = field(default_factory=TrioHops)
 
     def usable(self, ip: str) -> bool:
         """Public, and of a family that this machine has. The only test before a connection."""

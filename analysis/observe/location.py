@@ -1,0 +1,133 @@
+"""Where it happens: probes with rising TTL, read as a hop number.
+
+Pure. Hop *n* is the smallest TTL with which a packet meets the interference, so the
+interferer is router *n*, or stands on the link before it. What cannot be said is not
+said: a router that stays silent leaves a range, and a single connection is no location.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from probe.evidence import HopProbe
+from probe.failure import Failure
+
+MIN_MET = 2  # connections that must meet it
+WITHHELD = "router's address withheld"  # how such a probe's detail begins
+_SILENCE = (Failure.TIMEOUT, Failure.TIMED_OUT)
+_HANDSHAKE = b"\x16"  # a TLS record that a server's hello comes in (RFC 8446, 5.1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location:
+    """The interference is met after hop *low* and at hop *high* at the latest.
+
+    *router* is who answers at *high*: empty if nobody does, and where it is *near*, in the
+    household's own network, and its address was not told. *met* of *tries* connections say
+    what is said here, those at the hop before counted with those at the hop.
+    *path_length* is the TTL with which packets get there (0: not seen). *position* is
+    ``"on-path"`` where the query that was answered was seen to go on, ``"in-path"`` where it
+    was not although others do, else empty.
+    """
+
+    low: int
+    high: int
+    router: str = ""
+    near: bool = False
+    met: int = 0
+    tries: int = 0
+    path_length: int = 0
+    position: Literal["", "in-path", "on-path"] = ""
+
+    @property
+    def hop(self) -> int | None:
+        """The hop, where it is one."""
+        return self.high if self.high - self.low == 1 else None
+
+
+def locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None:
+    """Where *layer* was interfered with, which ended as *how* (the accused's, see
+    ``Measurement.comparison``); None where the probes do not tell."""
+    found: dict[str, Location] = {}
+    steps = dict.fromkeys(e.step for e in probes if not e.contrast)
+    for step in steps:
+        mine = [e for e in probes if e.step == step]
+        where = _locate(mine, layer, how)
+        if where is not None:
+            found[step] = where
+    if not found:
+        return None
+    first, *others = found.values()
+    if layer == "dns" and others and first.high == first.path_length:
+        # The resolver itself, or somebody before it: who answers where none is, knows.
+        return min(others[0], first, key=lambda where: where.high)
+    return first
+
+
+def _locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None:
+    silent = how in _SILENCE
+    accused = [e for e in probes if not e.contrast and e.failure is None]
+    if layer != "tcp":
+        accused = [e for e in accused if e.trigger != "syn"]
+    audible = {e.ttl for e in probes if e.contrast and e.answer != "nothing"}
+    met: Counter[int] = Counter()
+    not_met: Counter[int] = Counter()
+    for e in accused:
+        if _answers(e, layer, silent) or (silent and _is_missing(e, audible)):
+            met[e.ttl] += 1
+        elif e.answer != "nothing" or not silent:
+            not_met[e.ttl] += 1
+    high = next((t for t in sorted(met) if met[t] >= MIN_MET and met[t] > not_met[t]), None)
+    if high is None:
+        return None
+    low = max((t for t in not_met if t < high), default=0)
+    reached = [e.ttl for e in probes if e.answer == "accepted" and not e.contrast]
+    if layer == "dns":
+        reached = [e.ttl for e in probes if e.contrast and e.answer == "answered"]
+    at_high = [e for e in probes if e.ttl == high]
+    routers = Counter(e.router for e in at_high if e.answer == "expired" and e.router)
+    length = min(reached, default=0)
+    if routers:
+        router = routers.most_common(1)[0][0]
+    else:
+        router = accused[0].ip if high == length else ""
+    return Location(
+        low=low,
+        high=high,
+        router=router,
+        near=not router and any(e.detail.startswith(WITHHELD) for e in at_high),
+        met=met[high] + not_met[low],
+        tries=met[high] + not_met[high] + not_met[low] + met[low],
+        path_length=length,
+        position=_position([e for e in accused if e.ttl == high], at_high),
+    )
+
+
+def _answers(e: HopProbe, layer: str, silent: bool) -> bool:
+    """Whether what came back is the interference."""
+    if e.trigger == "syn":
+        return e.answer in ("refused", "unreachable")
+    if e.answer in ("reset", "closed"):
+        return True
+    if e.answer != "answered" or silent:
+        return False
+    if layer == "tls":
+        return not e.received.startswith(_HANDSHAKE)
+    return layer != "http"
+
+
+def _is_missing(e: HopProbe, audible: set[int]) -> bool:
+    return e.answer == "nothing" and e.ttl in audible
+
+
+def _position(
+    accused: Sequence[HopProbe], at_high: Sequence[HopProbe]
+) -> Literal["", "in-path", "on-path"]:
+    forged = [e for e in accused if e.trigger == "dns" and e.answer == "answered"]
+    if any(e.router or e.detail.startswith(WITHHELD) for e in forged):
+        return "on-path"
+    dies_there = any(e.contrast and e.answer == "expired" for e in at_high)
+    return "in-path" if len(forged) >= MIN_MET and dies_there else ""

@@ -1,0 +1,52 @@
+"""At which hop: the same trigger with rising TTL (`probe.ladder.hop_search`)."""
+
+from __future__ import annotations
+
+from probe.evidence import DNSExchange
+from probe.failure import Failure
+from probe.ladder.climb import Climb
+from probe.ladder.hop_search import AddressSearch, NameSearch
+from probe.ladder.rung import Accused, rung
+
+DNS_PORT = 53
+
+
+@rung("where_tls", of=("tls", "certificate"), phase="where")
+async def where_tls(climb: Climb, accused: Accused) -> None:
+    """At which hop does the name in a ClientHello meet its fate?"""
+    if accused.url.ip_literal is None:
+        await NameSearch(climb, accused, accused.ip, accused.port, trigger="tls").run()
+
+
+@rung("where_http", of=("http", "page"), phase="where")
+async def where_http(climb: Climb, accused: Accused) -> None:
+    """At which hop does a plain request meet its fate? (Inside TLS nobody can read one.)"""
+    if not accused.url.tls:
+        await NameSearch(climb, accused, accused.ip, accused.port, trigger="http").run()
+
+
+@rung("where_dns", of=("dns",), phase="where")
+async def where_dns(climb: Climb, accused: Accused) -> None:
+    """At which hop does a query for the name to the accused resolver meet its fate?"""
+    await NameSearch(climb, accused, accused.ip, DNS_PORT, trigger="dns").run()
+
+
+@rung("where_dns_nowhere", of=("dns",), phase="where")
+async def where_dns_nowhere(climb: Climb, accused: Accused) -> None:
+    """At which hop is a query answered that goes where no resolver is?"""
+    forged = {
+        e.resolver.rpartition(":")[0].strip("[]")
+        for e in climb.trace.records
+        if isinstance(e, DNSExchange) and e.engine == "udp" and e.answers
+    }
+    for ip in climb.neutral:
+        if ip in forged:
+            await NameSearch(climb, accused, ip, DNS_PORT, trigger="dns").run()
+            return
+
+
+@rung("where_tcp", of=("tcp",), phase="where")
+async def where_tcp(climb: Climb, accused: Accused) -> None:
+    """At which hop do packets to the address end?"""
+    if accused.how != Failure.CONNECTION_RESET:  # then the SYN has passed
+        await AddressSearch(climb, accused, accused.ip, accused.port).run()

@@ -1,0 +1,211 @@
+"""One packet that is to die on its way, and what comes back: one `HopProbe` each.
+
+The method is that of CenTrace (Raman et al., "Measuring the deployment of network
+censorship filters at global scale", CoNEXT 2022, there with raw sockets): a trigger that
+reaches the censor is answered as ever, one that does not is answered by the router where
+it died. Here an ordinary user does it: the connection is made at full length, and only
+what then carries the name is limited.
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import ssl
+from typing import Any
+
+import trio
+
+from probe.evidence import HopAnswer, HopProbe, HopTrigger
+from probe.hops import HopError, HopNetwork, LimitedDatagrams, LimitedStream
+from probe.steps.http import BROWSER_HEADERS
+from probe.steps.tls import ALPN
+from probe.trace import StepFailed, Trace
+from probe.wire import dns as wire
+
+CONNECT = 6.0  # seconds; a SYN is sent again after 1 and 3
+WAIT = 2.0  # seconds for any answer; the kernel sends payload again after 0.2, 0.6 and 1.4
+SYN_WAIT = 1.6  # it sends a SYN again after 1
+LINGER = 0.5  # seconds after "expired": a forged answer may come later than a router's
+RESEND = 0.8  # seconds; nobody sends a datagram again for us
+KEPT = {"tls": 16, "http": 256, "dns": 512}  # bytes of an answer
+
+
+async def hop_syn(
+    hops: HopNetwork, trace: Trace, ip: str, port: int, ttl: int, **facts: Any
+) -> HopProbe:
+    """A SYN: names the router at *ttl*, or is accepted where that is the length of the path."""
+    try:
+        with _probe(trace, ip, port, ttl, "syn", facts) as learned, trio.move_on_after(SYN_WAIT):
+            try:
+                await hops.syn(ip, port, ttl)
+                learned["answer"] = "accepted"
+            except OSError as exc:
+                _note(exc, learned)
+    except StepFailed:
+        pass  # it is on the record
+    return _record(trace, facts)
+
+
+async def hop_hello(
+    hops: HopNetwork, trace: Trace, ip: str, port: int, ttl: int, name: str, **facts: Any
+) -> HopProbe:
+    """A ClientHello with *name*."""
+    return await _limited(hops, trace, ip, port, ttl, "tls", name, hello(name), facts)
+
+
+async def hop_request(
+    hops: HopNetwork, trace: Trace, ip: str, port: int, ttl: int, name: str, target: str,
+    **facts: Any,
+) -> HopProbe:  # fmt: skip
+    """A plain request for *target* (path and query) with *name* as Host."""
+    payload = request(target, name)
+    return await _limited(hops, trace, ip, port, ttl, "http", name, payload, facts)
+
+
+async def hop_query(
+    hops: HopNetwork, trace: Trace, ip: str, ttl: int, name: str, rdtype: str, **facts: Any
+) -> HopProbe:
+    """A DNS query over UDP. An answer and a router's word may both come: then both are kept."""
+    asked = wire.query(name, rdtype, secrets.randbits(16))
+    facts["name"] = name
+    try:
+        with _probe(trace, ip, 53, ttl, "dns", facts) as learned:
+            sock = await hops.open_udp(ip, 53, ttl)
+            try:
+                await _ask(sock, asked, learned)
+            finally:
+                sock.close()
+    except StepFailed:
+        pass  # it is on the record
+    return _record(trace, facts)
+
+
+def hello(name: str) -> bytes:
+    """The ClientHello of this machine's OpenSSL, for *name*."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(list(ALPN))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=name)
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        return outgoing.read()
+    raise AssertionError("a handshake that needs no server")
+
+
+def request(target: str, host: str) -> bytes:
+    """A browser's request for *target* with *host* in the Host header."""
+    lines = [f"GET {target} HTTP/1.1", f"Host: {host}"]
+    lines += [f"{name}: {value}" for name, value in BROWSER_HEADERS]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+
+
+def _probe(
+    trace: Trace, ip: str, port: int, ttl: int, trigger: HopTrigger, facts: dict[str, Any]
+) -> Any:
+    facts.setdefault("transaction", trace.new_transaction())
+    return trace.operation(
+        HopProbe, timeout=CONNECT + WAIT + LINGER + 1, ip=ip, port=port, ttl=ttl, trigger=trigger,
+        **facts,
+    )
+
+
+def _record(trace: Trace, facts: dict[str, Any]) -> HopProbe:
+    return next(
+        e
+        for e in reversed(trace.records)
+        if isinstance(e, HopProbe) and e.transaction == facts["transaction"]
+    )
+
+
+async def _limited(
+    hops: HopNetwork, trace: Trace, ip: str, port: int, ttl: int, trigger: HopTrigger,
+    name: str, payload: bytes, facts: dict[str, Any],
+) -> HopProbe:  # fmt: skip
+    facts["name"] = name
+    try:
+        with _probe(trace, ip, port, ttl, trigger, facts) as learned:
+            with trio.fail_after(CONNECT):
+                stream = await hops.connect_tcp(ip, port)
+            try:
+                stream.limit(ttl)
+                await _say(stream, payload, KEPT[trigger], learned)
+            finally:
+                stream.abandon()
+    except StepFailed:
+        pass  # it is on the record
+    return _record(trace, facts)
+
+
+async def _say(
+    stream: LimitedStream, payload: bytes, kept: int, learned: dict[str, Any]
+) -> None:
+    with trio.move_on_after(WAIT) as waiting:
+        try:
+            await stream.send_all(payload)
+            while True:
+                try:
+                    received = await stream.receive_some(kept)
+                except HopError as exc:
+                    _note(exc, learned)
+                    waiting.deadline = min(waiting.deadline, trio.current_time() + LINGER)
+                    continue
+                learned["answer"] = "answered" if received else "closed"
+                learned["received"] = received
+                return
+        except OSError as exc:
+            _note(exc, learned)
+
+
+async def _ask(sock: LimitedDatagrams, asked: bytes, learned: dict[str, Any]) -> None:
+    with trio.move_on_after(WAIT) as waiting:
+        await sock.send(asked)
+        with trio.move_on_after(RESEND):
+            await _hear(sock, asked, learned, waiting)
+        if "answer" not in learned:
+            await sock.send(asked)
+        await _hear(sock, asked, learned, waiting)
+
+
+async def _hear(
+    sock: LimitedDatagrams, asked: bytes, learned: dict[str, Any], waiting: trio.CancelScope
+) -> None:
+    """Take in what comes until time is up: an answer and an ICMP error, in any order."""
+    while True:
+        try:
+            data = (await sock.receive()).data
+        except OSError as exc:
+            if learned.get("answer") != "answered":
+                _note(exc, learned)
+            elif isinstance(exc, HopError) and exc.expired:
+                learned["router"] = exc.router
+        else:
+            if wire.read(data, to=asked) is None:
+                continue
+            learned.setdefault("received", data[: KEPT["dns"]])
+            learned["answer"] = "answered"
+        waiting.deadline = min(waiting.deadline, trio.current_time() + LINGER)
+
+
+def _note(exc: OSError, learned: dict[str, Any]) -> None:
+    """What *exc* says became of the packet. Raises it if it says nothing about that."""
+    answer: HopAnswer
+    match exc:
+        case HopError(expired=True):
+            answer = "expired"
+        case OSError(errno=errno.ECONNREFUSED):
+            answer = "refused"
+        case OSError(errno=errno.ECONNRESET | errno.EPIPE):
+            answer = "reset"
+        case HopError():
+            answer = "unreachable"
+        case _:
+            raise exc
+    learned["answer"] = answer
+    if isinstance(exc, HopError):
+        learned["router"] = exc.router
+        if exc.withheld:
+            learned["detail"] = f"router's address withheld: {exc.withheld}"
