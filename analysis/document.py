@@ -11,7 +11,7 @@ from pathlib import Path
 
 from analysis.fingerprints import known
 from analysis.observations import describe
-from analysis.rules import MECHANISMS, OUTCOMES, RULES_VERSION, Rule
+from analysis.rules import MECHANISMS, OUTCOMES, RULES_VERSION, TRIGGERS, Rule
 
 _INTRODUCTION = """# What the verdicts rest on
 
@@ -37,6 +37,8 @@ def text() -> str:
         _rules(OUTCOMES, "outcome"),
         "\n## Mechanisms\n",
         _rules(MECHANISMS, "mechanism"),
+        "\n## Triggers, in order\n",
+        _rules(TRIGGERS, "trigger"),
         "\n## The observation\n",
         "| field | type | meaning |\n|---|---|---|",
         *(f"| `{name}` | {kind} | {about} |" for name, (kind, about) in describe().items()),
@@ -55,7 +57,8 @@ def text() -> str:
 def _rules(rules: Sequence[Rule], what: str) -> str:
     lines = [f"| rule | {what} | when | why | source |", "|---|---|---|---|---|"]
     lines += [
-        f"| `{r.id}` | {r.outcome or r.mechanism} | `{_cell(_readable(r))}` | {r.comment}"
+        f"| `{r.id}` | {r.outcome or r.mechanism or r.trigger} | `{_cell(_readable(r))}`"
+        f" | {r.comment}"
         f" | {r.source} |"
         for r in rules
     ]

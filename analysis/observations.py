@@ -52,6 +52,13 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         bool, Meta(description="the own resolver answered for a canary meanwhile")
     ] = False
 
+    forger: Annotated[
+        bool, Meta(description="somebody signs for nearly all canaries, unknown to our store")
+    ] = False
+    forger_near: Annotated[
+        bool, Meta(description="and answers from this machine, or at the household's router")
+    ] = False
+
     # The name: the first on the user's path that does not lead where it should
     dns_own: Annotated[
         str,
@@ -104,8 +111,16 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="how it failed: silence, refused, unreachable, reset, closed, alert,"
-            " other; a certificate: forged, outdated (our store or clock), bad, unclear; a"
+            " other; a certificate: forged, replaced (by who signs for everybody here, or by a"
+            " product that does), outdated (our store or clock), bad, unclear; a"
             " redirect: loop, many, broken, unvouched; dns: as `dns_own`"
+        ),
+    ] = ""
+    path_signer: Annotated[
+        str,
+        Meta(
+            description="who signed the bad certificate there, by name: a program (antivirus,"
+            " parents' filter), a gateway (employer's or operator's), a state; empty: unknown"
         ),
     ] = ""
     path_depth: Annotated[int, Meta(description="redirects until there")] = 0
@@ -209,6 +224,49 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     http_altered: Annotated[
         bool, Meta(description="in the clear, the controls' page with parts changed")
     ] = False
+
+    # The ladder: of what was looked at again, that on the user's path, else the first that
+    # happened again. A rung is same, free, mixed, other (telling nothing), or empty.
+    followed: Annotated[str, Meta(description="the layer that was followed up; empty: none")] = ""
+    again_tries: Annotated[int, Meta(description="repetitions")] = 0
+    again_same: Annotated[int, Meta(description="repetitions that ended as the first time")] = 0
+    again_passed: Annotated[int, Meta(description="repetitions in which an answer came")] = 0
+    elsewhere: Annotated[
+        str, Meta(description="the name, at an address that has nothing to do with it")
+    ] = ""
+    harmless_elsewhere: Annotated[
+        str, Meta(description="a harmless name, at that address, before")
+    ] = ""
+    harmless_here: Annotated[
+        str, Meta(description="a harmless name, at the same address or resolver")
+    ] = ""
+    no_name: Annotated[str, Meta(description="no SNI, or the address as Host")] = ""
+    other_case: Annotated[str, Meta(description="the name in capitals")] = ""
+    suffix: Annotated[str, Meta(description="the name at the head of a longer one")] = ""
+    subdomain: Annotated[str, Meta(description="a name under the name")] = ""
+    host_only: Annotated[
+        str, Meta(description="the name in the Host header only, over TLS with a harmless SNI")
+    ] = ""
+    say_nothing: Annotated[str, Meta(description="a connection on which nothing is said")] = ""
+    other_port: Annotated[str, Meta(description="connecting to other ports of the address")] = ""
+    port_elsewhere: Annotated[
+        str, Meta(description="connecting to the port at addresses that have nothing to do with it")
+    ] = ""
+    name_other_port: Annotated[
+        str, Meta(description="the name, on a port of the address where something else is spoken")
+    ] = ""
+    harmless_other_port: Annotated[str, Meta(description="a harmless name, there")] = ""
+    split_hello: Annotated[str, Meta(description="the ClientHello in two segments")] = ""
+    other_hello: Annotated[str, Meta(description="the ClientHello of another program")] = ""
+    bare_dns: Annotated[
+        str, Meta(description="a question about the name, sent to where no resolver is")
+    ] = ""
+    dns_tcp: Annotated[str, Meta(description="the same resolver, asked over TCP")] = ""
+    dns_others: Annotated[str, Meta(description="other resolvers, in the clear")] = ""
+    residual: Annotated[
+        float,
+        Meta(description="seconds of residual blocking after the name; 0 none, -1 unknown"),
+    ] = -1.0
 
     # Fingerprints: ids, comma between, empty where none matches
     fingerprint_redirect: Annotated[str, Meta(description="of a Location in the clear")] = ""

@@ -1,10 +1,11 @@
 """The rules, as data: what an observation means.
 
 Each rule is an Ibis expression over the columns of one row (`Observation`), so that one
-definition runs embedded on DuckDB and on any engine that Ibis knows. Two kinds:
+definition runs embedded on DuckDB and on any engine that Ibis knows. Three kinds:
 
 - a *mechanism* rule names one way of interfering; all that fire are collected;
-- an *outcome* rule decides; they are ordered, and the first that fires wins.
+- an *outcome* rule decides; they are ordered, and the first that fires wins;
+- a *trigger* rule says what the interference minds; the first that fires wins.
 
 A rule's id is stored with every verdict: a new meaning gets a new id.
 
@@ -33,11 +34,13 @@ Outcome = Literal[
 
 STRONG = ["reset", "closed", "alert"]
 WEAK = ["silence", "refused", "unreachable"]
+Trigger = Literal["name", "address", "port", "protocol", "any"]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """*when* it fires, it gives an *outcome* or names a *mechanism*; *comment* says why."""
+    """*when* it fires, it gives an *outcome* or names a *mechanism* or a *trigger*; *comment*
+    says why."""
 
     id: str
     when: Deferred
@@ -45,6 +48,7 @@ class Rule:
     source: str
     outcome: Outcome | None = None
     mechanism: str | None = None
+    trigger: Trigger | None = None
 
 
 def _dns(kind: str) -> Deferred:
@@ -66,6 +70,11 @@ REACHED = _.path_end == "page"
 VOUCHED = REACHED & (
     _.page_match.isin(["same", "similar"]) | _.page_twin.isin(["same", "similar"])
 )
+
+# Looked at again, and it was what ends the user's path.
+FOLLOWED = (_.followed == _.path_end) | ((_.followed == "dns") & ~DNS_FINE)
+# The name meets its end at a place that has nothing to do with it, where others pass.
+NAMED = (_.elsewhere == "same") & (_.harmless_elsewhere == "free")
 
 MECHANISMS: tuple[Rule, ...] = (
     Rule(
@@ -326,6 +335,20 @@ OUTCOMES: tuple[Rule, ...] = (
         source="case E4; case E5",
     ),
     Rule(
+        "not_repeated",
+        ~REACHED & FOLLOWED & (_.again_tries >= 3) & (_.again_passed > 2 * _.again_same),
+        outcome="inconclusive",
+        comment="It failed, and did not when it was tried again: lines lose packets.",
+        source="issue 3: confirm by repetition before accusing",
+    ),
+    Rule(
+        "name_refused_anywhere",
+        ~REACHED & FOLLOWED & NAMED & (_.again_same >= 3), outcome="blocked",
+        comment="Each time the name is spoken, and also at a place that has nothing to do with"
+        " it, where a harmless name passes. That needs no control.",
+        source="case E9; Quack (USENIX Security 2018) for the neutral place",
+    ),
+    Rule(
         "lying_answer",
         ~DNS_FINE & DNS_SPEAKS & (DNS_SHOWN | INJECTED) & ~_.dns_exists_nowhere, outcome="blocked",
         comment="Own resolvers deny the name or lead elsewhere, and enough others know better.",
@@ -433,12 +456,64 @@ OUTCOMES: tuple[Rule, ...] = (
     ),
 )
 
-RULES: tuple[Rule, ...] = MECHANISMS + OUTCOMES
+TRIGGERS: tuple[Rule, ...] = (
+    Rule(
+        "trigger_any_name_elsewhere",
+        (_.harmless_elsewhere == "same") & (_.harmless_here == "same"), trigger="protocol",
+        comment="A harmless name at a place that has nothing to do with the target meets the"
+        " same end: it is not about the target.",
+        source="SNI-agnostic TLS filtering of August 2020",
+    ),
+    Rule(
+        "trigger_query_name",
+        (_.followed == "dns") & ((_.harmless_here == "free") | (_.bare_dns == "same")),
+        trigger="name",
+        comment="The resolver, or whoever answers for it, is truthful about other names.",
+        source="rung harmless_dns, bare_dns",
+    ),
+    Rule(
+        "trigger_name_anywhere", NAMED, trigger="name",
+        comment="The name meets its end where the accused address plays no part.",
+        source="rung elsewhere; Quack (USENIX Security 2018)",
+    ),
+    Rule(
+        "trigger_name_here", (_.harmless_here == "free") & (_.again_same >= 2), trigger="name",
+        comment="A harmless name passes at the same address and port.",
+        source="rung harmless; OONI's sni_blocking",
+    ),
+    Rule(
+        "trigger_port",
+        (_.followed == "tcp") & (_.other_port == "free"), trigger="port",
+        comment="Other ports of the address answer.",
+        source="rung other_port",
+    ),
+    Rule(
+        "trigger_address",
+        (_.followed == "tcp") & (_.other_port == "same"), trigger="address",
+        comment="No port of the address answers, which do for controls.",
+        source="rung other_port",
+    ),
+    Rule(
+        "trigger_port_of_address",
+        (_.harmless_here == "same") & (_.harmless_other_port == "free"), trigger="port",
+        comment="Whatever is said on this port of the address meets the same end, and on another"
+        " port it does not.",
+        source="rung harmless, name_on_other_port",
+    ),
+    Rule(
+        "trigger_address_whatever_said",
+        (_.harmless_here == "same") & (_.elsewhere != "same"), trigger="address",
+        comment="Whatever is said at the address meets the same end, and elsewhere it does not.",
+        source="rung harmless, elsewhere",
+    ),
+)
+
+RULES: tuple[Rule, ...] = MECHANISMS + OUTCOMES + TRIGGERS
 
 
 def _version() -> str:
     """Changes with any rule, any fingerprint, or the derivation of the fields."""
-    content = "\n".join(f"{r.id}|{r.when!r}|{r.outcome}|{r.mechanism}" for r in RULES)
+    content = "\n".join(f"{r.id}|{r.when!r}|{r.outcome}|{r.mechanism}|{r.trigger}" for r in RULES)
     digest = hashlib.sha256(f"{content}\n{source_text()}\n{DERIVATION}".encode())
     return f"{DERIVATION}-{digest.hexdigest()[:10]}"
 

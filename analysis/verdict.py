@@ -18,7 +18,7 @@ from ibis.backends.duckdb import Backend  # type: ignore[import-untyped]
 from analysis.observations import Observation, describe
 from analysis.observe.derive import observe, unmeasured
 from analysis.observe.over_run import over_run
-from analysis.rules import OUTCOMES, RULES, RULES_VERSION, Outcome
+from analysis.rules import OUTCOMES, RULES, RULES_VERSION, TRIGGERS, Outcome
 from probe.evidence import Run
 from probe.store import Store
 
@@ -38,8 +38,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What one target's measurement means; the line of ``zond verdicts --format jsonl``.
 
     *controls* counts those that answered usefully. *rules* are all that fired, the
-    one that decided first. *trigger*, *location* and *probability* are null where
-    nothing was measured that tells them.
+    one that decided first. *trigger*, *residual* (seconds for which a place stays blocked
+    after the name was spoken there; 0 for none), *position* (``in-path``: what we said did
+    not get through; ``on-path``: it did, beside the forgery), *location* and *probability*
+    are null where nothing was measured that tells them.
     """
 
     url: str
@@ -50,6 +52,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     mechanisms: tuple[str, ...] = ()
     trigger: str | None = None
+    residual: float | None = None
+    position: str | None = None
     probability: float | None = None
     location: Location | None = None
     fingerprints: tuple[str, ...] = ()
@@ -87,6 +91,7 @@ def _engine() -> Backend:
 def _verdict(o: Observation, fired: Sequence[str]) -> Verdict:
     decided = next(rule for rule in OUTCOMES if rule.id in fired)
     assert decided.outcome is not None
+    trigger = next((rule for rule in TRIGGERS if rule.id in fired), None)
     named = [rule for rule in RULES if rule.id in fired and rule.mechanism is not None]
     explained = decided.outcome in _WITH_MECHANISMS
     return Verdict(
@@ -97,6 +102,8 @@ def _verdict(o: Observation, fired: Sequence[str]) -> Verdict:
         probe_asn=f"AS{o.probe_asn}",
         outcome=decided.outcome,
         mechanisms=tuple(str(rule.mechanism) for rule in named) if explained else (),
+        trigger=trigger.trigger if explained and named and trigger is not None else None,
+        residual=o.residual if explained and named and o.residual >= 0 else None,
         fingerprints=_fingerprints(o),
         # The last rule fires for everything measured: it is named where it decides.
         rules=(decided.id, *(i for i in fired if i not in (decided.id, OUTCOMES[-1].id))),
@@ -130,8 +137,9 @@ def observations(store: Store, run: Run) -> list[Observation]:
     }
     for measurement in store.measurements(run.id):
         row = observe(
-            measurement, run, canaries, unreliable=whole.unreliable, repeated=whole.repeated
-        )
+            measurement, run, canaries, unreliable=whole.unreliable, repeated=whole.repeated,
+            follow_ups=store.follow_ups(measurement.id),
+        )  # fmt: skip
         known = rows.get(measurement.url)
         if known is None or not known.measured or known.measured_at <= row.measured_at:
             rows[measurement.url] = row

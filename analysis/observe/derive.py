@@ -8,9 +8,10 @@ from functools import cache
 
 import msgspec
 
-from analysis import fingerprints
+from analysis import fingerprints, signers
 from analysis.observations import Observation
 from analysis.observe.connections import Contrasts, certificate_kind, note_contrasts
+from analysis.observe.ladder import climbed, heed_holds, latest, principal
 from analysis.observe.matches import Matches, find_matches
 from analysis.observe.names import NameFacts, name_facts
 from analysis.observe.over_run import first_url, page_marks
@@ -31,11 +32,14 @@ def observe(
     *,
     unreliable: Collection[str] = (),
     repeated: Collection[str] = (),
+    forger: str = "",
+    follow_ups: Sequence[Measurement] = (),
 ) -> Observation:
-    """The row of *measurement*.
+    """The row of *measurement*, with what its *follow_ups* say.
 
     *canaries* are those of the whole run, *unreliable* the controls to leave out,
-    *repeated* the marks of pages that several sites of the run show (see `over_run`).
+    *repeated* the marks of pages that several sites of the run show, *forger* who signs
+    for everybody here (see `over_run`).
     """
     around = surroundings(measurement, run, canaries)
     queries = [e for e in measurement.evidence if isinstance(e, ControlQuery)]
@@ -48,7 +52,9 @@ def observe(
     ]
     controls = [c for c in controls if c.dns or c.endpoints or c.pages]
     here = arrange(measurement.evidence, PROBE, without_ipv6=not around.ipv6)
-    scene = _Scene(measurement, here, controls, repeated)
+    climbs = [climbed(measurement, follow_up) for follow_up in latest(follow_ups)]
+    heed_holds(here, climbs)
+    scene = _Scene(measurement, here, controls, repeated, forger)
     surrounded = Observation(
         run_id=run.id,
         measurement_id=measurement.id,
@@ -70,7 +76,9 @@ def observe(
         resolver_dead=around.resolver_dead,
         resolver_alive=around.resolver_alive,
     )
-    return scene.fill(surrounded)
+    row = scene.fill(surrounded)
+    climb = principal(climbs, row.path_end)
+    return row if climb is None else msgspec.structs.replace(row, **climb.row())
 
 
 def unmeasured(run: Run, url: str, category: str) -> Observation:
@@ -105,8 +113,10 @@ class _Scene:
         here: Sight,
         controls: Sequence[Sight],
         repeated: Collection[str],
+        forger: str,
     ) -> None:
         self.here, self.controls, self.repeated = here, controls, repeated
+        self.forger = forger
         self.asn = _asn(measurement)
         self.names: Names = cache(self._names)
         start = first_url(measurement)
@@ -160,7 +170,8 @@ class _Scene:
         contrasts = Contrasts()
         for url in dict.fromkeys((*path.hops, *([self.twin_url] if self.twin_url else []))):
             note_contrasts(
-                contrasts, url, self.names(place(url).host), self.here, self.controls
+                contrasts, url, self.names(place(url).host), self.here, self.controls,
+                self.forger,
             )
         found = find_matches(
             path, self.main.behind, (*path.hops, *self.twin.path.hops), self.here, self.controls,
@@ -200,12 +211,15 @@ class _Scene:
         }
 
     def _path_columns(self) -> dict[str, object]:
-        path, how = self.main.path, self.main.path.how
+        path, how, signer = self.main.path, self.main.path.how, ""
         at = place(path.last)
         facts = self.names(at.host)
         if path.end == "certificate":
             reached = self.here.reached(at.host, at.port)[path.ip]
-            how = certificate_kind(at.host, path.ip, at.port, reached, self.controls)
+            how = certificate_kind(
+                at.host, path.ip, at.port, reached, self.controls, self.forger
+            )
+            signer = signers.kind_of(reached.issuer)
         if path.end in (*LAYERS, "dns", "http"):
             results = [passed(c, path.last, path.end) for c in self.controls]
         elif path.end == "redirect":
@@ -217,6 +231,7 @@ class _Scene:
         return {
             "path_end": path.end,
             "path_how": how,
+            "path_signer": signer,
             "path_depth": len(path.hops) - 1,
             "path_contradicted": contradictions(path, facts, self.controls),
             "path_elsewhere": results.count(True),
