@@ -50,7 +50,7 @@ class Household(NamedTuple):
 
 BELTELECOM = Household(HOME_ADDRESSES, HOME_ROUTER_ADDRESSES, OPERATOR_RESOLVER_ADDRESSES)
 MTS = Household(  # AS25106
-    ("134.17.90.77", "2a02:bf0:90::77"), ("134.17.90.1", "2a02:bf0:90::1"),
+    ("134.17.90.77", "2a02:bf0:100::77"), ("134.17.90.1", "2a02:bf0:100::1"),
     ("134.17.1.53", "2a02:bf0:1::53"),
 )  # fmt: skip
 A1 = Household(  # AS42772

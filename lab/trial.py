@@ -11,10 +11,11 @@ from pathlib import Path
 from lab.score import Result, result
 from lab.stage import Setting, Stage, ascii_url, verdicts
 from lab.world import World
+from lab.worlds.fixtures import NEUTRAL
 from lab.worlds.whole import CountryWorld, Cut
 
 # A volunteer's pace is for a volunteer's line; in the lab it would only cost time.
-HURRY = """
+HURRY = f"""
 [limits]
 connections_per_second = 400.0
 per_address = 50.0
@@ -23,6 +24,16 @@ per_resolver = 200.0
 datagrams_per_second = 2000.0
 datagrams_per_resolver = 1000.0
 offline_seconds = 20.0
+
+[ladder]
+neutral = {list(NEUTRAL)}
+run_targets = 1000
+run_seconds = 600.0
+target_seconds = 300.0
+residual_seconds = 12.0
+pause = 0.1
+concurrency = 100
+hops_per_second = 50.0
 """
 
 

@@ -23,6 +23,7 @@ from lab.namespace import explain_if_impossible
 from lab.topology import place_of
 from lab.wire import WireSettings
 from lab.world import Action, Place, Way, Wire
+from probe.asn import AddressBook
 from tests.nobody import as_nobody, device_is_open
 
 WHY_NOT = explain_if_impossible()
@@ -491,3 +492,23 @@ def test_every_address_of_a_router_is_nobody_elses() -> None:
             assert not any(
                 ip_address(address) in ip_network(prefix) for prefix in topology.NOT_ROUTED
             )
+
+
+OPERATORS = [(topology.MTS, 25106), (topology.A1, 42772), (topology.BUSINESS_NETWORK, 12406)]
+
+
+@pytest.mark.parametrize(("household", "asn"), OPERATORS)
+def test_a_customer_of_another_operator_has_its_addresses_and_reaches_everybody(
+    household: topology.Household, asn: int
+) -> None:
+    with AddressBook() as book:
+        for address in (*household.addresses, *household.router, *household.resolver):
+            assert asn == book.lookup(address).asn, address
+    domestic, domestic6 = "86.57.250.10", "2a0a:7d80:0:250::10"
+    with Country(household=household) as country:
+        country.start(Place.DOMESTIC, serve_echo, domestic, domestic6)
+        country.start(Place.ABROAD, serve_echo, LOW, HIGH6)
+        for address in (domestic, domestic6, LOW, HIGH6):
+            answers = at(country, Place.HOME, f"print(tcp({address!r}), udp({address!r}))")
+            assert answers.split() == ["hello", "hello"], address
+        assert household.router[0] in at(country, Place.HOME, f"print(hops({LOW!r}))")

@@ -1,0 +1,106 @@
+"""The matrix of blocks, cell by cell: what the diagnosis says and what is so.
+
+    python bench/matrix.py [--sample N] [--seed S] [--together N] [--only TEXT] [--write]
+
+Runs the cells in a few labs, as many together in each as --together says, prints how many
+verdicts are right on each axis and every cell that is not; --write puts that and the
+table of all cells into docs/matrix.md. Real packets; needs what the lab needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.score import AXES, Result, axis_text, by_axis, summary
+from lab.stage import Setting
+from lab.trial import HURRY, try_worlds
+from lab.worlds.matrix import CELLS
+from lab.worlds.plan import build
+
+DOCS = Path(__file__).parent.parent / "docs"
+TOGETHER = 70  # cells in one lab: two cores carry them without falling behind
+
+
+def run(names: Sequence[str], seed: int, together: int) -> list[Result]:
+    """The cells *names*, *together* at a time, in their variation *seed*."""
+    results: list[Result] = []
+    for first in range(0, len(names), together):
+        worlds = [build(name, seed) for name in names[first : first + together]]
+        setting = Setting(seed=seed, config=HURRY, icmp_ratelimit=0)
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            trial = try_worlds(worlds, Path(folder), setting, variation=f"seed {seed}")
+        results += trial.results
+        took = time.monotonic() - began
+        print(f"{len(worlds)} cells in {took:.0f} s: {summary(trial.results)}", file=sys.stderr)
+    return results
+
+
+def axes_table(results: Sequence[Result]) -> str:
+    lines = ["| axis | right | wrong | not said | of |", "|---|---:|---:|---:|---:|"]
+    for axis, counts in by_axis(results).items():
+        if counts:
+            marks = (counts["right"], counts["wrong"], counts["not said"], counts.total())
+            lines.append(f"| {axis} | {' | '.join(map(str, marks))} |")
+    return "\n".join(lines)
+
+
+def cells_table(results: Sequence[Result]) -> str:
+    """Every cell; what is wrong in bold, with what would be right."""
+    shown = [axis for axis in AXES if any(r.mark(axis) != "not scored" for r in results)]
+    lines = [
+        f"| cell | {' | '.join(shown)} | probability |",
+        f"|---|{'---|' * len(shown)}---:|",
+    ]
+    for r in results:
+        said = [axis_text(r, axis) for axis in shown]
+        sure = "" if r.probability is None else f"{r.probability:.3f}"
+        lines.append(f"| {r.world.removeprefix('matrix/')} | {' | '.join(said)} | {sure} |")
+    return "\n".join(lines)
+
+
+def text(results: Sequence[Result], seed: int) -> str:
+    whole = sum(r.all_right for r in results)
+    return (
+        "# The matrix of blocks\n\n"
+        f"Written by `python bench/matrix.py --seed {seed} --write`. Each cell is a world of its"
+        " own in the lab, with real packets: what is blocked, how, by a box in the path or"
+        " beside it, at which hop; `any-port` where the box reads every port, `residual` where"
+        " it punishes for some seconds. Bold is wrong, `?` is not said.\n\n"
+        f"**{whole} of {len(results)} cells are right on every axis.** {summary(results)}.\n\n"
+        f"{axes_table(results)}\n\n{cells_table(results)}\n"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sample", type=int, help="so many cells, drawn by the seed")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--together", type=int, default=TOGETHER)
+    parser.add_argument("--only", default="", help="cells with this in their name")
+    parser.add_argument("--write", action="store_true", help="write docs/matrix.md")
+    given = parser.parse_args()
+    names = [name for name in CELLS if given.only in name]
+    if given.sample is not None:
+        names = sample(names, given.sample, given.seed)
+    results = run(names, given.seed, given.together)
+    print(axes_table(results))
+    print(cells_table([r for r in results if not r.all_right]))
+    if given.write:
+        (DOCS / "matrix.md").write_text(text(results, given.seed))
+
+
+def sample(names: Sequence[str], count: int, seed: int) -> list[str]:
+    """*count* of *names*, the same for the same seed, in their order."""
+    drawn = set(random.Random(seed).sample(list(names), min(count, len(names))))
+    return [name for name in names if name in drawn]
+
+
+if __name__ == "__main__":
+    main()
