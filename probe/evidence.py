@@ -254,7 +254,8 @@ class Transfer(Evidence, frozen=True, kw_only=True, tag="transfer"):
 
     *what* is ``"accused"``, ``"unnamed"`` (the same page from the same address, its name
     not in the clear) or ``"control"``; *source* whose data it is: an address, or a
-    control. *round* numbers those that were made together.
+    control. *round* numbers those that are compared; a control's bytes came *beside* the
+    other transfer of that name, at the same time.
 
     Seconds, one after the other: *connect* (TCP), *handshake* (TLS), *wait* (from the
     request to the head of the response), *seconds* (from there to the last byte).
@@ -271,6 +272,7 @@ class Transfer(Evidence, frozen=True, kw_only=True, tag="transfer"):
     sni: str | None = None
     host: str | None = None
     round: int = 0
+    beside: str = ""
     status: int | None = None
     connect: float = 0.0
     handshake: float = 0.0

@@ -55,6 +55,7 @@ MAX_AGE = 3600.0  # seconds; an older answer may show yesterday's site
 OPEN_QUESTIONS = 64  # to one control at a time, each on its connection; the rest wait
 TRIES = 4  # of one question, while its time lasts
 MAX_PAUSE = 15.0  # seconds; a busy control (429, 503) that wants more is not asked again
+TIMING = 4  # downloads to compare with at once: those who time must not slow each other
 SILENCES = 3  # in a row, after which a control is asked only now and then
 REST = 20.0  # seconds between such attempts: a dead control must not slow every target
 
@@ -118,6 +119,7 @@ class ControlClient:
         self._trust = make_trust((*self._urls, proxy or "")) if self._owned else None
         self._http = http or make_client(self._urls, proxy=proxy, trust=self._trust)
         self._lines = {control.name: _Line() for control in self.controls}
+        self.timing = trio.CapacityLimiter(TIMING)
 
     async def __aenter__(self) -> Self:
         return self
@@ -253,7 +255,10 @@ class ControlClient:
     async def download(
         self, trace: Trace, control: Control, *, size: int, timeout: float, **facts: Any
     ) -> None:
-        """Get *size* bytes from *control* on a new connection; one `Transfer` on *trace*."""
+        """Get *size* bytes from *control* on a new connection; one `Transfer` on *trace*.
+
+        Whoever compares holds `timing` meanwhile.
+        """
         if not self._owned:
             await timing.download(
                 self._http, trace, control, size=size, timeout=timeout, **facts

@@ -1,0 +1,104 @@
+"""Did a page come much later here than at the controls? Pure; facts, no verdict.
+
+This only chooses what to look at again (`probe.ladder.rungs.speed`), from one sample each
+and minutes before. So the margins are wide: our own line, a busy moment and the distance
+must not send us to half of the list, and throttling that is worth the name is beyond them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import NamedTuple
+
+from probe.evidence import (
+    PROBE,
+    AnyEvidence,
+    HTTPExchange,
+    TCPConnect,
+    TLSHandshake,
+)
+
+TIMES = 3.0  # as long as at the slowest control
+MORE = 1.0  # seconds longer: three lost packets, or a far server's round trips
+MOST_SCALED = 20.0  # times; how much more a page that was cut off is taken to have needed
+
+Page = tuple[str, int]  # URL and depth
+
+
+class Slow(NamedTuple):
+    """A page of *url* at *ip* took *ours* seconds here and *theirs* at the slowest control."""
+
+    url: str
+    depth: int
+    ip: str
+    port: int
+    ours: float
+    theirs: float
+
+    @property
+    def times(self) -> float:
+        return self.ours / max(self.theirs, 0.001)
+
+
+def slow(evidence: Sequence[AnyEvidence], *, usual: float = 1.0) -> tuple[Slow, ...]:
+    """The pages that took suspiciously long here, the slowest first.
+
+    *usual* is how many times as long as at the controls a page of this run takes
+    (`usual_times`): on a slow line everything takes long.
+    """
+    return tuple(
+        s
+        for s in sorted(compared(evidence), key=lambda s: -s.times)
+        if s.times > TIMES * max(1.0, usual) and s.ours > s.theirs + MORE
+    )
+
+
+def usual_times(measurements: Iterable[Sequence[AnyEvidence]]) -> float:
+    """How many times as long a page takes here as at the controls: the median of a run."""
+    times = [s.times for evidence in measurements for s in compared(evidence)]
+    return median(times) if times else 1.0
+
+
+def compared(evidence: Iterable[AnyEvidence]) -> tuple[Slow, ...]:
+    """Each page that came here and to a control, with the seconds that it took."""
+    mine: dict[Page, HTTPExchange] = {}
+    theirs: dict[Page, dict[str, HTTPExchange]] = {}
+    before: dict[tuple[str, int], float] = {}
+    for e in evidence:
+        if e.step:
+            continue
+        if isinstance(e, TCPConnect | TLSHandshake):
+            key = e.vantage, e.transaction
+            before[key] = before.get(key, 0.0) + e.t - e.t0
+        elif isinstance(e, HTTPExchange) and e.status is not None and e.failure is None:
+            if e.vantage == PROBE:
+                mine.setdefault((e.url, e.depth), e)
+            else:
+                # A control counts its redirects from where it was sent.
+                theirs.setdefault((e.url, 0), {}).setdefault(e.vantage, e)
+
+    def seconds(e: HTTPExchange, length: int) -> float:
+        """All of its connection's; what was cut off counts as if it had gone on."""
+        head = e.head_t or e.t
+        scale = min(MOST_SCALED, length / e.body_length) if 0 < e.body_length < length else 1.0
+        body = (e.t - head) * (scale if e.body_truncated else 1.0)
+        return before.get((e.vantage, e.transaction), 0.0) + (head - e.t0) + body
+
+    found = []
+    for (url, depth), e in mine.items():
+        others = [o for o in theirs.get((url, 0), {}).values() if _same_kind(e, o)]
+        if others:
+            length = max(o.body_length for o in others)
+            found.append(
+                Slow(
+                    url, depth, e.ip, e.port, round(seconds(e, length), 3),
+                    round(max(seconds(o, length) for o in others), 3),
+                )
+            )  # fmt: skip
+    return tuple(found)
+
+
+def _same_kind(e: HTTPExchange, other: HTTPExchange) -> bool:
+    """Not a page here and a refusal there: those take what time they take."""
+    return e.status == other.status
