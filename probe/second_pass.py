@@ -9,8 +9,8 @@ for a site that is watched is another thing than to have come by.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import trio
 
@@ -23,6 +23,7 @@ from probe.ladder.differences import differences
 from probe.ladder.follow import Ladders
 from probe.ladder.neutral import find_neutral
 from probe.ladder.rung import Accused
+from probe.ladder.slowness import Slow, slowest, suspicious, usual_times
 from probe.store import Store
 from probe.tools import Tools
 from testlists.target import RISKS, Risk
@@ -39,10 +40,21 @@ class Differing:
     id: str
     risk: str
     accused: tuple[Accused, ...]
+    slowest: Slow | None = None
 
     @classmethod
     def of(cls, measurement: Measurement) -> Differing:
-        return cls(measurement.id, measurement.risk, differences(measurement.evidence))
+        evidence = measurement.evidence
+        return cls(measurement.id, measurement.risk, differences(evidence), slowest(evidence))
+
+
+def with_the_slow(differing: Iterable[Differing]) -> Iterator[Differing]:
+    """*differing*, where those that are slow beside the rest are accused of that as well."""
+    found = list(differing)
+    usual = usual_times(one.slowest for one in found)
+    for one in found:
+        accused = suspicious(one.slowest, usual)
+        yield one if accused is None else replace(one, accused=(*one.accused, accused))
 
 
 @dataclass
@@ -103,7 +115,7 @@ class SecondPass:
         followed = self._stored.followed(self._run_id)
         allowed = RISKS[: RISKS.index(self._config.max_risk or USUAL_RISK) + 1]
         targets, too_risky, too_many = 0, 0, 0
-        for found in differing:
+        for found in with_the_slow(differing):
             if not found.accused or followed[found.id] >= len(found.accused):
                 continue
             if found.risk and found.risk not in allowed:

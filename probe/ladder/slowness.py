@@ -7,7 +7,7 @@ must not send us to half of the list, and throttling that is worth the name is b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from statistics import median
 from typing import NamedTuple
 
@@ -18,6 +18,8 @@ from probe.evidence import (
     TCPConnect,
     TLSHandshake,
 )
+from probe.ladder.rung import Accused
+from probe.wire.url import parse
 
 TIMES = 3.0  # as long as at the slowest control
 MORE = 1.0  # seconds longer: three lost packets, or a far server's round trips
@@ -41,23 +43,23 @@ class Slow(NamedTuple):
         return self.ours / max(self.theirs, 0.001)
 
 
-def slow(evidence: Sequence[AnyEvidence], *, usual: float = 1.0) -> tuple[Slow, ...]:
-    """The pages that took suspiciously long here, the slowest first.
-
-    *usual* is how many times as long as at the controls a page of this run takes
-    (`usual_times`): on a slow line everything takes long.
-    """
-    return tuple(
-        s
-        for s in sorted(compared(evidence), key=lambda s: -s.times)
-        if s.times > TIMES * max(1.0, usual) and s.ours > s.theirs + MORE
-    )
+def slowest(evidence: Iterable[AnyEvidence]) -> Slow | None:
+    """The page of a target that took longest here, measured by the controls'."""
+    return max(compared(evidence), key=lambda page: page.times, default=None)
 
 
-def usual_times(measurements: Iterable[Sequence[AnyEvidence]]) -> float:
-    """How many times as long a page takes here as at the controls: the median of a run."""
-    times = [s.times for evidence in measurements for s in compared(evidence)]
-    return median(times) if times else 1.0
+def usual_times(pages: Iterable[Slow | None]) -> float:
+    """How many times as long as at the controls a page takes here: the median of a run."""
+    return median([page.times for page in pages if page is not None] or [1.0])
+
+
+def suspicious(page: Slow | None, usual: float) -> Accused | None:
+    """What to accuse if *page* took suspiciously long, in a run where *usual* is usual: on a
+    slow line everything takes long."""
+    if page is None or page.times <= TIMES * max(1.0, usual) or page.ours <= page.theirs + MORE:
+        return None
+    url = parse(page.url)
+    return Accused(layer="slow", url=url, ip=page.ip, port=page.port, depth=page.depth)
 
 
 def compared(evidence: Iterable[AnyEvidence]) -> tuple[Slow, ...]:
