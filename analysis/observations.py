@@ -202,6 +202,20 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     tls_closed: Annotated[int, Meta(description="FIN, or no TLS, to the ClientHello")] = 0
     tls_alert: Annotated[int, Meta(description="an alert to the ClientHello")] = 0
     tls_forged: Annotated[int, Meta(description="another certificate, and a bad one")] = 0
+    quic_silence: Annotated[int, Meta(description="no answer to a QUIC Initial")] = 0
+    quic_closed: Annotated[
+        int, Meta(description="a CONNECTION_CLOSE, or other versions, to a QUIC Initial")
+    ] = 0
+    quic_refused: Annotated[
+        int, Meta(description="a server's refusal, or ICMP, to a QUIC Initial")
+    ] = 0
+    quic_elsewhere: Annotated[
+        str,
+        Meta(
+            description="QUIC to other sites of the run: works, lost (silent, and not for"
+            " controls), or empty: not known"
+        ),
+    ] = ""
     http_silence: Annotated[int, Meta(description="no answer to the request")] = 0
     http_reset: Annotated[int, Meta(description="RST to the request")] = 0
     http_closed: Annotated[int, Meta(description="FIN to the request")] = 0
@@ -258,6 +272,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     harmless_other_port: Annotated[str, Meta(description="a harmless name, there")] = ""
     split_hello: Annotated[str, Meta(description="the ClientHello in two segments")] = ""
     other_hello: Annotated[str, Meta(description="the ClientHello of another program")] = ""
+    quic_instead: Annotated[
+        str, Meta(description="the name over QUIC, to a site that speaks it")
+    ] = ""
     bare_dns: Annotated[
         str, Meta(description="a question about the name, sent to where no resolver is")
     ] = ""

@@ -25,6 +25,7 @@ from typing import Literal
 from ibis import _  # type: ignore[import-untyped]  # Ibis ships no types
 from ibis.common.deferred import Deferred  # type: ignore[import-untyped]
 
+from analysis import signers
 from analysis.fingerprints import source_text
 from analysis.observations import DERIVATION
 
@@ -66,6 +67,7 @@ DNS_FINE = _.dns_own.isin(["true", "none", "unclear", "other"])
 DNS_SPEAKS = (_.dns_own != "silence") | _.resolver_alive
 INJECTED = (_.dns_injected > 0) & ((_.dns_controls >= 1) | _.dns_proof)
 REACHED = _.path_end == "page"
+REPLACED = (_.path_end == "certificate") & (_.path_how == "replaced")
 # The site's own page, as others know it: no dead line and no portal has it to give.
 VOUCHED = REACHED & (
     _.page_match.isin(["same", "similar"]) | _.page_twin.isin(["same", "similar"])
@@ -175,6 +177,18 @@ MECHANISMS: tuple[Rule, ...] = (
         source="case E8; F07",
     ),
     Rule(
+        "quic_silence", _.quic_silence >= 2, mechanism="quic.silence",
+        comment="No answer to our QUIC Initials where two controls complete a handshake.",
+        source="SNI-based QUIC censorship of the GFW (USENIX Security 2025); networks that drop"
+        " UDP to port 443",
+    ),
+    Rule(
+        "quic_closed", (_.quic_closed >= 1) | (_.quic_refused >= 2), mechanism="quic.closed",
+        comment="Our QUIC Initial is answered with a CONNECTION_CLOSE or with other versions where"
+        " a control completes a handshake; or with a refusal, where two do.",
+        source="vocabulary of outcomes and mechanisms; RFC 9000, 21.2 for who can do it",
+    ),
+    Rule(
         "http_silence", _.http_silence >= 2, mechanism="http.silence",
         comment="No answer to our request where two controls get one.",
         source="OONI QA 36",
@@ -271,6 +285,19 @@ OUTCOMES: tuple[Rule, ...] = (
         source="regime fingerprints F01-F18",
     ),
     Rule(
+        "certificate_of_a_program",
+        REPLACED & ((_.path_signer == "program") | _.forger_near), outcome="local_fault",
+        comment="The certificate is one that an antivirus or a filter of the user's own signs"
+        " with; or somebody who signs for everybody answers from this machine or household.",
+        source="de Carné de Carnavalet and Mannan, NDSS 2016; Durumeric et al., NDSS 2017",
+    ),
+    Rule(
+        "certificate_replaced", REPLACED, outcome="inconclusive",
+        comment="Somebody signs for everybody here, or a product that employers, schools and"
+        " operators buy has signed: nothing tells which of them.",
+        source="Durumeric et al., NDSS 2017; Raman et al., IMC 2020 for a state that did so",
+    ),
+    Rule(
         "ghost_answer", _.dns_ghost, outcome="blocked",
         comment="The name exists nowhere, yet the network answers for it: somebody injects.",
         source="OONI QA 16, 17",
@@ -347,6 +374,13 @@ OUTCOMES: tuple[Rule, ...] = (
         comment="Each time the name is spoken, and also at a place that has nothing to do with"
         " it, where a harmless name passes. That needs no control.",
         source="case E9; Quack (USENIX Security 2018) for the neutral place",
+    ),
+    Rule(
+        "forger_between",
+        _.forger & ~((_.path_shared >= 1) & (_.path_elsewhere == 0)), outcome="inconclusive",
+        comment="Who opens every encrypted connection may also cut it or answer in a site's"
+        " place, and so may a censor behind: nothing tells which of them.",
+        source="O'Neill et al., IMC 2016",
     ),
     Rule(
         "lying_answer",
@@ -458,8 +492,17 @@ OUTCOMES: tuple[Rule, ...] = (
 
 TRIGGERS: tuple[Rule, ...] = (
     Rule(
+        "trigger_quic_itself",
+        ((_.followed == "quic") | ((_.followed == "") & REACHED)) & (_.quic_silence >= 2)
+        & (_.quic_elsewhere == "lost"),
+        trigger="protocol",
+        comment="QUIC to no site gets through from here, and does for controls to several.",
+        source="networks that drop UDP to port 443",
+    ),
+    Rule(
         "trigger_any_name_elsewhere",
-        (_.harmless_elsewhere == "same") & (_.harmless_here == "same"), trigger="protocol",
+        (_.harmless_elsewhere == "same") & (_.harmless_here == "same") & (_.followed != "quic"),
+        trigger="protocol",
         comment="A harmless name at a place that has nothing to do with the target meets the"
         " same end: it is not about the target.",
         source="SNI-agnostic TLS filtering of August 2020",
@@ -514,7 +557,8 @@ RULES: tuple[Rule, ...] = MECHANISMS + OUTCOMES + TRIGGERS
 def _version() -> str:
     """Changes with any rule, any fingerprint, or the derivation of the fields."""
     content = "\n".join(f"{r.id}|{r.when!r}|{r.outcome}|{r.mechanism}|{r.trigger}" for r in RULES)
-    digest = hashlib.sha256(f"{content}\n{source_text()}\n{DERIVATION}".encode())
+    said = f"{content}\n{source_text()}\n{signers.source_text()}\n{DERIVATION}"
+    digest = hashlib.sha256(said.encode())
     return f"{DERIVATION}-{digest.hexdigest()[:10]}"
 
 

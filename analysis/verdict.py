@@ -17,7 +17,7 @@ from ibis.backends.duckdb import Backend  # type: ignore[import-untyped]
 
 from analysis.observations import Observation, describe
 from analysis.observe.derive import observe, unmeasured
-from analysis.observe.over_run import over_run
+from analysis.observe.over_run import forger, over_run
 from analysis.rules import OUTCOMES, RULES, RULES_VERSION, TRIGGERS, Outcome
 from probe.evidence import Run
 from probe.store import Store
@@ -131,6 +131,7 @@ def observations(store: Store, run: Run) -> list[Observation]:
     """
     whole = over_run(store.measurements(run.id))
     canaries = store.canaries(run.id)
+    signs_for_all = forger(canaries)
     rows: dict[str, Observation] = {
         target.url: unmeasured(run, target.url, target.category)
         for target in store.planned(run.id)
@@ -138,7 +139,7 @@ def observations(store: Store, run: Run) -> list[Observation]:
     for measurement in store.measurements(run.id):
         row = observe(
             measurement, run, canaries, unreliable=whole.unreliable, repeated=whole.repeated,
-            follow_ups=store.follow_ups(measurement.id),
+            follow_ups=store.follow_ups(measurement.id), forger=signs_for_all,
         )  # fmt: skip
         known = rows.get(measurement.url)
         if known is None or not known.measured or known.measured_at <= row.measured_at:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from analysis import signers
 from analysis.observe.names import NameFacts
 from analysis.observe.sight import OK, Layer, Reached, Sight, family, manner, place
 from probe.evidence import HTTPExchange
@@ -60,18 +61,27 @@ def contradicting(
 
 
 def certificate_kind(
-    host: str, ip: str, port: int, reached: Reached, controls: Sequence[Sight]
+    host: str,
+    ip: str,
+    port: int,
+    reached: Reached,
+    controls: Sequence[Sight],
+    forger: str = "",
 ) -> str:
-    """What a certificate that is bad here is: forged, outdated, bad or unclear.
+    """What a certificate that is bad here is: forged, replaced, outdated, bad or unclear.
 
     The controls got a good one and never this one: forged. They find this very
     certificate good: our store of authorities is outdated, or our clock is wrong.
     Theirs is as bad: the site's own fault. Where controls do not say which they got, only
-    a certificate for another name is surely another one.
+    a certificate for another name is surely another one. Replaced is one by *forger*, who
+    signs for everybody here, or by a product that replaces certificates for its owner.
     """
     theirs = [r for c in controls for r in c.reached(host, port).values()]
     if any(r.certificate == OK and r.leaf and r.leaf == reached.leaf for r in theirs):
         return "outdated"
+    issuer = reached.issuer
+    if issuer and (issuer == forger or signers.kind_of(issuer) in ("program", "gateway")):
+        return "replaced"
     if not contradicting("certificate", host, ip, port, controls):
         elsewhere = any(r.certificate == OK for r in theirs)
         return "unclear" if elsewhere else "bad"
@@ -84,9 +94,17 @@ def certificate_kind(
 
 
 def note_contrasts(
-    into: Contrasts, url: str, facts: NameFacts, here: Sight, controls: Sequence[Sight]
+    into: Contrasts,
+    url: str,
+    facts: NameFacts,
+    here: Sight,
+    controls: Sequence[Sight],
+    forger: str = "",
 ) -> None:
-    """Add to *into* what fails here for the host and the ports of *url*, and for its page."""
+    """Add to *into* what fails here for the host and the ports of *url*, and for its page.
+
+    Where a *forger* ends every TLS connection, how one fails is his doing.
+    """
     at = place(url)
     for port in at.ports:
         slots = here.reached(at.host, port)
@@ -99,10 +117,10 @@ def note_contrasts(
             partly = how in WEAK and _works_elsewhere(slots, layer, facts)
             count = contradicting(layer, at.host, ip, port, controls, exactly=partly)
             if layer == "certificate":
-                kind = certificate_kind(at.host, ip, port, reached, controls)
+                kind = certificate_kind(at.host, ip, port, reached, controls, forger)
                 into.forged = max(into.forged, count if kind == "forged" else 0)
                 into.outdated = max(into.outdated, 1 if kind == "outdated" else 0)
-            else:
+            elif not (forger and layer == "tls"):
                 into.note(f"{layer}_{how}", count)
     _note_pages(into, url, facts, here, controls)
 

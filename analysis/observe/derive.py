@@ -42,6 +42,8 @@ def observe(
     for everybody here (see `over_run`).
     """
     around = surroundings(measurement, run, canaries)
+    if signers.kind_of(forger) == "state":
+        forger = ""  # no program of the user's: what he forges is forged
     queries = [e for e in measurement.evidence if isinstance(e, ControlQuery)]
     asked = dict.fromkeys(e.control for e in queries)
     answering = {e.control for e in queries if e.failure is None}

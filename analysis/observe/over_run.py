@@ -3,20 +3,25 @@
 A control that finds nearly every site down, sites that we or another control reach,
 is broken, blocked or lying: what it says is not counted, neither for nor against. A
 page in the clear that several sites of the run show is the page of somebody between.
+Somebody who signs for nearly every canary, on both sides of the border, signs for
+everybody: he does not choose sites, as a censor does.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from analysis.observe.pages import site
 from analysis.observe.paths import walk
 from analysis.observe.sight import answered, arrange, place
-from probe.evidence import PROBE, ControlQuery, HTTPExchange, Measurement
+from probe.evidence import PROBE, CanaryCheck, ControlQuery, HTTPExchange, Measurement
+from probe.failure import Failure
 
 FEWEST = 4  # targets that are up, before a control is judged by them
 TOO_MANY = 0.7  # share of them that a control may not reach
+NEARLY_ALL = 0.75  # share of the canaries greeted that one unknown authority signs for
 
 
 @dataclass
@@ -58,6 +63,24 @@ def over_run(measurements: Iterable[Measurement]) -> OverRun:
                 if first_site.setdefault(mark, shown_by) != shown_by:
                     repeated.add(mark)
     return OverRun(records, frozenset(repeated))
+
+
+def forger(canaries: Iterable[CanaryCheck]) -> str:
+    """The issuer that signs for nearly all canaries, unknown to the store; empty: nobody.
+
+    Each canary counts once, as it was greeted last, and both rings must be among them: a
+    censor at the border leaves domestic sites alone, and one that forges for a list of names
+    leaves canaries alone.
+    """
+    last = {c.name: c for c in canaries if c.handshake and c.tls_failure is None}
+    signed = Counter(
+        c.issuer for c in last.values() if Failure.TLS_UNKNOWN_AUTHORITY in c.problems
+    )
+    for issuer, count in signed.most_common(1):
+        rings = {c.ring for c in last.values() if c.issuer == issuer}
+        if issuer and rings == {"domestic", "foreign"} and count >= NEARLY_ALL * len(last):
+            return issuer
+    return ""
 
 
 def page_marks(page: HTTPExchange) -> Iterator[str]:

@@ -26,6 +26,7 @@ from probe.evidence import (
     CertificateCheck,
     DNSExchange,
     HTTPExchange,
+    QUICHandshake,
     TCPConnect,
     TLSHandshake,
 )
@@ -117,6 +118,18 @@ def tls_manner(handshake: TLSHandshake) -> str:
     return manner(handshake.failure)
 
 
+_QUIC_REFUSED = 0x2  # CONNECTION_REFUSED, RFC 9000, 20.1: a server that has no room says so
+
+
+def quic_manner(handshake: QUICHandshake) -> str:
+    """As `manner`, for a QUIC handshake: any end of it by what arrived is ``closed``."""
+    if handshake.error_code == _QUIC_REFUSED:
+        return "refused"
+    if handshake.failure in (Failure.TLS_FAILED_HANDSHAKE, Failure.QUIC_INCOMPATIBLE_VERSION):
+        return "closed"
+    return manner(handshake.failure)
+
+
 @dataclass
 class Reached:
     """How far a vantage point got at one address and port, layer by layer.
@@ -133,6 +146,11 @@ class Reached:
     certificate_failure: Failure | None = None
     certificate_names: tuple[str, ...] = ()
     held_reset: bool = False
+
+    @property
+    def issuer(self) -> str:
+        """Who signed the certificate, where it is bad."""
+        return self.certificate_names[1] if len(self.certificate_names) == 2 else ""
 
     def at(self, layer: Layer) -> str:
         match layer:
@@ -162,6 +180,7 @@ class Sight:
     endpoints: dict[tuple[str, int], dict[str, Reached]] = field(default_factory=dict)
     pages: dict[str, list[HTTPExchange]] = field(default_factory=dict)
     ends: dict[str, str] = field(default_factory=dict)  # URL not visited -> why
+    quic: dict[str, dict[str, str]] = field(default_factory=dict)  # host -> address -> manner
 
     def reached(self, host: str, port: int) -> dict[str, Reached]:
         return self.endpoints.get((host, port), {})
@@ -216,9 +235,9 @@ def arrange(evidence: Iterable[AnyEvidence], vantage: str, *, without_ipv6: bool
     Where the line's own IPv6 is broken they say nothing about the site.
     """
     sight = Sight(vantage)
+    evidence = [e for e in evidence if e.vantage == vantage]
+    over_quic = {e.transaction for e in evidence if isinstance(e, QUICHandshake)}
     for e in evidence:
-        if e.vantage != vantage:
-            continue
         if isinstance(e, DNSExchange):
             sight.dns.setdefault(e.hostname.lower().rstrip("."), []).append(e)
             continue
@@ -227,6 +246,11 @@ def arrange(evidence: Iterable[AnyEvidence], vantage: str, *, without_ipv6: bool
             continue
         host = place(e.url).host
         match e:
+            case QUICHandshake():
+                known = sight.quic.setdefault(host, {})
+                known[ip] = _better(known.get(ip, ""), quic_manner(e))
+            case CertificateCheck() | HTTPExchange() if e.transaction in over_quic:
+                continue  # a way of its own: what comes by it vouches for nothing over TCP
             case HTTPExchange():
                 _page(sight, e)
             case TCPConnect() if e.held:
