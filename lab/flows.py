@@ -46,12 +46,19 @@ class Ends(NamedTuple):
 
 
 class Flow:
-    """What is known of one TCP flow. *fate*, once a rule has set it, treats every packet."""
+    """What is known of one TCP flow. *fate*, once a rule has set it, treats every packet.
 
-    __slots__ = ("early", "fate", "layer", "next", "start", "stream")
+    *opening* is the client's SYN, *said* what it had said when its hello was read. Packets
+    between the ends of an *alias* that a rule has set belong to the flow as well.
+    """
 
-    def __init__(self, isn: int) -> None:
+    __slots__ = ("alias", "early", "fate", "layer", "next", "opening", "said", "start", "stream")
+
+    def __init__(self, isn: int, opening: Packet | None = None) -> None:
         self.start = self.next = (isn + 1) & 0xFFFFFFFF
+        self.opening = opening
+        self.said = b""
+        self.alias: Ends | None = None
         self.stream: bytearray | None = bytearray()  # None: no longer of interest
         self.early: dict[int, bytes] = {}
         self.fate: Fate | None = None

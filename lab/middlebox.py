@@ -240,7 +240,7 @@ class Middlebox:
 
     def _segment(self, packet: Packet, ends: Ends, way: Way, now: float) -> Sequence[Action] | None:
         if way is Way.OUT and packet.flags & (SYN | ACK) == SYN:
-            self._flows[ends] = Flow(packet.seq)
+            self._flows[ends] = Flow(packet.seq, packet)
             return None
         flow = self._flows.get(ends)
         if flow is None:
@@ -251,6 +251,8 @@ class Middlebox:
             for rule in self._read(flow, ends):
                 said = rule.on_name(packet, flow, now)
                 self._remember(rule, ends, now)
+                if flow.alias is not None:
+                    self._flows[flow.alias] = flow
                 if said is not None or flow.fate is not None:
                     flow.stream = None
                     return said
@@ -298,7 +300,7 @@ class Middlebox:
                     hello = client_hello(stream)
                     if hello is None:
                         return []
-                    flow.stream, flow.layer = None, "tls"
+                    flow.stream, flow.layer, flow.said = None, "tls", stream
                     found = self._about("tls", hello.name or "", ends)
                 else:
                     request = http_request(stream)

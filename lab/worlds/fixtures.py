@@ -16,6 +16,9 @@ BUSINESS_NETWORK = "212.98.160.60"
 A1_URL = "https://www.a1.by/mininfo/"
 MTS_URL = "https://internet.mts.by/blocked/"
 
+# Where forging proxies take connections to: one address for each gateway and family.
+FORGERS = ("45.90.28.77", "185.228.168.77", "2607:f8b0:fc::77", "2a0d:5600:f::77")
+
 _LAW = (
     "Доступ к информационному ресурсу ограничен на основании решения Министерства информации "
     "Республики Беларусь, принятого в соответствии с законом «О средствах массовой информации»"

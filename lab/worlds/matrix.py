@@ -35,6 +35,7 @@ from lab.certificates import SELF_MADE
 from lab.middlebox import Rewrite, Rule
 from lab.resolvers import OWN, Kind, Name
 from lab.sites import Page, Site
+from lab.splice import SNIForge
 from lab.topology import HOME_ADDRESSES, LINKS, THROUGH_GATEWAY_1, host_prefix
 from lab.world import Censor, Truth, Wire, World
 from lab.worlds import fixtures
@@ -87,7 +88,7 @@ ACTIONS: dict[Layer, dict[str, tuple[Position, ...]]] = {
     },
     "sni": {
         "drop": IN_PATH, "reset-both-ways": BOTH, "reset-one-way": BOTH, "fin": BOTH,
-        "alert": BOTH,
+        "alert": BOTH, "forged": IN_PATH,
     },
     "host": {
         "drop": IN_PATH, "reset-both-ways": BOTH, "reset-one-way": BOTH, "fin": BOTH,
@@ -128,6 +129,7 @@ _MECHANISM = {
     "ip-unreachable": ("tcp.unreachable",), "ip-forged": ("tls.forged",),
     "sni-drop": ("tls.silence",), "sni-reset-both-ways": ("tls.reset",),
     "sni-reset-one-way": ("tls.reset",), "sni-fin": ("tls.closed",), "sni-alert": ("tls.alert",),
+    "sni-forged": ("tls.forged",),
     "host-drop": ("http.silence",), "host-reset-both-ways": ("http.reset",),
     "host-reset-one-way": ("http.reset",), "host-fin": ("http.closed",),
     "host-redirect": ("http.redirect", "http.redirect|http.blockpage"),
@@ -270,6 +272,7 @@ def _sni(plan: Plan, cell: Cell) -> World:
     plan.scheme = "https"
     named = _named(plan, cell, 443)
     mutes = cell.position == "in-path"
+    sites = [plan.site()]
     rule: Rule
     match cell.action:
         case "drop":
@@ -278,10 +281,23 @@ def _sni(plan: Plan, cell: Cell) -> World:
             rule = SNIReset(to_server=cell.action == "reset-both-ways", **named)
         case "fin":
             rule = SNIClose(mutes=mutes, **named)
+        case "forged":
+            rule = SNIForge(to=fixtures.FORGERS, **named)
+            sites.append(
+                Site(
+                    names=(plan.host,),
+                    addresses=fixtures.FORGERS,
+                    https=fixtures.block_page(fixtures.UNLISTED_PAGE),
+                    certificate=SELF_MADE,
+                )
+            )
         case _:
             alert = bytes((21, 3, 3, 0, 2, 2, plan.chance.choice((40, 49, 112))))
             rule = SNIClose(mutes=mutes, payload=alert, **named)
-    return plan.world_of(truth_of(cell), plan.site(), censors=_censors(cell, lambda _: rule))
+    zone = (known(sites[0]),)
+    return plan.world_of(
+        truth_of(cell), *sites, zone=zone, censors=_censors(cell, lambda _: rule)
+    )
 
 
 def _host(plan: Plan, cell: Cell) -> World:
