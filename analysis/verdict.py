@@ -139,6 +139,7 @@ def observations(store: Store, run: Run) -> list[Observation]:
     for measurement in store.measurements(run.id):
         row = observe(
             measurement, run, canaries, unreliable=whole.unreliable, repeated=whole.repeated,
+            quic_elsewhere=whole.quic.elsewhere(measurement.url),
             follow_ups=store.follow_ups(measurement.id), forger=signs_for_all,
         )  # fmt: skip
         known = rows.get(measurement.url)

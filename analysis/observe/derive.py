@@ -17,6 +17,7 @@ from analysis.observe.names import NameFacts, name_facts
 from analysis.observe.over_run import first_url, page_marks
 from analysis.observe.pages import PageFacts, likeness, may_be_block_page, page_facts
 from analysis.observe.paths import Names, Path, contradictions, passed, walk
+from analysis.observe.quic import note_quic
 from analysis.observe.sight import LAYERS, Sight, answered, arrange, place
 from analysis.observe.surroundings import surroundings
 from probe.evidence import PROBE, CanaryCheck, ControlQuery, HTTPExchange, Measurement, Run
@@ -34,6 +35,7 @@ def observe(
     repeated: Collection[str] = (),
     forger: str = "",
     follow_ups: Sequence[Measurement] = (),
+    quic_elsewhere: str = "",
 ) -> Observation:
     """The row of *measurement*, with what its *follow_ups* say.
 
@@ -77,6 +79,7 @@ def observe(
         foreign_lost="foreign" in around.lost,
         resolver_dead=around.resolver_dead,
         resolver_alive=around.resolver_alive,
+        quic_elsewhere=quic_elsewhere,
     )
     row = scene.fill(surrounded)
     climb = principal(climbs, row.path_end)
@@ -175,6 +178,8 @@ class _Scene:
                 contrasts, url, self.names(place(url).host), self.here, self.controls,
                 self.forger,
             )
+        for host in dict.fromkeys(place(url).host for url in (*path.hops, *self.twin.path.hops)):
+            note_quic(contrasts, host, self.names(host), self.here, self.controls)
         found = find_matches(
             path, self.main.behind, (*path.hops, *self.twin.path.hops), self.here, self.controls,
             self.main.theirs, self.names,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from analysis.observe.pages import likeness
-from analysis.observe.sight import OK, addresses, manner, place, public, tls_manner
+from analysis.observe.sight import OK, addresses, manner, place, public, quic_manner, tls_manner
 from probe.evidence import (
     PROBE,
     AnyEvidence,
@@ -18,6 +18,7 @@ from probe.evidence import (
     DNSExchange,
     HTTPExchange,
     Measurement,
+    QUICHandshake,
     TCPConnect,
     TLSHandshake,
 )
@@ -118,6 +119,9 @@ class _Connection:
             if isinstance(e, TLSHandshake) and (e.ip, e.port) == (case.ip, case.port):
                 if e.vantage == PROBE and str(e.failure or "") == case.how:
                     self.expected, self.alert = end("tls", tls_manner(e)), e.alert
+            if isinstance(e, QUICHandshake) and (e.ip, case.layer) == (case.ip, "quic"):
+                if e.vantage == PROBE and str(e.failure or "") == case.how:
+                    self.expected, self.alert = end("quic", quic_manner(e)), e.error_code
 
     def judge(self, test: Test) -> str:
         if test.held:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from analysis.observe.ends import FREE, OTHER, SAME, Case, Test, end, judge_of
-from analysis.observe.sight import OK, Sight, manner, place, tls_manner
+from analysis.observe.sight import OK, Sight, manner, place, quic_manner, tls_manner
 from probe.evidence import (
     PROBE,
     AnyEvidence,
@@ -68,7 +68,7 @@ def _test(records: Sequence[AnyEvidence]) -> Iterator[Test]:
             case TLSHandshake():
                 how, test.said, test.alert = end("tls", tls_manner(e)), e.sni, e.alert
             case QUICHandshake():
-                how, test.said = end("quic", manner(e.failure)), e.sni
+                how, test.said, test.alert = end("quic", quic_manner(e)), e.sni, e.error_code
             case CertificateCheck():
                 test.issuer, test.certified = e.issuer, e.failure is None
             case HTTPExchange():
@@ -196,6 +196,7 @@ _COLUMNS: dict[str, Callable[[Test, str], bool]] = {
     "harmless_other_port": _step_harmless("name_on_other_port"),
     "split_hello": _step("split_hello"),
     "other_hello": _step("other_hello"),
+    "quic_instead": _step("quic_instead"),
     "bare_dns": _step_name("bare_dns"),
     "dns_tcp": _step("dns_over_tcp"),
     "dns_others": _step("other_resolver"),

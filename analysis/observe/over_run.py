@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analysis.observe.pages import site
 from analysis.observe.paths import walk
+from analysis.observe.quic import QUICOverRun, note_quic_of_run
 from analysis.observe.sight import answered, arrange, place
 from probe.evidence import PROBE, CanaryCheck, ControlQuery, HTTPExchange, Measurement
 from probe.failure import Failure
@@ -38,10 +39,12 @@ class Record:
 
 @dataclass(frozen=True)
 class OverRun:
-    """*records* of the controls by name; marks of pages (`page_marks`) that several sites show."""
+    """*records* of the controls by name; marks of pages (`page_marks`) that several sites show;
+    how *quic* fared."""
 
     records: dict[str, Record]
     repeated: frozenset[str]
+    quic: QUICOverRun = field(default_factory=QUICOverRun)
 
     @property
     def unreliable(self) -> frozenset[str]:
@@ -53,8 +56,10 @@ def over_run(measurements: Iterable[Measurement]) -> OverRun:
     records: dict[str, Record] = {}
     first_site: dict[str, str] = {}
     repeated: set[str] = set()
+    quic = QUICOverRun()
     for m in measurements:
         _note_controls(records, m)
+        note_quic_of_run(quic, m)
         for e in m.evidence:
             if not isinstance(e, HTTPExchange) or e.vantage != PROBE or e.tls or not answered(e):
                 continue
@@ -62,7 +67,7 @@ def over_run(measurements: Iterable[Measurement]) -> OverRun:
             for mark in page_marks(e):
                 if first_site.setdefault(mark, shown_by) != shown_by:
                     repeated.add(mark)
-    return OverRun(records, frozenset(repeated))
+    return OverRun(records, frozenset(repeated), quic)
 
 
 def forger(canaries: Iterable[CanaryCheck]) -> str:
