@@ -26,6 +26,7 @@ from probe.ladder.rung import Accused
 from probe.steps.certificate import check_certificate
 from probe.steps.dns import tcp_lookup, udp_lookup
 from probe.steps.http import http_fetch
+from probe.steps.quic import http3_fetch, quic_handshake
 from probe.steps.tcp import tcp_connect, tcp_hold
 from probe.steps.tls import TLSStream, tls_handshake
 from probe.tools import Tools
@@ -222,10 +223,41 @@ class Climb:
             self._spoken(ip, port, host, sni)
         return self._failure(facts)
 
+    async def quic(
+        self, ip: str, port: int, sni: str | None, *, fetch: bool = False
+    ) -> Failure | None:
+        """A QUIC handshake with *sni*, its certificate checked as by `hello`; with *fetch*, the
+        accused's page after it. Not without aioquic (`probe.steps.quic.available`)."""
+        url, tools = self.accused.url, self.tools
+        async with self.alone(ip, port):
+            await self.ready(ip, port)
+            facts = self.facts
+            with self._recorded():
+                connection = await quic_handshake(
+                    tools.net, self.trace, ip=ip, port=port, sni=sni, **facts
+                )
+                try:
+                    good = check_certificate(
+                        tools.verifier, self.trace, chain=connection.chain(),
+                        hostname=self.accused.host, at=time.time() + tools.clock_offset,
+                        ip=ip, port=port, **facts,
+                    )  # fmt: skip
+                    if fetch and good:
+                        about = {k: v for k, v in facts.items() if k != "url"}
+                        await http3_fetch(
+                            self.trace, connection, url, ip=ip, port=port, **about
+                        )
+                finally:
+                    await connection.aclose()
+            self._spoken(ip, port, sni)
+        return self._failure(facts)
+
     async def speak(self, ip: str, port: int, name: str | None) -> Failure | None:
         """Say *name* as the accused one was said when it failed: in a ClientHello, in the Host
         header, or in both. None: no SNI, or the address as Host."""
         url = self.accused.url
+        if self.accused.layer == "quic":
+            return await self.quic(ip, port, name)
         if self.accused.layer in ("tls", "certificate"):
             return await self.hello(ip, port, name)
         literal = f"[{ip}]" if ":" in ip else ip

@@ -10,7 +10,7 @@ TRIES = 4  # beside the plain pass
 SILENT_TRIES = 2  # of a connection that nothing may follow
 
 
-@rung("again", of=("tls", "certificate", "http", "page"), phase="confirm")
+@rung("again", of=("tls", "certificate", "http", "page", "quic"), phase="confirm")
 async def again(climb: Climb, accused: Accused) -> None:
     """Does the same name meet the same end each time?"""
     for _ in range(TRIES):

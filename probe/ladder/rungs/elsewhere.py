@@ -23,7 +23,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 20.0
 Test = Callable[[], Awaitable[Failure | None]]
 
 
-@rung("elsewhere", of=("tls", "certificate", "http", "page"), phase="residual")
+@rung("elsewhere", of=("tls", "certificate", "http", "page", "quic"), phase="residual")
 async def elsewhere(climb: Climb, accused: Accused) -> None:
     """Does the name meet the same end at an address that has nothing to do with it, and what
     of a harmless name there, before and right after?"""

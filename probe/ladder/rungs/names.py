@@ -8,20 +8,20 @@ from probe.ladder.rung import Accused, rung
 TRIES = 2
 
 
-@rung("harmless", of=("tls", "certificate", "http", "page"), phase="trigger")
+@rung("harmless", of=("tls", "certificate", "http", "page", "quic"), phase="trigger")
 async def harmless(climb: Climb, accused: Accused) -> None:
     """Does a harmless name pass at the accused address?"""
     for _ in range(TRIES):
         await climb.speak(accused.ip, accused.port, climb.harmless)
 
 
-@rung("no_name", of=("tls", "certificate", "http", "page"), phase="trigger")
+@rung("no_name", of=("tls", "certificate", "http", "page", "quic"), phase="trigger")
 async def no_name(climb: Climb, accused: Accused) -> None:
     """Does it pass without a name: no SNI, the address alone as Host?"""
     await climb.speak(accused.ip, accused.port, None)
 
 
-@rung("other_case", of=("tls", "certificate", "http", "page", "dns"), phase="trigger")
+@rung("other_case", of=("tls", "certificate", "http", "page", "dns", "quic"), phase="trigger")
 async def other_case(climb: Climb, accused: Accused) -> None:
     """Is the name compared letter by letter? (Names have no case, RFC 4343.)"""
     name = accused.host.upper()
@@ -31,7 +31,7 @@ async def other_case(climb: Climb, accused: Accused) -> None:
         await climb.speak(accused.ip, accused.port, name)
 
 
-@rung("suffix", of=("tls", "certificate", "http", "page", "dns"), phase="trigger")
+@rung("suffix", of=("tls", "certificate", "http", "page", "dns", "quic"), phase="trigger")
 async def suffix(climb: Climb, accused: Accused) -> None:
     """Is the name found also at the beginning of a longer one, which belongs to nobody?"""
     name = f"{accused.host}.{climb.harmless}"
@@ -41,7 +41,7 @@ async def suffix(climb: Climb, accused: Accused) -> None:
         await climb.speak(accused.ip, accused.port, name)
 
 
-@rung("subdomain", of=("tls", "certificate", "http", "page", "dns"), phase="trigger")
+@rung("subdomain", of=("tls", "certificate", "http", "page", "dns", "quic"), phase="trigger")
 async def subdomain(climb: Climb, accused: Accused) -> None:
     """Are names under the name met in the same way?"""
     name = f"zond.{accused.host}"
