@@ -14,11 +14,14 @@ import trio
 from pyroute2 import IPRoute  # type: ignore[import-untyped]
 
 from lab.certificates import ORDINARY, Authorities, Certificate
+from lab.country import Country
 from lab.resolvers import Resolver, Zone, run_resolvers
 from lab.serving import GONE, LIFETIME, listen, pieces, speak_http1
 from lab.serving_h2 import Visit
 from lab.sites import Request, Response
 from lab.topology import HOME_ADDRESSES
+from lab.world import Place
+from lab.worlds.whole import CountryWorld
 
 HTTPS = 443
 _TABLE, _MAIN = 77, 254
@@ -26,6 +29,17 @@ _BEFORE_OTHERS, _EXCEPT = 100, 90  # priorities of rules: the smaller is asked f
 _IP_TRANSPARENT = 19  # linux/in.h
 _LOOPBACK, _LOCAL, _TCP = 1, 2, 6
 _PAGE = b"<html><head><title>Checked</title></head><body><p>This connection is checked.</p></body>"
+
+
+def furnish(country: Country, world: CountryWorld, zone: Zone, authorities: Authorities) -> None:
+    """Put into the household, and where the operator has his box, what *world* describes."""
+    if (forger := world.forger) is not None:
+        place = Place.DOMESTIC if forger.addresses else Place.HOME
+        country.start(
+            place, run_forger, authorities, forger.issuer, forger.addresses, forger.spares
+        )
+    if world.home_resolver is not None:
+        country.start(Place.HOME, run_home_resolver, world.home_resolver, zone, authorities)
 
 
 def run_forger(

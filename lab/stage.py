@@ -195,7 +195,7 @@ class Stage:
             here = [part for site in sites for part in _part(site, place)]
             here = real.serve_sites(place, here) if real else here
             self.country.start(place, run_sites, here, self.authorities)
-        zone = Zone(dict.fromkeys(names))
+        zone = self.zone = Zone(dict.fromkeys(names))
         own = Resolver(
             name=OWN, addresses=self.country.resolver_addresses,
             silent=self.setting.own_resolver_silent,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.household import furnish
 from lab.score import Result, result
 from lab.stage import Setting, Stage, ascii_url, verdicts
 from lab.world import World
@@ -80,10 +81,15 @@ def try_country(country: CountryWorld, folder: Path, *, seed: int = 0) -> Trial:
     shift = ["faketime", "-f", f"{country.clock:+.0f}s"] if country.clock else []
     # A cut is to meet targets on their way, and others before and after it.
     pace = ["--concurrency", "2"] if country.cuts else []
+    asked = None if country.home_resolver is None else country.home_resolver.addresses
     with Stage(country.worlds, folder, setting) as stage:
+        furnish(stage.country, country, stage.zone, stage.authorities)
         said = _follow(
             stage, country.cuts,
-            stage.start_run(db, "--json", "--seed", str(seed), *pace, before=shift),
+            stage.start_run(
+                db, "--json", "--seed", str(seed), *pace, *country.arguments, before=shift,
+                env=country.environment, resolv_conf=asked,
+            ),
         )  # fmt: skip
         lines = verdicts(db)
         truths = country.truths()

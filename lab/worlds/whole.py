@@ -15,14 +15,16 @@ from lab.censors import a_censor
 from lab.certificates import COMMON, RECENT, TRUSTED, Certificate
 from lab.middlebox import Rewrite, packed
 from lab.packet import ACK, SYN, TCP, UDP, parse
-from lab.resolvers import Name
+from lab.resolvers import Name, Resolver
 from lab.sites import HTML, Fixed, Redirect, Site
-from lab.topology import CONTROL_2_ADDRESSES
+from lab.topology import CONTROL_1_ADDRESSES, CONTROL_2_ADDRESSES
 from lab.world import Action, Censor, Truth, Way, Wire, World
 from lab.worlds.plan import build, names, truly
 
 YEAR = 365 * 86400.0
 PORTAL = "93.85.255.1"
+BOX = "93.85.255.2"  # the operator's, where one stands
+CONTROLS = (*CONTROL_1_ADDRESSES, *CONTROL_2_ADDRESSES)
 
 State = Literal["up", "down", "blind"]
 
@@ -37,6 +39,19 @@ class Cut:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Forger:
+    """Somebody who opens every encrypted connection, and signs as *issuer*.
+
+    At *addresses*, whereto a censor leads the connections; without any, on the
+    household's own machine, sparing those to *spares*.
+    """
+
+    issuer: str
+    addresses: tuple[str, ...] = ()
+    spares: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class CountryWorld:
     """What a runner must arrange.
 
@@ -46,8 +61,11 @@ class CountryWorld:
     (nothing listens), or ``"blind"`` (it answers, and can reach nothing itself, so
     it says that all is down; see `Blind`). *own_resolver_silent*: it answers
     nobody. *cuts*, *censors*, *sites* and *zone* come on top of those of the worlds.
-    *exits*: exit statuses of ``zond run`` that are right. *truth* holds for every
-    world instead of its own, where it is given.
+    *forger*: who opens every encrypted connection. *home_resolver*: what the household's
+    machine asks instead of the operator's resolver; it runs there. *arguments* go to
+    ``zond run``, *environment* to its process. *exits*: exit statuses of ``zond run`` that
+    are right, *findings* what the run as a whole shows. *truth* holds for every world
+    instead of its own, where it is given.
     """
 
     name: str
@@ -63,7 +81,12 @@ class CountryWorld:
     censors: dict[Wire, tuple[Callable[[], Censor], ...]] = field(default_factory=dict)
     sites: tuple[Site, ...] = ()
     zone: tuple[Name, ...] = ()
+    forger: Forger | None = None
+    home_resolver: Resolver | None = None
+    arguments: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
     exits: frozenset[int] = frozenset({0})
+    findings: frozenset[str] = frozenset()
 
     def truths(self) -> dict[str, Truth]:
         """By URL."""
@@ -304,6 +327,97 @@ def one_control_down(seed: int) -> CountryWorld:
     )
 
 
+def _behind_forger(seed: int, over_tls: Truth) -> tuple[World, ...]:
+    """Sites of all kinds where somebody signs for everybody: what is in the clear is as ever."""
+    return _some(
+        seed,
+        http_only_site=None,
+        http_redirect_beltelecom=None,
+        https_only_site=over_tls,
+        domestic_site=truly("|".join(over_tls.outcome) + "|ok", note="its page in the clear"),
+        tls_reset=over_tls,
+        expired_certificate=truly("|".join(over_tls.outcome) + "|down"),
+    )
+
+
+def antivirus(seed: int) -> CountryWorld:
+    return CountryWorld(
+        name="antivirus",
+        note="a program on the machine signs for everybody by a name that is known",
+        worlds=_behind_forger(seed, truly("local_fault")),
+        # It is an error of our own if we take away what the controls would have said.
+        forger=Forger(
+            issuer="ESET SSL Filter CA",
+            spares=CONTROLS if seed % 2 else (),
+        ),
+        ipv6=seed % 3 != 0,
+        findings=frozenset({"forger"}),
+    )
+
+
+def unknown_program(seed: int) -> CountryWorld:
+    return CountryWorld(
+        name="unknown_program",
+        note="a program on the machine signs for everybody by a name that nobody knows",
+        worlds=_behind_forger(seed, truly("local_fault")),
+        forger=Forger(issuer="Northwind Traffic Inspection", spares=CONTROLS),
+        findings=frozenset({"forger"}),
+    )
+
+
+def _forged_in_the_network(name: str, note: str, seed: int, issuer: str, truth: Truth) -> (
+    CountryWorld
+):
+    """A box of the operator's to which every encrypted connection but the controls' is led."""
+    spared = [
+        Rewrite(address=address, port=443, to=address, to_port=443)
+        for address in CONTROLS
+        if ":" not in address
+    ]
+    rules = (*spared, Rewrite(address=None, port=443, to=BOX, to_port=443))
+    return CountryWorld(
+        name=name,
+        note=note,
+        worlds=_behind_forger(seed, truth),
+        forger=Forger(issuer=issuer, addresses=(BOX,)),
+        ipv6=False,
+        censors={Wire.LINE: (a_censor(*rules),)},
+        findings=frozenset({"forger"}),
+    )
+
+
+def network_signs_for_all(seed: int) -> CountryWorld:
+    return _forged_in_the_network(
+        "network_signs_for_all",
+        "a box beyond the household, an employer's or the operator's, signs for everybody",
+        seed,
+        "Northwind Traffic Inspection",
+        truly("inconclusive", note="nobody can tell whose it is"),
+    )
+
+
+def state_signs_for_all(seed: int) -> CountryWorld:
+    return _forged_in_the_network(
+        "state_signs_for_all",
+        "the same, and the name is that of a state's authority",
+        seed,
+        "Qaznet Trust Network",
+        truly("blocked", "tls.forged"),
+    )
+
+
+def some_are_forged(seed: int) -> CountryWorld:
+    """The guilty twin: the list is forged, and what nobody blocks is not."""
+    return CountryWorld(
+        name="some_are_forged",
+        note="several sites get certificates of one authority that no store has",
+        worlds=(
+            *(build("tls_forged", seed + n) for n in range(4)),
+            *_some(seed, tls_forged_a1=None, https_only_site=None),
+        ),
+    )
+
+
 WHOLE: dict[str, Callable[[int], CountryWorld]] = {
     make.__name__: make
     for make in (
@@ -320,5 +434,10 @@ WHOLE: dict[str, Callable[[int], CountryWorld]] = {
         control_blind,
         one_control_down,
         qa_controls_fail,
+        antivirus,
+        unknown_program,
+        network_signs_for_all,
+        state_signs_for_all,
+        some_are_forged,
     )
 }
