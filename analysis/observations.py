@@ -285,6 +285,79 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="seconds of residual blocking after the name; 0 none, -1 unknown"),
     ] = -1.0
 
+    # Where it is met, by packets that were to die on their way; see `analysis.observe.location`
+    hop_low: Annotated[int, Meta(description="the first hop where it may be; 0: not known")] = 0
+    hop_high: Annotated[
+        int, Meta(description="the last hop where it may be: the same, where it is known")
+    ] = 0
+    hop_ip: Annotated[str, Meta(description="the router at `hop_high`; empty: not known")] = ""
+    hop_asn: Annotated[int, Meta(description="whose that is; 0 unknown")] = 0
+    hop_near: Annotated[
+        bool, Meta(description="it is of the household's own network, its address not told")
+    ] = False
+    hop_met: Annotated[int, Meta(description="connections that agree with that")] = 0
+    hop_tries: Annotated[int, Meta(description="connections there and at the hop before")] = 0
+    hop_position: Annotated[
+        str,
+        Meta(
+            description="on-path: the query that was answered was seen to go on; in-path: others"
+            " are seen to, it was not; empty: not known"
+        ),
+    ] = ""
+    path_length: Annotated[
+        int, Meta(description="hops to the accused address; 0: not seen")
+    ] = 0
+
+    # Packets of that follow-up, where the process may capture; -1 unknown
+    packets: Annotated[str, Meta(description="captured, not_captured, or empty: no follow-up")] = ""
+    position: Annotated[
+        str,
+        Meta(
+            description="on-path: the true answer came beside the forged one; in-path: it was kept"
+            " back, more than once; empty: unknown"
+        ),
+    ] = ""
+    reset_ttl: Annotated[int, Meta(description="TTL of a reset that came in its place")] = -1
+    reset_ttl_synack: Annotated[
+        int, Meta(description="TTL of the server's SYN,ACK in that connection")
+    ] = -1
+    reset_window: Annotated[int, Meta(description="window of the reset, as on the wire")] = -1
+    reset_ip_id: Annotated[int, Meta(description="IP identification of the reset")] = -1
+
+    # Timed side by side (`analysis.observe.speed`): the page against the way over a control,
+    # and against itself without its name in the clear; p-values are against a margin
+    speed_seconds: Annotated[
+        float, Meta(description="the page took here, in the median; 0: it was not timed")
+    ] = 0.0
+    speed_pairs: Annotated[int, Meta(description="pairs: here, over a control")] = 0
+    speed_ratio: Annotated[
+        float, Meta(description="times as long as over a control, in the median")
+    ] = 0.0
+    speed_p: Annotated[
+        float, Meta(description="p-value of the page taking over 3 times as long as that")
+    ] = 1.0
+    speed_excess: Annotated[float, Meta(description="seconds longer, in the median")] = 0.0
+    speed_controls: Annotated[int, Meta(description="controls that timed the page")] = 0
+    speed_name_pairs: Annotated[int, Meta(description="pairs: with, without the name")] = 0
+    speed_name_ratio: Annotated[
+        float, Meta(description="times as long as without the name, in the median")
+    ] = 0.0
+    speed_name_p: Annotated[
+        float, Meta(description="p-value of the page taking over 1.5 times as long as that")
+    ] = 1.0
+    speed_unnamed: Annotated[
+        str, Meta(description="without the name the page is slow, fast; empty: not compared")
+    ] = ""
+    speed_cut: Annotated[
+        bool, Meta(description="the page did not come whole in its time, and did to controls")
+    ] = False
+    server_slow: Annotated[
+        bool, Meta(description="the page takes a control at least half of our time")
+    ] = False
+    line_slow: Annotated[
+        bool, Meta(description="a control's bytes took us at least half of the page's time")
+    ] = False
+
     # Fingerprints: ids, comma between, empty where none matches
     fingerprint_redirect: Annotated[str, Meta(description="of a Location in the clear")] = ""
     fingerprint_page: Annotated[str, Meta(description="of a page that controls did not get")] = ""
@@ -300,6 +373,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     fingerprint_platform: Annotated[
         str, Meta(description="of the platform's own challenge, refusal or notice, on the path")
+    ] = ""
+    fingerprint_packet: Annotated[
+        str, Meta(description="of captured packets; symptoms, which confirm nothing")
     ] = ""
     fingerprint_symptom: Annotated[
         str, Meta(description="of mere symptoms, which confirm nothing")

@@ -73,6 +73,18 @@ VOUCHED = REACHED & (
     _.page_match.isin(["same", "similar"]) | _.page_twin.isin(["same", "similar"])
 )
 
+# Slower than without its name, or than over a control, in nearly every pair: 7 of 7 or 8 of 8
+# beyond the margin. The second also has to be much slower than bad routes make a page.
+SLOWED_BY_NAME = (
+    (_.speed_name_p <= 0.01) & (_.speed_name_ratio >= 2) & (_.speed_seconds >= 0.5)
+    & ~_.server_slow
+)
+SLOWED_ON_THE_WAY = (
+    (_.speed_p <= 0.01) & (_.speed_excess >= 0.8) & (_.speed_controls >= 2) & ~_.server_slow
+    & ~_.line_slow
+)
+THROTTLED = SLOWED_BY_NAME | SLOWED_ON_THE_WAY
+
 # Looked at again, and it was what ends the user's path.
 FOLLOWED = (_.followed == _.path_end) | ((_.followed == "dns") & ~DNS_FINE)
 # The name meets its end at a place that has nothing to do with it, where others pass.
@@ -227,6 +239,12 @@ MECHANISMS: tuple[Rule, ...] = (
         " they all got the same bytes.",
         source="vocabulary of outcomes and mechanisms",
     ),
+    Rule(
+        "throttled", THROTTLED, mechanism="throttled",
+        comment="The page is slow with its name in the clear and not without; or slow from its"
+        " address, where a control gets it fast and we get a control's bytes fast.",
+        source="rung speed; OONI QA 44, 45; Xue et al., IMC 2021; H19",
+    ),
 )
 
 OUTCOMES: tuple[Rule, ...] = (
@@ -241,6 +259,12 @@ OUTCOMES: tuple[Rule, ...] = (
         "planned_only", ~_.measured, outcome="not_measured",
         comment="On the list, and never measured.",
         source="vocabulary of outcomes and mechanisms",
+    ),
+    Rule(
+        "throttled_away", THROTTLED & REACHED & _.speed_cut, outcome="blocked",
+        comment="So slow that the page does not come to its end, as it does for controls. One"
+        " that comes late is reachable, and throttled.",
+        source="OONI QA 44, 45",
     ),
     Rule(
         "page_over_certificate",
@@ -548,6 +572,16 @@ TRIGGERS: tuple[Rule, ...] = (
         (_.harmless_here == "same") & (_.elsewhere != "same"), trigger="address",
         comment="Whatever is said at the address meets the same end, and elsewhere it does not.",
         source="rung harmless, elsewhere",
+    ),
+    Rule(
+        "trigger_slow_name", SLOWED_BY_NAME, trigger="name",
+        comment="The same page from the same address is fast without its name in the clear.",
+        source="rung speed; Xue et al., IMC 2021",
+    ),
+    Rule(
+        "trigger_slow_address", SLOWED_ON_THE_WAY & (_.speed_unnamed == "slow"),
+        trigger="address", comment="Whatever is said there, what comes from the address is slow.",
+        source="rung speed; H19",
     ),
 )
 

@@ -15,10 +15,12 @@ from analysis.observe.ladder import climbed, heed_holds, latest, principal
 from analysis.observe.matches import Matches, find_matches
 from analysis.observe.names import NameFacts, name_facts
 from analysis.observe.over_run import first_url, page_marks
+from analysis.observe.packets import packet_columns
 from analysis.observe.pages import PageFacts, likeness, may_be_block_page, page_facts
 from analysis.observe.paths import Names, Path, contradictions, passed, walk
 from analysis.observe.quic import note_quic
 from analysis.observe.sight import LAYERS, Sight, answered, arrange, place
+from analysis.observe.speed import speed_columns
 from analysis.observe.surroundings import surroundings
 from probe.evidence import PROBE, CanaryCheck, ControlQuery, HTTPExchange, Measurement, Run
 from probe.wire.page import SKETCH_SIZE
@@ -81,9 +83,14 @@ def observe(
         resolver_alive=around.resolver_alive,
         quic_elsewhere=quic_elsewhere,
     )
-    row = scene.fill(surrounded)
+    row = msgspec.structs.replace(
+        scene.fill(surrounded), **speed_columns(measurement, follow_ups)
+    )
     climb = principal(climbs, row.path_end)
-    return row if climb is None else msgspec.structs.replace(row, **climb.row())
+    if climb is None:
+        return row
+    packets = packet_columns(climb.evidence, climb.results, climb.layer, run.probe_asn)
+    return msgspec.structs.replace(row, **climb.row(), **packets)
 
 
 def unmeasured(run: Run, url: str, category: str) -> Observation:
