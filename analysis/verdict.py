@@ -27,9 +27,14 @@ _TYPES = {"str": "string", "int": "int64", "float": "float64", "bool": "boolean"
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
-    """Where on the path: hop number, the router's address, its AS (``AS6697``)."""
+    """Where on the path: hop number, the router's address, its AS (``AS6697``).
+
+    Where only a range is known, *hop* is null and *hops* are the first and the last that
+    it may be.
+    """
 
     hop: int | None = None
+    hops: tuple[int, int] | None = None
     ip: str | None = None
     asn: str | None = None
 
@@ -104,6 +109,7 @@ def _verdict(o: Observation, fired: Sequence[str]) -> Verdict:
         mechanisms=tuple(str(rule.mechanism) for rule in named) if explained else (),
         trigger=trigger.trigger if explained and named and trigger is not None else None,
         residual=o.residual if explained and named and o.residual >= 0 else None,
+        location=_location(o) if explained and named else None,
         fingerprints=_fingerprints(o),
         # The last rule fires for everything measured: it is named where it decides.
         rules=(decided.id, *(i for i in fired if i not in (decided.id, OUTCOMES[-1].id))),
@@ -111,10 +117,24 @@ def _verdict(o: Observation, fired: Sequence[str]) -> Verdict:
     )
 
 
+def _location(o: Observation) -> Location | None:
+    if not o.hop_high:
+        return None
+    asn = o.hop_asn or (o.probe_asn if o.hop_near else 0)
+    known = o.hop_low == o.hop_high
+    return Location(
+        hop=o.hop_high if known else None,
+        hops=None if known else (o.hop_low, o.hop_high),
+        ip=o.hop_ip or None,
+        asn=f"AS{asn}" if asn else None,
+    )
+
+
 def _fingerprints(o: Observation) -> tuple[str, ...]:
     columns = (
         o.fingerprint_redirect, o.fingerprint_page, o.fingerprint_certificate,
         o.fingerprint_dns, o.fingerprint_forged, o.fingerprint_platform, o.fingerprint_symptom,
+        o.fingerprint_packet,
     )
     return tuple(sorted({found for column in columns for found in column.split(",") if found}))
 

@@ -24,6 +24,7 @@ from probe.evidence import (
     AnyEvidence,
     ControlQuery,
     DNSExchange,
+    HopProbe,
     Measurement,
     TCPConnect,
 )
@@ -184,4 +185,6 @@ def whose(evidence: Sequence[AnyEvidence], book: AddressBook) -> dict[str, Addre
             found.update(ip for answer in e.answers for ip in answer.addresses)
         elif (ip := getattr(e, "ip", None)) is not None:
             found.add(ip)
+        if isinstance(e, HopProbe) and e.router:
+            found.add(e.router)
     return {ip: book.lookup(ip) for ip in sorted(found)}

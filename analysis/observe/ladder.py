@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from analysis.observe import location
 from analysis.observe.ends import FREE, OTHER, SAME, Case, Test, end, judge_of
 from analysis.observe.sight import OK, Sight, manner, place, quic_manner, tls_manner
 from probe.evidence import (
@@ -21,6 +22,7 @@ from probe.evidence import (
     DNSExchange,
     HTTPExchange,
     Measurement,
+    PacketCapture,
     QUICHandshake,
     TCPConnect,
     TLSHandshake,
@@ -37,7 +39,7 @@ def tests_of(evidence: Iterable[AnyEvidence]) -> list[Test]:
     """The tests in a follow-up's evidence, in their order."""
     by_transaction: dict[tuple[str, int], list[AnyEvidence]] = {}
     for e in evidence:
-        if e.step and e.vantage == PROBE:
+        if e.step and e.vantage == PROBE and not isinstance(e, PacketCapture):
             by_transaction.setdefault((e.step, e.transaction), []).append(e)
     found = [test for records in by_transaction.values() for test in _test(records)]
     return sorted(found, key=lambda test: test.began)
@@ -83,7 +85,7 @@ def _test(records: Sequence[AnyEvidence]) -> Iterator[Test]:
 class Climbed:
     """One follow-up, read. *layer* and *how* as accused; *columns* by rung.
 
-    *residual* is in seconds: -1 unknown, 0 none.
+    *residual* is in seconds: -1 unknown, 0 none. *results*: each test, and how it ended.
     """
 
     layer: str
@@ -93,14 +95,18 @@ class Climbed:
     passed: int = 0
     residual: float = -1.0
     columns: dict[str, str] = field(default_factory=dict)
+    where: dict[str, str | int | float | bool] = field(default_factory=dict)
     host: str = ""
     ip: str = ""
     port: int = 0
+    results: list[tuple[Test, str]] = field(default_factory=list)
+    evidence: Sequence[AnyEvidence] = ()
 
     def row(self) -> dict[str, object]:
         """The columns of an `Observation`."""
         return {
             **self.columns,
+            **self.where,
             "followed": self.layer,
             "again_tries": self.tries,
             "again_same": self.same,
@@ -129,6 +135,7 @@ def climbed(plain: Measurement, follow_up: Measurement) -> Climbed:
         layer=case.layer, how=case.how, tries=len(again), same=again.count(SAME),
         passed=again.count(FREE), columns=columns | {"harmless_elsewhere": _before(results, case)},
         residual=_residual(results, case.host), host=case.host, ip=case.ip, port=case.port,
+        results=results, evidence=follow_up.evidence, where=location.columns(follow_up),
     )  # fmt: skip
 
 

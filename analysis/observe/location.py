@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from probe.evidence import HopProbe
+from probe.evidence import HopProbe, Measurement
 from probe.failure import Failure
 
 MIN_MET = 2  # connections that must meet it
+OWN_NETWORK = "router's address withheld: of this machine's own network"
 WITHHELD = "router's address withheld"  # how such a probe's detail begins
 _SILENCE = (Failure.TIMEOUT, Failure.TIMED_OUT)
 _HANDSHAKE = b"\x16"  # a TLS record that a server's hello comes in (RFC 8446, 5.1)
@@ -46,6 +47,27 @@ class Location:
     def hop(self) -> int | None:
         """The hop, where it is one."""
         return self.high if self.high - self.low == 1 else None
+
+
+def columns(follow_up: Measurement) -> dict[str, str | int | float | bool]:
+    """What *follow_up* says of the place, as columns of an `Observation`; none if nothing."""
+    facts = follow_up.comparison
+    probes = [e for e in follow_up.evidence if isinstance(e, HopProbe)]
+    where = locate(probes, str(facts.get("accused", "")), str(facts.get("how", "")))
+    if where is None:
+        return {}
+    info = follow_up.addresses.get(where.router)
+    return {
+        "hop_low": where.low + 1,
+        "hop_high": where.high,
+        "hop_ip": where.router,
+        "hop_asn": info.asn if info is not None else 0,
+        "hop_near": where.near,
+        "hop_met": where.met,
+        "hop_tries": where.tries,
+        "hop_position": where.position,
+        "path_length": where.path_length,
+    }
 
 
 def locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None:
@@ -87,7 +109,7 @@ def _locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None
     reached = [e.ttl for e in probes if e.answer == "accepted" and not e.contrast]
     if layer == "dns":
         reached = [e.ttl for e in probes if e.contrast and e.answer == "answered"]
-    at_high = [e for e in probes if e.ttl == high]
+    at_high = [e for e in probes if e.ttl == high and _same_way(e, probes, low)]
     routers = Counter(e.router for e in at_high if e.answer == "expired" and e.router)
     length = min(reached, default=0)
     if routers:
@@ -98,12 +120,22 @@ def _locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None
         low=low,
         high=high,
         router=router,
-        near=not router and any(e.detail.startswith(WITHHELD) for e in at_high),
+        near=not router and any(e.detail == OWN_NETWORK for e in at_high),
         met=met[high] + not_met[low],
         tries=met[high] + not_met[high] + not_met[low] + met[low],
         path_length=length,
         position=_position([e for e in accused if e.ttl == high], at_high),
     )
+
+
+def _same_way(e: HopProbe, probes: Sequence[HopProbe], low: int) -> bool:
+    """Whether the packet of *e* goes the accused's way: to its address, or to a neutral one
+    by way of the same router at *low*."""
+    if not (e.contrast and e.trigger == "syn") or low == 0:
+        return True
+    there = [p for p in probes if p.ttl == low and p.trigger == "syn" and p.router]
+    accused = {p.router for p in there if not p.contrast}
+    return bool(accused & {p.router for p in there if p.ip == e.ip})
 
 
 def _answers(e: HopProbe, layer: str, silent: bool) -> bool:

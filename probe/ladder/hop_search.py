@@ -173,18 +173,17 @@ class NameSearch(_Search):
 
     async def _say(self, name: str, ttl: int, *, contrast: bool = False) -> HopProbe:
         climb, ip, port = self.climb, self.ip, self.port
+        hops, trace = climb.tools.hops, climb.trace
+        facts = climb.facts | {"contrast": contrast}
+        if self.trigger == "dns":  # a resolver serves all climbs at once
+            await self._polite(ip, port, ttl)
+            return await hop_query(hops, trace, ip, ttl, name, self.accused.rdtype, **facts)
         async with climb.alone(ip, port):
             await self._polite(ip, port, ttl)
-            hops, trace = climb.tools.hops, climb.trace
-            facts = climb.facts | {"contrast": contrast}
             if self.trigger == "tls":
                 return await hop_hello(hops, trace, ip, port, ttl, name, **facts)
-            if self.trigger == "http":
-                return await hop_request(
-                    hops, trace, ip, port, ttl, name, "/" if contrast else self.accused.url.target,
-                    **facts,
-                )
-            return await hop_query(hops, trace, ip, ttl, name, self.accused.rdtype, **facts)
+            target = "/" if contrast else self.accused.url.target
+            return await hop_request(hops, trace, ip, port, ttl, name, target, **facts)
 
 
 @dataclass

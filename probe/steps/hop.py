@@ -181,7 +181,7 @@ async def _hear(
             if learned.get("answer") != "answered":
                 _note(exc, learned)
             elif isinstance(exc, HopError) and exc.expired:
-                learned["router"] = exc.router
+                _note_router(exc, learned)
         else:
             if wire.read(data, to=asked) is None:
                 continue
@@ -206,6 +206,10 @@ def _note(exc: OSError, learned: dict[str, Any]) -> None:
             raise exc
     learned["answer"] = answer
     if isinstance(exc, HopError):
-        learned["router"] = exc.router
-        if exc.withheld:
-            learned["detail"] = f"router's address withheld: {exc.withheld}"
+        _note_router(exc, learned)
+
+
+def _note_router(exc: HopError, learned: dict[str, Any]) -> None:
+    learned["router"] = exc.router
+    if exc.withheld:
+        learned["detail"] = f"router's address withheld: {exc.withheld}"
