@@ -2,7 +2,7 @@
 
 Data, not code: ``data/fingerprints.csv``. A fingerprint says what a thing looks like
 and whether that alone confirms a block; the rules say when it counts. A mere symptom
-never confirms, and what needs packets is kept here and not evaluated.
+never confirms; what needs packets is a symptom, and read where they could be captured.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from __future__ import annotations
 import csv
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Literal, cast, get_args
 
-from probe.evidence import HTTPExchange
+from analysis.packet_pattern import PatternError, occurs, pattern
+from probe.evidence import HTTPExchange, PacketFacts
 
 Field = Literal[
     "location", "body", "title", "header", "certificate_subject", "certificate_issuer",
     "dns_answer", "tls_reset", "packet",
 ]
-Match = Literal["equals", "prefix", "contains", "text", "regex"]
+Match = Literal["equals", "prefix", "contains", "text", "regex", "packets"]
 Kind = Literal[
     "block_page", "foreign_block_page", "platform_false_alarm", "platform_notice", "symptom"
 ]
@@ -82,6 +83,13 @@ def load(text: str) -> tuple[Fingerprint, ...]:
                 re.compile(row["value"])
             except re.error as exc:
                 raise FingerprintError(f"fingerprints, line {number}: {exc}") from exc
+        if (row["match"] == "packets") != (row["field"] == "packet"):
+            raise FingerprintError(f"fingerprints, line {number}: packets match packets only")
+        if row["match"] == "packets":
+            try:
+                pattern(row["value"])
+            except PatternError as exc:
+                raise FingerprintError(f"fingerprints, line {number}: {exc}") from exc
         confirms = row["confirms"] == "yes"
         if confirms and row["kind"] not in ("block_page", "foreign_block_page"):
             raise FingerprintError(f"fingerprints, line {number}: a {row['kind']} confirms nothing")
@@ -114,6 +122,16 @@ def of_field(field: Field) -> Iterator[Fingerprint]:
 def in_value(field: Field, value: str) -> list[Fingerprint]:
     """Fingerprints on *field* that match *value*."""
     return [f for f in of_field(field) if f.matches(value)]
+
+
+def in_packets(packets: Sequence[PacketFacts], asn: int) -> list[Fingerprint]:
+    """Fingerprints of the packets of one connection, in the networks that they are known of."""
+    return [
+        f
+        for f in known()
+        if f.field == "packet" and f"AS{asn}" in f.scope.split()
+        and occurs(pattern(f.value), packets)
+    ]
 
 
 def in_certificate(subject: str, issuer: str) -> list[Fingerprint]:

@@ -147,9 +147,9 @@ def test_wording_is_found_in_the_encoding_of_old_pages() -> None:
 
 def test_symptom_and_what_needs_packets_confirm_nothing() -> None:
     quiet = [f for f in known() if f.kind == "symptom"]
-    assert {f.id for f in quiet} == {"F12", "F14", "F15"}
+    assert {f.id for f in quiet} == {"F01", "F12", "F14", "F15"}
     assert not any(f.confirms for f in quiet)
-    assert {f.id for f in quiet if f.needs == "packets"} == {"F12", "F14"}
+    assert {f.id for f in quiet if f.needs == "packets"} == {"F01", "F12", "F14"}
 
 
 def test_broken_list_is_refused_with_its_line() -> None:
