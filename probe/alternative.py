@@ -62,8 +62,7 @@ def offered(evidence: Sequence[AnyEvidence], vantage: str) -> list[Endpoint]:
 
 def _by_header(evidence: Sequence[AnyEvidence]) -> Iterable[Endpoint]:
     for e in evidence:
-        if isinstance(e, HTTPExchange) and e.tls and e.ip:
-            url = parse(e.url)
+        if isinstance(e, HTTPExchange) and e.tls and e.ip and (url := _url(e)) is not None:
             port = from_alt_svc(header(e.headers, "alt-svc"), host=url.host, port=url.port)
             if port is not None:
                 yield Endpoint(url, e.depth, e.ip, port)
@@ -82,17 +81,22 @@ def _by_record(evidence: Sequence[AnyEvidence]) -> Iterable[Endpoint]:
     for e in evidence:
         if not isinstance(e, TCPConnect) or not records:
             continue
-        try:
-            url = parse(e.url)
-        except BadURL:
-            continue  # a connection to an encrypted resolver, which has an URL of its own
-        if url.host not in records or e.ip not in own.get(url.host, ()):
+        url = _url(e)
+        if url is None or url.host not in records or e.ip not in own.get(url.host, ()):
             continue
         if not url.tls and e.port != 443:
             continue
         port = from_https_record(records.pop(url.host), host=url.host, port=e.port)
         if port is not None:
             yield Endpoint(url, e.depth, e.ip, port)
+
+
+def _url(e: AnyEvidence) -> URL | None:
+    """None for a connection to an encrypted resolver by TLS, or where a control talks nonsense."""
+    try:
+        return parse(e.url)
+    except BadURL:
+        return None
 
 
 async def _measure(tools: Tools, trace: Trace, endpoint: Endpoint) -> None:

@@ -7,6 +7,8 @@ our own.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from lab.resolvers import Name
 from lab.sites import HTML, Article, Fixed, ForPath, Page, Redirect, Site, refusal
 
@@ -80,10 +82,10 @@ def _always(name: str, *addresses: str, language: str = "ru") -> Site:
     return Site(names=(name,), addresses=addresses, http=Redirect(), https=page, h2=True)
 
 
-def _neutral(name: str, *addresses: str) -> Site:
+def _neutral(name: str, *addresses: str, h3: Literal["", "on"] = "") -> Site:
     """A site that has nothing to do with any world; who asks it for another name gets its page."""
     page = Article(name, "en", 5)
-    return Site(names=(name,), addresses=addresses, http=page, https=page)
+    return Site(names=(name,), addresses=addresses, http=page, https=page, h3=h3)
 
 
 def _check(name: str, address: str, path: str, answer: Fixed) -> Site:
@@ -96,13 +98,13 @@ _PLAIN = (("Content-Type", "text/plain"),)
 _NEUTRAL = (
     _neutral("www.gnu.org", "209.51.188.116", "2001:470:142:5::116"),
     _neutral("www.iana.org", "192.0.46.9", "2620:0:2d0:200::9"),
-    _neutral("www.python.org", "151.101.64.223", "2a04:4e42::223"),
+    _neutral("www.python.org", "151.101.64.223", "2a04:4e42::223", h3="on"),
     _neutral("www.kernel.org", "139.178.84.217", "2604:1380:4641:c500::1"),
-    _neutral("www.eff.org", "173.239.79.196", "2a0f:5700:4:4::196"),
+    _neutral("www.eff.org", "173.239.79.196", "2a0f:5700:4:4::196", h3="on"),
     _neutral("www.gutenberg.org", "152.19.134.47", "2610:28:3090:3000::47"),
     _neutral("www.freebsd.org", "96.47.72.84", "2610:1c1:1:606c::50"),
     _neutral("www.gentoo.org", "89.16.167.134", "2a01:90:200:10::1a"),
-    _neutral("www.openstreetmap.org", "82.199.86.108", "2a00:5884:0:6::108"),
+    _neutral("www.openstreetmap.org", "82.199.86.108", "2a00:5884:0:6::108", h3="on"),
     _neutral("www.postgresql.org", "72.32.157.246", "2a02:c0:301::246"),
 )
 NEUTRAL = tuple(site.names[0] for site in _NEUTRAL)

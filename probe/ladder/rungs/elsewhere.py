@@ -27,13 +27,15 @@ Test = Callable[[], Awaitable[Failure | None]]
 async def elsewhere(climb: Climb, accused: Accused) -> None:
     """Does the name meet the same end at an address that has nothing to do with it, and what
     of a harmless name there, before and right after?"""
-    for ip in climb.choose_neutral(accused.port, ADDRESSES):
+    over_quic = accused.layer == "quic"  # which only some of them speak
+    count, tries = (len(climb.neutral), 1) if over_quic else (ADDRESSES, TRIES)
+    for ip in climb.choose_neutral(accused.port, count):
         async with climb.alone(ip, accused.port):
 
             async def harmless(ip: str = ip) -> Failure | None:
                 return await climb.speak(ip, accused.port, climb.harmless)
 
-            if await _works(harmless):
+            if await _works(harmless, tries):
                 await _speak_and_look(climb, accused, ip, harmless)
                 return
 
@@ -46,8 +48,8 @@ async def bare_dns(climb: Climb, accused: Accused) -> None:
         await climb.lookup(ip, accused.host, accused.rdtype)
 
 
-async def _works(harmless: Test) -> bool:
-    for _ in range(TRIES):
+async def _works(harmless: Test, tries: int) -> bool:
+    for _ in range(tries):
         if await harmless() is None:
             return True
     return False
