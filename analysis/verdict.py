@@ -109,7 +109,7 @@ def _verdict(o: Observation, fired: Sequence[str]) -> Verdict:
         mechanisms=tuple(str(rule.mechanism) for rule in named) if explained else (),
         trigger=trigger.trigger if explained and named and trigger is not None else None,
         residual=o.residual if explained and named and o.residual >= 0 else None,
-        position=o.position or None if explained and named else None,
+        position=(o.position or o.hop_position or None) if explained and named else None,
         location=_location(o) if explained and named else None,
         fingerprints=_fingerprints(o),
         # The last rule fires for everything measured: it is named where it decides.

@@ -21,7 +21,7 @@ from analysis.observe.paths import Names, Path, contradictions, passed, walk
 from analysis.observe.quic import note_quic
 from analysis.observe.sight import LAYERS, Sight, answered, arrange, place
 from analysis.observe.speed import speed_columns
-from analysis.observe.surroundings import surroundings
+from analysis.observe.surroundings import local_columns, surroundings
 from probe.evidence import PROBE, CanaryCheck, ControlQuery, HTTPExchange, Measurement, Run
 from probe.wire.page import SKETCH_SIZE
 
@@ -82,6 +82,7 @@ def observe(
         resolver_dead=around.resolver_dead,
         resolver_alive=around.resolver_alive,
         quic_elsewhere=quic_elsewhere,
+        **local_columns(run, forger),
     )
     row = msgspec.structs.replace(
         scene.fill(surrounded), **speed_columns(measurement, follow_ups)
@@ -89,8 +90,12 @@ def observe(
     climb = principal(climbs, row.path_end)
     if climb is None:
         return row
-    packets = packet_columns(climb.evidence, climb.results, climb.layer, run.probe_asn)
-    return msgspec.structs.replace(row, **climb.row(), **packets)
+    row = msgspec.structs.replace(row, **climb.row())
+    packets = packet_columns(
+        climb.evidence, climb.results, climb.layer, asn=run.probe_asn,
+        nearer=0 < row.hop_high < row.path_length,
+    )  # fmt: skip
+    return msgspec.structs.replace(row, **packets)
 
 
 def unmeasured(run: Run, url: str, category: str) -> Observation:

@@ -82,10 +82,11 @@ class Flow:
                     return True
         return False
 
-    def stopped(self, round_trip: float | None) -> bool:
+    def stopped(self, round_trip: float | None, *, nearer: bool = False) -> bool:
         """Whether our words were kept from the server, as far as this connection shows.
 
-        *round_trip* is the longest that is known to that server.
+        *round_trip* is the longest that is known to that server. *nearer*: who ended it is
+        known to be nearer than the server.
         """
         ending, said, handshake = self.ending, self.said(), self.handshake
         spoke = [p.t for p in self.packets if p.way == "out" and "R" not in p.flags]
@@ -97,7 +98,7 @@ class Flow:
         if ending is not None and ending.protocol == "tcp" and handshake is not None:
             # One that looks like the server's own may be the server's own; and after a bare
             # handshake we said nothing that could have been kept back.
-            if ending.ttl == handshake.ttl or said <= 1:
+            if (ending.ttl == handshake.ttl and not nearer) or said <= 1:
                 return False
         if ending is None and not self._repeated():
             return False
@@ -145,17 +146,23 @@ def _contradicts(p: PacketFacts, ending: PacketFacts) -> bool:
 
 
 def packet_columns(
-    evidence: Iterable[AnyEvidence], results: Sequence[Result], layer: str, asn: int
+    evidence: Iterable[AnyEvidence],
+    results: Sequence[Result],
+    layer: str,
+    *,
+    asn: int = 0,
+    nearer: bool = False,
 ) -> dict[str, object]:
     """Columns of an `Observation` from a follow-up of *layer*: its *evidence*, and its tests
-    with how each ended (``same``, ``free``, ``other``). *asn*: the probe's."""
+    with how each ended (``same``, ``free``, ``other``). *asn*: the probe's. *nearer*: it was
+    met at a hop before the server's."""
     captures = [e for e in evidence if isinstance(e, PacketCapture)]
     flows = list(_flows(captures, [test for test, result in results if result == SAME]))
     resets = [(f, f.ending) for f in flows]
     reset = next(((f, p) for f, p in resets if p is not None and "R" in p.flags), None)
     columns: dict[str, object] = {
         "packets": _status(captures),
-        "position": _position(flows, results, layer),
+        "position": _position(flows, results, layer, nearer),
         "fingerprint_packet": ",".join(
             sorted({f.id for flow in flows for f in fingerprints.in_packets(flow.packets, asn)})
         ),
@@ -194,7 +201,9 @@ def _flows(captures: Sequence[PacketCapture], tests: Iterable[Test]) -> Iterator
             yield from (Flow(tuple(packets), capture.t) for packets in by_port.values())
 
 
-def _position(flows: Sequence[Flow], results: Sequence[Result], layer: str) -> Position:
+def _position(
+    flows: Sequence[Flow], results: Sequence[Result], layer: str, nearer: bool
+) -> Position:
     if layer == "dns":
         return _position_by_answers(results)
     if any(flow.passed() for flow in flows):
@@ -209,7 +218,7 @@ def _position(flows: Sequence[Flow], results: Sequence[Result], layer: str) -> P
         # Somebody else had the whole connection, from its first packet on.
         return "in-path" if len(met) >= MIN_STOPPED else ""
     trips = [flow.round_trip for flow in flows if flow.round_trip is not None]
-    stopped = sum(flow.stopped(max(trips, default=None)) for flow in flows)
+    stopped = sum(flow.stopped(max(trips, default=None), nearer=nearer) for flow in flows)
     # Silence needs no capture: who can only add packets can make none.
     silent = sum(t.end.endswith("silence") for t in met)
     return "in-path" if max(stopped, silent) >= MIN_STOPPED else ""

@@ -86,11 +86,11 @@ class FollowUp:
         )
         return self
 
-    def columns(self, asn: int = 6697) -> dict[str, object]:
-        return packet_columns(self.evidence, self.results, self.layer, asn)
+    def columns(self, asn: int = 6697, nearer: bool = False) -> dict[str, object]:
+        return packet_columns(self.evidence, self.results, self.layer, asn=asn, nearer=nearer)
 
-    def position(self) -> object:
-        return self.columns()["position"]
+    def position(self, nearer: bool = False) -> object:
+        return self.columns(nearer=nearer)["position"]
 
 
 def replace_time(p: PacketFacts, t: float) -> PacketFacts:
@@ -160,7 +160,9 @@ def test_nor_is_a_server_that_answers_nobody() -> None:
 
 def test_a_reset_that_may_be_the_servers_own_tells_nothing() -> None:
     own = (*SPOKEN, back("RA", 1, 1 + HELLO))
-    assert "" == free(FollowUp().test(SAME, own).test(SAME, own)).position()
+    follow_up = free(FollowUp().test(SAME, own).test(SAME, own))
+    assert "" == follow_up.position()
+    assert "in-path" == follow_up.position(nearer=True)  # the hop says that it was not
 
 
 def test_a_reset_of_the_servers_own_after_it_has_heard_is_no_forgery() -> None:
