@@ -8,65 +8,59 @@ is verified here (see ``probe.steps.certificate``).
 from __future__ import annotations
 
 import hashlib
+import socket
 import ssl
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import trio
 
 from probe.evidence import TLSHandshake
 from probe.failure import NETWORK_ERRORS, Failure, NetworkFailure
+from probe.steps.engine import Engine, Hello, engine
 from probe.trace import Trace
-from probe.wire.tls import looks_like_tls, plaintext_alert
+from probe.wire.ja4 import ja4
+from probe.wire.tls import (
+    client_hello,
+    handshake_message,
+    looks_like_tls,
+    name_in,
+    plaintext_alert,
+)
 
 TIMEOUT = 10.0
 ALPN = ("h2", "http/1.1")
 MAX_CHAIN = 10  # certificates kept
-MAX_CERTIFICATE = 64 * 1024  # bytes; also what OpenSSL takes at most is of this order
+MAX_CERTIFICATE = 64 * 1024  # bytes; also what the libraries take at most is of this order
+PAUSE = 0.05  # seconds between the two segments of a hello that is split
 _CHUNK = 16 * 1024
 _MAX_IDLE = 128 * 1024  # bytes that bring no data: one record has 16 KB, a few tickets fit too
 _HEAD = 4096  # bytes kept of what came first, to find a plain alert in
 
 
-@cache
-def _context(alpn: tuple[str, ...]) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    if alpn:
-        context.set_alpn_protocols(list(alpn))
-    return context
-
-
 class TLSStream(trio.abc.Stream):
     """A TLS connection over *transport*, after `tls_handshake`."""
 
-    def __init__(
-        self, transport: trio.abc.Stream, sni: str | None, alpn: tuple[str, ...]
-    ) -> None:
+    def __init__(self, transport: trio.abc.Stream, tls: Engine) -> None:
         self._transport = transport
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        try:
-            self._tls = _context(alpn).wrap_bio(
-                self._incoming, self._outgoing, server_hostname=sni
-            )
-        except UnicodeError as exc:  # a label of over 63 characters raises this, not SSLError
-            raise NetworkFailure(Failure.UNKNOWN, f"not a host name: {sni!r}") from exc
+        self._tls = tls
         self.received = 0
         self.head = b""
+        self.segments = 0
 
-    async def handshake(self) -> None:
+    async def handshake(self, hello: bytes, cut: int | None = None) -> None:
+        """Send *hello*, the engine's, in two segments if *cut* says where; shake hands."""
+        await self._say(hello, cut)
         while True:
+            await self._fill()
             try:
-                done = self._handshake_step()
+                done = self._tls.handshake()
             except ssl.SSLError:
-                await self._flush_quietly()  # our alert, as any client would send it
+                await self._flush_quietly()
                 raise
             await self._flush()
             if done:
                 return
-            await self._fill()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         self._tls.write(data)
@@ -76,7 +70,7 @@ class TLSStream(trio.abc.Stream):
         """Decrypted bytes; empty at the end, whether or not it was announced (RFC 8446, 6.1)."""
         idle = 0
         while True:
-            data = self._read(max_bytes or _CHUNK)
+            data = self._tls.read(max_bytes or _CHUNK)
             await self._flush()
             if data is not None:
                 await trio.lowlevel.checkpoint()
@@ -87,7 +81,7 @@ class TLSStream(trio.abc.Stream):
             idle += len(raw)
             if idle > _MAX_IDLE:
                 raise NetworkFailure(Failure.UNKNOWN, "TLS records without data")
-            self._incoming.write(raw)
+            self._tls.feed(bytes(raw))
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._transport.wait_send_all_might_not_block()
@@ -97,50 +91,31 @@ class TLSStream(trio.abc.Stream):
 
     @property
     def alpn(self) -> str | None:
-        return self._tls.selected_alpn_protocol()
+        return self._tls.alpn()
 
     def chain(self) -> tuple[bytes, ...]:
         """The certificates presented so far, DER, leaf first."""
-        if hasattr(self._tls, "get_unverified_chain"):  # public since Python 3.13
-            presented = self._tls.get_unverified_chain() or []
-            return tuple(bytes(der) for der in presented[:MAX_CHAIN])
-        inner = self._tls._sslobj  # type: ignore[attr-defined]
-        presented = inner.get_unverified_chain() or []
-        return tuple(
-            certificate.public_bytes(2)  # _ssl.ENCODING_DER
-            for certificate in presented[:MAX_CHAIN]
-        )
+        return self._tls.chain()[:MAX_CHAIN]
 
     def facts(self) -> dict[str, Any]:
         cipher = self._tls.cipher()
         chain = self.chain()
         return {
             "version": self._tls.version() if cipher else None,
-            "cipher": cipher[0] if cipher else None,
-            "alpn": self._tls.selected_alpn_protocol(),
+            "cipher": cipher,
+            "alpn": self._tls.alpn(),
             "chain": tuple(der for der in chain if len(der) <= MAX_CERTIFICATE),
             "chain_sha256": tuple(hashlib.sha256(der).hexdigest() for der in chain),
             "received": self.received,
+            "segments": self.segments,
         }
 
-    # These two are apart so that nothing is awaited while an SSLWantReadError is
-    # handled: it would stand behind every reset and every silence as its context.
-
-    def _handshake_step(self) -> bool:
-        try:
-            self._tls.do_handshake()
-        except ssl.SSLWantReadError:
-            return False
-        return True
-
-    def _read(self, max_bytes: int) -> bytes | None:
-        """Decrypted bytes, empty at an announced end, None if more must arrive first."""
-        try:
-            return self._tls.read(max_bytes)
-        except ssl.SSLWantReadError:
-            return None
-        except ssl.SSLZeroReturnError:
-            return b""
+    async def _say(self, hello: bytes, cut: int | None) -> None:
+        for number, piece in enumerate((hello,) if cut is None else (hello[:cut], hello[cut:])):
+            if number:
+                await trio.sleep(PAUSE)
+            self.segments += _segments(self._transport, len(piece))
+            await self._transport.send_all(piece)
 
     async def _fill(self) -> None:
         raw = await self._transport.receive_some(_CHUNK)
@@ -149,17 +124,24 @@ class TLSStream(trio.abc.Stream):
         self.received += len(raw)
         if len(self.head) < _HEAD:
             self.head += raw[: _HEAD - len(self.head)]
-        self._incoming.write(raw)
+        self._tls.feed(bytes(raw))
 
     async def _flush(self) -> None:
-        if self._outgoing.pending:
-            await self._transport.send_all(self._outgoing.read())
+        if unsent := self._tls.unsent():
+            await self._transport.send_all(unsent)
 
     async def _flush_quietly(self) -> None:
         try:
             await self._flush()
         except (OSError, trio.BrokenResourceError):
             return  # the handshake has failed already, and that is what is recorded
+
+
+def _segments(transport: trio.abc.Stream, size: int) -> int:
+    """In how many TCP segments *size* bytes leave that are sent at once."""
+    if not isinstance(transport, trio.SocketStream):
+        return 1
+    return -(-size // max(1, transport.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)))
 
 
 async def tls_handshake(
@@ -170,9 +152,17 @@ async def tls_handshake(
     port: int,
     sni: str | None,
     alpn: Sequence[str] = ALPN,
+    hello: Hello = "browser",
+    split: bool = False,
+    ech: bytes = b"",
     **facts: Any,
 ) -> TLSStream:
-    """A TLS stream over *transport*, its certificate unjudged. Raises `StepFailed`."""
+    """A TLS stream over *transport*, its certificate unjudged. Raises `StepFailed`.
+
+    *hello* and *ech*: see `probe.steps.engine.engine`. With *split* the ClientHello leaves
+    in two segments, cut within the name (or in the middle, where there is none to see): a
+    filter that does not put segments together misses it. trio sets TCP_NODELAY.
+    """
     with trace.operation(
         TLSHandshake,
         timeout=TIMEOUT,
@@ -180,11 +170,16 @@ async def tls_handshake(
         port=port,
         sni=sni,
         alpn_offered=tuple(alpn),
+        ech=bool(ech),
         **facts,
     ) as learned:
-        stream = TLSStream(transport, sni, tuple(alpn))
+        tls = engine(sni, tuple(alpn), hello=hello, ech=ech)
+        said = tls.hello()
+        learned["hello"] = tls.name
+        learned["ja4"] = ja4(client_hello(handshake_message(said)))
+        stream = TLSStream(transport, tls)
         try:
-            await stream.handshake()
+            await stream.handshake(said, _middle(said, tls.sni) if split else None)
         except NETWORK_ERRORS as exc:
             learned["alert"] = plaintext_alert(stream.head)
             if isinstance(exc, ssl.SSLError) and not looks_like_tls(stream.head):
@@ -193,3 +188,9 @@ async def tls_handshake(
         finally:
             learned.update(stream.facts())
     return stream
+
+
+def _middle(hello: bytes, sni: str | None) -> int:
+    """Where to cut *hello* so that neither part holds the name."""
+    at = name_in(hello, sni) if sni else None
+    return sum(at or (0, len(hello))) // 2

@@ -1,5 +1,8 @@
+"""Handshakes by both engines: whatever the other side does, they are to say the same."""
+
 from __future__ import annotations
 
+import random
 import ssl
 
 import pytest
@@ -8,8 +11,11 @@ from trio.testing import MockClock
 
 from probe.evidence import TLSHandshake
 from probe.failure import Failure, NetworkFailure
+from probe.steps import browser
+from probe.steps.engine import Hello, PythonTLS, engine
 from probe.steps.tls import TLSStream, tls_handshake
 from probe.trace import StepFailed, Trace
+from probe.wire.tls import client_hello, handshake_message, name_in
 from tests.certificates import server_context
 from tests.fakenet import (
     Serve,
@@ -21,9 +27,22 @@ from tests.fakenet import (
 
 IP = "93.184.216.34"
 
+needs_browser = pytest.mark.skipif(not browser.available(), reason="utls is not installed")
+
+
+@pytest.fixture(params=["python", pytest.param("browser", marks=needs_browser)])
+def hello(request: pytest.FixtureRequest) -> Hello:
+    chosen: Hello = request.param
+    return chosen
+
 
 async def shake(
-    serve: Serve, *, sni: str | None = "site.by", alpn: tuple[str, ...] = ("h2", "http/1.1")
+    serve: Serve,
+    hello: Hello,
+    *,
+    sni: str | None = "site.by",
+    alpn: tuple[str, ...] = ("h2", "http/1.1"),
+    split: bool = False,
 ) -> tuple[TLSHandshake, bytes]:
     """The record of a handshake with *serve*, and what the stream then brought."""
     trace = Trace()
@@ -32,7 +51,9 @@ async def shake(
         net.tcp[IP, 443] = serve
         transport = await net.connect_tcp(IP, 443)
         try:
-            stream = await tls_handshake(trace, transport, ip=IP, port=443, sni=sni, alpn=alpn)
+            stream = await tls_handshake(
+                trace, transport, ip=IP, port=443, sni=sni, alpn=alpn, hello=hello, split=split
+            )
             got = await _rest(stream)
         except StepFailed:
             pass
@@ -94,11 +115,11 @@ def alert(number: int, level: int = 2) -> bytes:
     return bytes([21, 3, 3, 0, 2, level, number])
 
 
-async def test_a_good_handshake_tells_all(autojump_clock: MockClock) -> None:
-    async def hello(stream: ServerEnd) -> None:
+async def test_a_good_handshake_tells_all(hello: Hello, autojump_clock: MockClock) -> None:
+    async def greet(stream: ServerEnd) -> None:
         await stream.send_all(b"hello")
 
-    record, got = await shake(tls(server_context("site.by", alpn=("h2",)), hello))
+    record, got = await shake(tls(server_context("site.by", alpn=("h2",)), greet), hello)
     assert (None, "TLSv1.3", "h2", None) == (
         record.failure, record.version, record.alpn, record.alert,
     )
@@ -107,12 +128,12 @@ async def test_a_good_handshake_tells_all(autojump_clock: MockClock) -> None:
     assert b"hello" == got
 
 
-async def test_without_a_name_no_sni_is_sent(autojump_clock: MockClock) -> None:
+async def test_without_a_name_no_sni_is_sent(hello: Hello, autojump_clock: MockClock) -> None:
     seen: list[str | None] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.sni_callback = lambda sock, name, ctx: seen.append(name)
-    await shake(tls(context), sni=None)
-    await shake(tls(context), sni="site.by")
+    await shake(tls(context), hello, sni=None)
+    await shake(tls(context), hello, sni="site.by")
     assert [None, "site.by"] == seen
 
 
@@ -129,60 +150,181 @@ async def test_without_a_name_no_sni_is_sent(autojump_clock: MockClock) -> None:
     ],
 )
 async def test_each_censor_has_a_name_of_its_own(
-    serve: Serve, failure: Failure, autojump_clock: MockClock
+    serve: Serve, failure: Failure, hello: Hello, autojump_clock: MockClock
 ) -> None:
-    record, _ = await shake(serve)
+    record, _ = await shake(serve, hello)
     assert failure == record.failure
     assert () == record.chain
 
 
-async def test_silence_ends_after_ten_seconds(autojump_clock: MockClock) -> None:
-    record, _ = await shake(silence)
+async def test_silence_ends_after_ten_seconds(hello: Hello, autojump_clock: MockClock) -> None:
+    record, _ = await shake(silence, hello)
     assert (10.0, 0) == (record.t - record.t0, record.received)
 
 
 @pytest.mark.parametrize("number", [0, 40, 48, 70, 80, 112])
-async def test_the_number_of_an_alert_is_kept(number: int, autojump_clock: MockClock) -> None:
-    record, _ = await shake(answers(alert(number)))
+async def test_the_number_of_an_alert_is_kept(
+    number: int, hello: Hello, autojump_clock: MockClock
+) -> None:
+    record, _ = await shake(answers(alert(number)), hello)
     assert (number, 7) == (record.alert, record.received)
 
 
-async def test_a_warning_before_the_end_is_kept(autojump_clock: MockClock) -> None:
-    record, _ = await shake(answers(alert(112, level=1)))
+async def test_a_warning_before_the_end_is_kept(hello: Hello, autojump_clock: MockClock) -> None:
+    record, _ = await shake(answers(alert(112, level=1)), hello)
     assert (Failure.EOF, 112) == (record.failure, record.alert)
 
 
-async def test_garbage_is_called_that(autojump_clock: MockClock) -> None:
-    record, _ = await shake(answers(b"HTTP/1.1 403 Forbidden\r\n\r\n<html>blocked"))
+async def test_garbage_is_called_that(hello: Hello, autojump_clock: MockClock) -> None:
+    record, _ = await shake(answers(b"HTTP/1.1 403 Forbidden\r\n\r\n<html>blocked"), hello)
     assert record.detail.startswith("what came is not TLS")
     assert record.alert is None
 
 
 async def test_the_chain_is_kept_when_the_handshake_fails_after_it(
-    autojump_clock: MockClock,
+    hello: Hello, autojump_clock: MockClock
 ) -> None:
     context = server_context("site.by")
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     try:
-        record, _ = await shake(cut_after(context, -20))
+        record, _ = await shake(cut_after(context, -20), hello)
     finally:
         context.maximum_version = ssl.TLSVersion.MAXIMUM_SUPPORTED
     assert Failure.EOF == record.failure
     assert 1 == len(record.chain)
 
 
-async def test_a_cut_anywhere_is_an_end_of_file(autojump_clock: MockClock) -> None:
+async def test_a_cut_anywhere_is_an_end_of_file(hello: Hello, autojump_clock: MockClock) -> None:
     context = server_context("site.by")
-    for size in (0, 1, 4, 5, 6, 90, 128, 400, 700):
-        record, _ = await shake(cut_after(context, size))
+    for size in range(700):
+        record, _ = await shake(cut_after(context, size), hello)
         assert (Failure.EOF, size) == (record.failure, record.received)
 
 
-class Undecided:
-    """An SSL object for which nothing that comes is data."""
+async def test_whatever_comes_a_handshake_ends_with_a_word_for_it(
+    hello: Hello, autojump_clock: MockClock
+) -> None:
+    rng = random.Random(7)
+    real = await first_flight(server_context("site.by"), hello)
+    expected = {Failure.TLS_FAILED_HANDSHAKE, Failure.EOF, Failure.TIMEOUT}
+    for _ in range(300):
+        spoilt = bytearray(real if rng.random() < 0.7 else rng.randbytes(200))
+        for _ in range(rng.randint(1, 4)):
+            spoilt[rng.randrange(len(spoilt))] = rng.randrange(256)
+        record, got = await shake(answers(bytes(spoilt)), hello)
+        assert record.failure in expected, record
+        assert b"" == got
 
-    def read(self, size: int) -> bytes:
-        raise ssl.SSLWantReadError
+
+async def first_flight(context: ssl.SSLContext, hello: Hello) -> bytes:
+    """What a server says to a hello."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = context.wrap_bio(incoming, outgoing, server_side=True)
+    incoming.write(engine("site.by", ("h2",), hello=hello).hello())
+    with pytest.raises(ssl.SSLWantReadError):
+        server.do_handshake()
+    return outgoing.read()
+
+
+async def hang_up(stream: ServerEnd) -> None:
+    """All that a server says after the handshake: nothing."""
+
+
+async def test_the_record_says_whose_hello_it_was(autojump_clock: MockClock) -> None:
+    context = server_context("site.by", alpn=("h2",))
+    record, _ = await shake(tls(context, hang_up), "python")
+    assert "python" == record.hello
+    assert record.ja4.startswith("t13d")
+    assert record.ja4.split("_")[0].endswith("h2")
+
+
+@needs_browser
+async def test_a_browsers_hello_is_that_of_one_chrome(autojump_clock: MockClock) -> None:
+    # The preset's own hash, by another implementation: FoxIO's JA4 as utls computes it.
+    import utls
+
+    expected = utls.Fingerprint.from_preset(browser.PRESET).ja4_hash
+    context = server_context("site.by", alpn=("h2",))
+    for _ in range(5):
+        record, _ = await shake(tls(context, hang_up), "browser")
+        assert ("chrome-152", expected) == (record.hello, record.ja4)
+
+
+@needs_browser
+def test_the_name_stands_early_whatever_the_order_is() -> None:
+    orders = set()
+    for _ in range(40):
+        said = engine("site.by", ("h2", "http/1.1"), hello="browser").hello()
+        at = name_in(said, "site.by")
+        assert at is not None
+        assert at[1] <= browser.EARLY < len(said)
+        orders.add(tuple(kind for kind, _ in client_hello(handshake_message(said)).extensions))
+    assert 40 == len(orders)
+
+
+async def test_without_the_package_python_speaks(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    monkeypatch.setattr(browser, "available", lambda: False)
+    record, _ = await shake(tls(server_context("site.by", alpn=("h2",)), hang_up), "browser")
+    assert (None, "python") == (record.failure, record.hello)
+
+
+async def test_no_browser_speaks_without_alpn(autojump_clock: MockClock) -> None:
+    record, _ = await shake(tls(server_context("site.by"), hang_up), "browser", alpn=())
+    assert (None, "python", None) == (record.failure, record.hello, record.alpn)
+
+
+@pytest.mark.parametrize("sni", ["site.by", None])
+async def test_a_split_hello_leaves_in_two_parts_and_neither_holds_the_name(
+    sni: str | None, hello: Hello, autojump_clock: MockClock
+) -> None:
+    parts: list[bytes] = []
+
+    async def serve(stream: ServerEnd) -> None:
+        for _ in range(2):
+            parts.append(await stream.receive_some())
+
+    record, _ = await shake(serve, hello, sni=sni, split=True)
+    assert (Failure.EOF, 2) == (record.failure, record.segments)
+    assert all(parts)
+    assert not any(b"site.by" in part for part in parts)
+    found = client_hello(handshake_message(b"".join(parts))).extension(0)
+    assert (sni is not None) == (found is not None and b"site.by" in found)
+
+
+async def test_a_split_hello_is_answered_like_another(
+    hello: Hello, autojump_clock: MockClock
+) -> None:
+    serve = tls(server_context("site.by", alpn=("h2",)), hang_up)
+    record, _ = await shake(serve, hello, split=True)
+    assert (None, 2, "h2") == (record.failure, record.segments, record.alpn)
+
+
+@pytest.mark.parametrize("name", ["", ".by", "a..by", "x" * 64 + ".by", "x." * 140, "a\0b.by"])
+async def test_what_is_no_host_name_is_not_sent(
+    name: str, hello: Hello, autojump_clock: MockClock
+) -> None:
+    record, _ = await shake(silence, hello, sni=name)
+    assert (Failure.UNKNOWN, 0) == (record.failure, record.received)
+    assert record.detail.startswith("not a host name")
+
+
+async def test_the_case_of_a_name_is_kept(hello: Hello, autojump_clock: MockClock) -> None:
+    seen: list[bytes] = []
+
+    async def serve(stream: ServerEnd) -> None:
+        seen.append(await stream.receive_some())
+
+    await shake(serve, hello, sni="SITE.by")
+    assert [True] == [name_in(said, "SITE.by") is not None for said in seen]
+
+
+class Undecided(PythonTLS):
+    """An engine for which nothing that comes is data."""
+
+    def feed(self, raw: bytes) -> None:
+        pass
 
 
 async def test_records_without_data_do_not_go_on_for_ever(autojump_clock: MockClock) -> None:
@@ -192,23 +334,26 @@ async def test_records_without_data_do_not_go_on_for_ever(autojump_clock: MockCl
 
     async with fake_internet() as net:
         net.tcp[IP, 443] = flood
-        stream = TLSStream(await net.connect_tcp(IP, 443), "site.by", ())
-        stream._tls = Undecided()  # type: ignore[assignment]
+        stream = TLSStream(await net.connect_tcp(IP, 443), Undecided("site.by", ()))
         with pytest.raises(NetworkFailure, match="without data"):
             await stream.receive_some()
 
 
-async def test_cancellation_from_outside_leaves_no_record(autojump_clock: MockClock) -> None:
+async def test_cancellation_from_outside_leaves_no_record(
+    hello: Hello, autojump_clock: MockClock
+) -> None:
     trace = Trace()
     async with fake_internet() as net:
         net.tcp[IP, 443] = silence
         transport = await net.connect_tcp(IP, 443)
         with trio.move_on_after(3):
-            await tls_handshake(trace, transport, ip=IP, port=443, sni="site.by")
+            await tls_handshake(trace, transport, ip=IP, port=443, sni="site.by", hello=hello)
     assert [] == trace.records
 
 
-async def test_the_client_sends_its_alert_when_it_gives_up(autojump_clock: MockClock) -> None:
+async def test_the_client_sends_its_alert_when_it_gives_up(
+    hello: Hello, autojump_clock: MockClock
+) -> None:
     after: list[bytes] = []
 
     async def serve(stream: ServerEnd) -> None:
@@ -216,7 +361,7 @@ async def test_the_client_sends_its_alert_when_it_gives_up(autojump_clock: MockC
         await stream.send_all(b"\x16\x03\x03\x00\x04\x63\x00\x00\x00")  # no such message
         after.append(await stream.receive_some())
 
-    await shake(serve)
+    await shake(serve, hello)
     assert [21] == [said[0] for said in after]
 
 
