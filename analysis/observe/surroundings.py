@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from probe.evidence import CanaryCheck, Measurement, Run
 
@@ -57,6 +58,12 @@ def surroundings(
         resolver_alive=any(c.resolver_failure is None for c in outside),
         ipv6=run.ipv6 and not (sixth and all(c.failure is not None for c in sixth)),
     )
+
+
+def local_columns(run: Run, forger: str) -> dict[str, Any]:
+    """Columns of what stands in the household; *forger* signs for everybody (`over_run`)."""
+    near = run.forger_at == "machine" or (run.forger_at == "hop" and run.home_router is True)
+    return {"forger": bool(forger), "forger_near": bool(forger) and near}
 
 
 def _all_failed(checks: Sequence[CanaryCheck]) -> bool:
