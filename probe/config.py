@@ -143,7 +143,8 @@ class Config(_Section, frozen=True, kw_only=True):
     """All settings. *lists* are files or names of lists that the package carries.
 
     *db* is the database, *asn_database* a MaxMind file to use in place of the carried
-    table, *proxy* the way out to the controls (never used to measure). *follow_up* says
+    table, *proxy* the way out to the controls (never used to measure). *hello* is whose
+    ClientHello is sent, a browser's only where the package ``utls`` is installed. *follow_up* says
     whether targets that differ are followed up. Targets whose
     list calls them riskier than *max_risk* are left out; None: nothing of a list that was
     chosen, and what is of high risk of the list that is measured where none was.
@@ -160,6 +161,7 @@ class Config(_Section, frozen=True, kw_only=True):
     limits: Limits = Limits()
     ladder: Ladder = Ladder()
     asn_database: str | None = None
+    hello: Literal["browser", "python"] = "browser"
     follow_up: bool = True
     max_risk: Literal["low", "medium", "high"] | None = None
 

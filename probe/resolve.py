@@ -154,6 +154,7 @@ async def _ask_encrypted(
     connection = await connect(
         tools.net, tools.verifier, trace, resolver,
         depth=depth, transaction=transaction, at=time.time() + tools.clock_offset,
+        hello=tools.hello,
     )  # fmt: skip
     await _put_questions(tools, trace, url, depth, connection, transaction, found)
 

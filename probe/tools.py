@@ -10,6 +10,7 @@ from probe.net import Network
 from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
 from probe.steps.encrypted import Kept
+from probe.steps.engine import Hello
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,8 @@ class Tools:
     are recorded and not tried. *clock_offset* (seconds) is added to this machine's
     clock where a certificate's dates are judged. *seed* chooses among resolvers;
     *kept* holds connections to encrypted ones from one visit to the next (by default, none);
-    *hops* is the way out for packets that are to die on their way.
+    *hops* is the way out for packets that are to die on their way; *hello* is whose
+    ClientHello is sent (`probe.steps.engine`).
     """
 
     net: Network
@@ -32,6 +34,7 @@ class Tools:
     seed: int = 0
     kept: Kept = field(default_factory=lambda: Kept(0))
     hops: HopNetwork = field(default_factory=TrioHops)
+    hello: Hello = "browser"
 
     def usable(self, ip: str) -> bool:
         """Public, and of a family that this machine has. The only test before a connection."""

@@ -178,7 +178,9 @@ class _Visit:
             return stream
         sni = None if url.ip_literal else url.host
         try:
-            tls = await tls_handshake(self.trace, stream, ip=ip, port=port, sni=sni, **facts)
+            tls = await tls_handshake(
+                self.trace, stream, ip=ip, port=port, sni=sni, hello=tools.hello, **facts
+            )
         except BaseException:
             await trio.aclose_forcefully(stream)
             raise

@@ -283,7 +283,8 @@ class Climb:
         stream = await tcp_connect(tools.net, self.trace, ip, port, **facts)
         try:
             tls = await tls_handshake(
-                self.trace, stream, ip=ip, port=port, sni=sni, **options, **facts
+                self.trace, stream, ip=ip, port=port, sni=sni,
+                **({"hello": tools.hello} | options), **facts,
             )
         except BaseException:
             await trio.aclose_forcefully(stream)

@@ -23,6 +23,7 @@ from probe.evidence import AnyEvidence
 from probe.net import Network
 from probe.steps.certificate import Verifier, check_certificate
 from probe.steps.dns import DoH, Heard, framed_lookup
+from probe.steps.engine import Hello
 from probe.steps.tcp import tcp_connect
 from probe.steps.tls import TLSStream, tls_handshake
 from probe.trace import StepFailed, Trace
@@ -103,6 +104,7 @@ async def connect(
     depth: int,
     transaction: int,
     at: float,
+    hello: Hello = "browser",
 ) -> Connection:
     """A new connection, its certificate checked for the time *at*. Raises `StepFailed`.
 
@@ -117,7 +119,7 @@ async def connect(
     try:
         tls = await tls_handshake(
             trace, stream, ip=ip, port=port, sni=host,
-            alpn=("h2", "http/1.1") if doh else (), **facts,
+            alpn=("h2", "http/1.1") if doh else (), hello=hello, **facts,
         )  # fmt: skip
         good = check_certificate(
             verifier, trace, chain=tls.chain(), hostname=host, at=at, ip=ip, port=port, **facts
