@@ -260,6 +260,7 @@ class _Session:
             clock_offset=self.clock.offset,
             seed=self.run_record.seed,
             kept=kept,
+            hello=self.config.hello,
         )
         await self._looked(line, controls)
         ended = "no_network"  # unless the queue is worked through before the patience ends
