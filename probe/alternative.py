@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import trio
 
-from probe.evidence import AnyEvidence, DNSExchange, HTTPExchange, TCPConnect
+from probe.addresses import family
+from probe.evidence import AnyEvidence, DNSExchange, HTTPExchange, TCPConnect, TLSHandshake
 from probe.steps.certificate import check_certificate
 from probe.steps.http import header
 from probe.steps.quic import available, quic_handshake
@@ -48,47 +49,50 @@ async def measure_alternatives(tools: Tools, trace: Trace) -> None:
 
 
 def offered(evidence: Sequence[AnyEvidence], vantage: str) -> list[Endpoint]:
-    """Where HTTP/3 is on offer by what *vantage* has seen: each address once.
+    """Where HTTP/3 is on offer by what *vantage* has seen, at one address of each family.
 
-    By an Alt-Svc header that came over TLS; or by the name's HTTPS record, and then at
-    the first address that our own resolvers gave and that was tried, whatever came of it.
+    By an Alt-Svc header that came over TLS: where that page came from, and for the other
+    family where a handshake was done; so that two vantage points that took different ways
+    can be compared. By the name's HTTPS record: where our own resolvers led, whatever
+    came of it there.
     """
     mine = [e for e in evidence if e.vantage == vantage]
-    found: dict[tuple[str, str, int], Endpoint] = {}
+    found: dict[tuple[str, int], Endpoint] = {}
     for endpoint in (*_by_header(mine), *_by_record(mine)):
-        found.setdefault((endpoint.url.host, endpoint.ip, endpoint.port), endpoint)
+        found.setdefault((endpoint.url.host, family(endpoint.ip)), endpoint)
     return list(found.values())[:MAX_ENDPOINTS]
 
 
 def _by_header(evidence: Sequence[AnyEvidence]) -> Iterable[Endpoint]:
+    ports: dict[str, int] = {}
     for e in evidence:
         if isinstance(e, HTTPExchange) and e.tls and e.ip and (url := _url(e)) is not None:
             port = from_alt_svc(header(e.headers, "alt-svc"), host=url.host, port=url.port)
             if port is not None:
+                ports.setdefault(url.host, port)
                 yield Endpoint(url, e.depth, e.ip, port)
+    for e in evidence if ports else ():
+        if isinstance(e, TLSHandshake) and e.failure is None and (url := _url(e)) is not None:
+            if url.host in ports and url.host == e.sni:
+                yield Endpoint(url, e.depth, e.ip, ports[url.host])
 
 
 def _by_record(evidence: Sequence[AnyEvidence]) -> Iterable[Endpoint]:
-    lookups = [e for e in evidence if isinstance(e, DNSExchange)]
     records: dict[str, bytes] = {}
     own: dict[str, set[str]] = {}
-    for lookup in lookups:
-        if lookup.rdtype == "HTTPS" and lookup.answers:
-            records.setdefault(lookup.hostname, lookup.answers[0].raw)
-        elif lookup.own:
-            given = {ip for answer in lookup.answers for ip in answer.addresses}
-            own.setdefault(lookup.hostname, set()).update(given)
     for e in evidence:
-        if not isinstance(e, TCPConnect) or not records:
+        if isinstance(e, DNSExchange) and e.rdtype == "HTTPS" and e.answers:
+            records.setdefault(e.hostname, e.answers[0].raw)
+        elif isinstance(e, DNSExchange) and e.own:
+            given = {ip for answer in e.answers for ip in answer.addresses}
+            own.setdefault(e.hostname, set()).update(given)
+    for e in evidence if records else ():
+        if not isinstance(e, TCPConnect) or (url := _url(e)) is None or url.host not in records:
             continue
-        url = _url(e)
-        if url is None or url.host not in records or e.ip not in own.get(url.host, ()):
-            continue
-        if not url.tls and e.port != 443:
-            continue
-        port = from_https_record(records.pop(url.host), host=url.host, port=e.port)
-        if port is not None:
-            yield Endpoint(url, e.depth, e.ip, port)
+        if e.ip in own.get(url.host, ()) and (url.tls or e.port == 443):
+            port = from_https_record(records[url.host], host=url.host, port=e.port)
+            if port is not None:
+                yield Endpoint(url, e.depth, e.ip, port)
 
 
 def _url(e: AnyEvidence) -> URL | None:
