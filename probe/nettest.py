@@ -183,7 +183,7 @@ def whose(evidence: Sequence[AnyEvidence], book: AddressBook) -> dict[str, Addre
     for e in evidence:
         if isinstance(e, DNSExchange):
             found.update(ip for answer in e.answers for ip in answer.addresses)
-        elif (ip := getattr(e, "ip", None)) is not None:
+        elif ip := getattr(e, "ip", ""):  # a control's download may have had none yet
             found.add(ip)
         if isinstance(e, HopProbe) and e.router:
             found.add(e.router)

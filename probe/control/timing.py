@@ -59,7 +59,9 @@ async def _download(
             laps.head()
             learned["status"] = response.status_code
             progress = Progress()
-            sock = response.extensions["network_stream"].get_extra_info("socket")
+            stream = response.extensions["network_stream"]
+            sock = stream.get_extra_info("socket")
+            learned["ip"], learned["port"] = (stream.get_extra_info("server_addr") or ("", 0))[:2]
             info = TCPInfo()
             try:
                 if response.status_code != 200:
@@ -133,12 +135,11 @@ async def time_page(
             },
         )  # fmt: skip
         return
-    for e in found:
-        # Whose word it is, is ours to say; so is what it is about.
-        trace.records.append(
-            msgspec.structs.replace(
-                e, vantage=control.name, what="accused", source=wanted.ip, step=trace.step,
-                transaction=trace.new_transaction(), detail=e.detail[:MAX_DETAIL],
-                **{"url": wanted.url, **facts},
-            )
-        )
+    # Whose word it is, is ours to say; so is what it is about.
+    ours: dict[str, Any] = {
+        "url": wanted.url, "what": "accused", "source": wanted.ip, **facts,
+        "vantage": control.name, "step": trace.step,
+    }  # fmt: skip
+    trace.records.extend(
+        msgspec.structs.replace(e, detail=e.detail[:MAX_DETAIL], **ours) for e in found
+    )

@@ -23,6 +23,8 @@ from probe.wire.url import parse
 
 TIMES = 3.0  # as long as at the slowest control
 MORE = 1.0  # seconds longer: three lost packets, or a far server's round trips
+FEWEST = 10  # pages of a run, to say what is usual there
+MOST_USUAL = 4.0
 MOST_SCALED = 20.0  # times; how much more a page that was cut off is taken to have needed
 
 Page = tuple[str, int]  # URL and depth
@@ -49,8 +51,13 @@ def slowest(evidence: Iterable[AnyEvidence]) -> Slow | None:
 
 
 def usual_times(pages: Iterable[Slow | None]) -> float:
-    """How many times as long as at the controls a page takes here: the median of a run."""
-    return median([page.times for page in pages if page is not None] or [1.0])
+    """How many times as long as at the controls a page takes here: the median of a run.
+
+    1 where the pages are few, and `MOST_USUAL` at most: if half of the list is slow, that
+    need not be the line.
+    """
+    times = [page.times for page in pages if page is not None]
+    return min(median(times), MOST_USUAL) if len(times) >= FEWEST else 1.0
 
 
 def suspicious(page: Slow | None, usual: float) -> Accused | None:

@@ -55,7 +55,7 @@ async def timed(urls: Sequence[str], wanted: Wanted) -> list[Transfer]:
     trace.step = "speed"
     named = [Control(f"control-{n}", url) for n, url in enumerate(urls, 1)]
     async with ControlClient(named) as client:
-        await client.time_page(trace, wanted, url=wanted.url)
+        await client.time_page(trace, wanted, url=wanted.url, depth=1, transaction=7)
     return transfers_of(trace)
 
 
@@ -157,8 +157,8 @@ async def test_the_control_times_the_page_itself() -> None:
     assert 6 == len(requests) == len(records)
     assert {"control-1", "control-2"} == {e.vantage for e in records}
     assert all(
-        (e.what, e.source, e.received, e.whole, e.step, e.url)
-        == ("accused", ADDRESS, len(BODY), True, "speed", WANTED.url)
+        (e.what, e.source, e.received, e.whole, e.step, e.url, e.depth)
+        == ("accused", ADDRESS, len(BODY), True, "speed", WANTED.url, 1)
         for e in records
     )
 
