@@ -19,7 +19,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -236,8 +236,11 @@ class _Session:
 
     async def _arrive(self, controls: Controls) -> Arrival:
         found, introductions = await arrive(
-            self.net, controls.client, self.config.portal_checks, self._line_over
-        )
+            self.net, controls.client, self.config.portal_checks, self._line_over,
+            self.resolvers.own, self.config.resolvers.whoami,
+        )  # fmt: skip
+        if found.upstream.answers:
+            self.resolvers = replace(self.resolvers, upstream=(found.upstream.address,))
         self.clock = found.clock
         if self.clock.offset:
             await controls.renew(clock_wrong=True)
@@ -292,6 +295,9 @@ class _Session:
         """The second pass: up the ladder with what differs from the controls."""
         if not self.config.follow_up:
             return
+        written = trio.Event()
+        await self._send(written)
+        await written.wait()
         with Store(self.store.path) as stored:
             for measurement in stored.measurements(self.run_record.id) if self.resumed else ():
                 key = measurement.nettest, measurement.url
@@ -301,6 +307,7 @@ class _Session:
             )
             found = list(self.differing.values())
             await second.run(found, line, tools, controls.client, self.book)
+        self.crashes += second.crashes
 
     async def _worker(self, line: Line, tools: Tools, controls: Controls) -> None:
         while self.queue:

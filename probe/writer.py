@@ -23,7 +23,8 @@ QUEUE = 50  # records on their way
 
 log = logging.getLogger(__name__)
 
-Record = Measurement | CanaryCheck | Run  # a Run: what has been learned of it since
+# A Run: what has been learned of it since. An Event: set when all before it is safe.
+Record = Measurement | CanaryCheck | Run | trio.Event
 
 
 class Writer:
@@ -58,6 +59,9 @@ class Writer:
                     )
                     for measurement in safe:
                         self._stored(measurement)
+                    for record in batch:
+                        if isinstance(record, trio.Event):
+                            record.set()
 
     def _write(self, batch: Sequence[Record]) -> list[Measurement]:
         measurements = [m for m in batch if isinstance(m, Measurement) and self._writable(m)]
