@@ -13,7 +13,7 @@ import ipaddress
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import dns.flags
 import dns.message
@@ -200,13 +200,19 @@ class HTTPInjectPage(_Say):
     layer: ClassVar[str] = "http"
 
 
-def http_redirect(names: tuple[str, ...], location: str, status: int = 302) -> HTTPInjectPage:
-    """An injected redirect, with the window and IP ID reported of Beltelecom's in 2020."""
+def http_redirect(
+    names: tuple[str, ...], location: str, status: int = 302, **more: Any
+) -> HTTPInjectPage:
+    """An injected redirect, with the window and IP ID reported of Beltelecom's in 2020.
+
+    *more* are fields of the rule.
+    """
     head = (
         f"HTTP/1.1 {status} Found\r\nLocation: {location}\r\n"
         "Content-Length: 0\r\nConnection: close\r\n\r\n"
     )
-    return HTTPInjectPage(names=names, payload=head.encode(), window=32678, ip_id=1)
+    looks = {"window": 32678, "ip_id": 1} | more
+    return HTTPInjectPage(names=names, payload=head.encode(), **looks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -360,6 +366,31 @@ class AddressReset(AddressRule):
         )  # fmt: skip
         original = () if self.drop_original else ((packet.raw, way, 0.0),)
         return [(reset, Way.BACK, 0.0), *original]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelayReset(AddressRule):
+    """As AS6697 treated Tor relays in 2016 (ooni.org, "Belarus fries onion"; F14).
+
+    The SYN is answered by a RST without numbers, which no client heeds (RFC 5961), the
+    client's ACK by one that fits. Both go beside the path. *ttl* is that at the box.
+    """
+
+    ttl: int = 125
+
+    def on_packet(
+        self, packet: Packet, ends: Ends, way: Way, now: float
+    ) -> Sequence[Action] | None:
+        if packet.protocol != TCP or way is Way.BACK or packet.end > packet.payload:
+            return None
+        kind = packet.flags & (SYN | ACK | RST | FIN)
+        if kind not in (SYN, ACK):
+            return None
+        reset = tcp(
+            packet.destination, packet.source, packet.dport, packet.sport,
+            packet.ack if kind == ACK else 0, 0, RST, ttl=self.ttl,
+        )  # fmt: skip
+        return [(packet.raw, way, 0.0), (reset, Way.BACK, 0.0)]
 
 
 @dataclass(frozen=True, kw_only=True)

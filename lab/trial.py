@@ -13,6 +13,7 @@ from lab.score import Result, result
 from lab.stage import Setting, Stage, ascii_url, verdicts
 from lab.world import World
 from lab.worlds.fixtures import NEUTRAL
+from lab.worlds.profiles import Profile
 from lab.worlds.whole import CountryWorld, Cut
 
 # A volunteer's pace is for a volunteer's line; in the lab it would only cost time.
@@ -101,6 +102,14 @@ def try_country(country: CountryWorld, folder: Path, *, seed: int = 0) -> Trial:
             for world in country.worlds
         )  # fmt: skip
     return Trial(results=results, status=said[0], said=said[1])
+
+
+def try_profile(profile: Profile, folder: Path, *, seed: int = 0) -> Trial:
+    """Measure what one operator does, as one of its customers."""
+    setting = Setting(
+        seed=seed, household=profile.household, config=HURRY, icmp_ratelimit=0
+    )  # fmt: skip
+    return try_worlds(profile.build(seed), folder, setting, variation=f"seed {seed}")
 
 
 def _follow(
