@@ -28,7 +28,7 @@ def test_expected_fingerprints_are_known_ones_of_that_operator() -> None:
         "beltelecom": "AS6697", "a1": "AS42772", "mts": "AS25106", "business_network": "AS12406",
         "tor_2016": "AS6697",
     }  # fmt: skip
-    seen = set()
+    seen: set[str] = set()
     for name, profile in PROFILES.items():
         for world in map(build, profile.worlds):
             for group in world.truth.fingerprints:
