@@ -41,6 +41,7 @@ MAX_LOOKUPS = 64  # of who has a port, in one following
 WAIT = 0.2  # seconds, beyond
 ROUND_TRIPS = 2.0  # to the server, and
 MAX_WAIT = 1.5  # at most
+REFUSED_WAIT = 1.0  # where a SYN was refused: the server's distance is not known
 
 log = logging.getLogger(__name__)
 
@@ -189,6 +190,7 @@ class _Following:
         self._dropped = self._looked_at = self._lookups = 0
         self._asked_at: float | None = None
         self._round_trip: float | None = None
+        self._refused = False
 
     def take(
         self, frame: Frame, at: float, packet: Packet,
@@ -222,7 +224,7 @@ class _Following:
     def patience(self) -> float:
         """For how long (seconds) another answer may still come."""
         if self._round_trip is None:
-            return 0.0
+            return REFUSED_WAIT if self._refused else 0.0
         return min(MAX_WAIT, WAIT + ROUND_TRIPS * self._round_trip)
 
     def found(self) -> dict[str, Any]:
@@ -279,10 +281,14 @@ class _Following:
         )
 
     def _time(self, facts: PacketFacts) -> None:
-        if self._asked_at is None:
-            self._asked_at = facts.t
-        elif self._round_trip is None and facts.way == "back" and facts.protocol != "icmp":
-            self._round_trip = facts.t - self._asked_at
+        if facts.way == "out":
+            if self._asked_at is None:
+                self._asked_at = facts.t
+        elif facts.protocol == "udp" or ("A" in facts.flags and "R" not in facts.flags):
+            if self._round_trip is None and self._asked_at is not None:
+                self._round_trip = facts.t - self._asked_at
+        else:
+            self._refused = True
 
 
 def _opens(packet: Packet) -> bool:
