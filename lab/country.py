@@ -19,14 +19,14 @@ import signal
 import socket
 import subprocess
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
 from typing import Any, Concatenate, Literal, NoReturn, ParamSpec, Self
 
 from lab import topology
-from lab.ground import configure, links_of
+from lab.ground import NEVER, configure, links_of
 from lab.namespace import (
     Namespace,
     command_line,
@@ -104,7 +104,8 @@ class Country:
     *wires*: settings of those that are not plain. *ipv6*: False is a household
     without; "broken" one with an address and a route and nothing behind them.
     *seed* decides loss and jitter. *icmp_ratelimit*: milliseconds between ICMP
-    errors of a router to one destination (None: the kernel's 1000; 0: no limit).
+    errors of a router to one destination (None: the kernel's 1000; 0: no limit);
+    *silent* are places whose router sends none.
     *household*: whose customer the volunteer is.
 
     It forks, so build it and start its children before this process has other
@@ -122,6 +123,7 @@ class Country:
         ipv6: bool | Literal["broken"] = True,
         seed: int = 0,
         icmp_ratelimit: int | None = None,
+        silent: Collection[Place] = (),
         household: topology.Household = topology.BELTELECOM,
     ) -> None:
         self.home_addresses = household.addresses
@@ -133,6 +135,7 @@ class Country:
         self._ipv6 = ipv6
         self._seed = seed
         self._icmp_ratelimit = icmp_ratelimit
+        self._silent = frozenset(silent)
         self._namespaces: dict[Place, Namespace] = {}
         self._children: list[Child] = []
         self._commands: list[subprocess.Popen[Any]] = []
@@ -299,7 +302,7 @@ class Country:
             configure(
                 place,
                 ipv6=place is not Place.HOME or bool(self._ipv6),
-                icmp_ratelimit=self._icmp_ratelimit,
+                icmp_ratelimit=NEVER if place in self._silent else self._icmp_ratelimit,
                 household=self._household,
             )
         carried = {

@@ -21,6 +21,7 @@ from lab.world import Place, Wire
 
 _TABLE_MAIN = 254
 _LOOPBACK = 1
+NEVER = 10**9  # milliseconds between ICMP errors: a router that is silent
 _QUEUE = 4000  # packets that a device holds; 500, the default, loses bursts
 _KINDS = {"unicast": 1, "local": 2, "unreachable": 7, "throw": 9}
 
