@@ -14,6 +14,7 @@ in one measurement and miss it in the next.
 from __future__ import annotations
 
 import importlib.util
+import re
 import ssl
 from functools import cache
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 PRESET, NAME = "chrome:152", "chrome-152"
 EARLY = 1200  # bytes of a hello that fit into the first segment on any path (RFC 8200, 5)
 DRAWS = 30  # two orders in three have the name that early
+_REASON = re.compile(r":OPENSSL_internal:(?P<word>[^;:]+)")
 
 
 @cache
@@ -84,7 +86,7 @@ class BrowserTLS:
         except ssl.SSLWantReadError:
             return False
         except ssl.SSLError as exc:
-            raise _named(exc) from exc
+            raise _named(exc) from None
         return True
 
     def read(self, max_bytes: int) -> bytes | None:
@@ -93,13 +95,13 @@ class BrowserTLS:
         except ssl.SSLWantReadError:
             return None
         except ssl.SSLError as exc:
-            raise _named(exc) from exc
+            raise _named(exc) from None
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         try:
             self._tls.write(bytes(data))
         except ssl.SSLError as exc:
-            raise _named(exc) from exc
+            raise _named(exc) from None
 
     def version(self) -> str | None:
         return self._tls.version()
@@ -117,11 +119,16 @@ class BrowserTLS:
 
 
 def _named(exc: ssl.SSLError) -> ssl.SSLError:
-    """*exc* as the standard library would raise it: with BoringSSL's ``reason``."""
-    text = str(exc)
-    found = [part.rpartition(":")[2] for part in text.split(";") if ":SSL routines:" in part]
-    error = ssl.SSLError(ssl.SSL_ERROR_SSL, text)
-    error.reason = found[0] if found else text
+    """*exc* as the standard library would raise it: with BoringSSL's word as ``reason``.
+
+    It takes the place of *exc*: utls says "unexpected EOF" for every failure to which
+    BoringSSL has given no word, and only our own stream knows of an end of file.
+    """
+    text = str(exc.args[-1]) if exc.args else ""
+    found = _REASON.search(text)
+    closed = isinstance(exc, ssl.SSLZeroReturnError)  # by an alert, in order
+    error = (ssl.SSLZeroReturnError if closed else ssl.SSLError)(ssl.SSL_ERROR_SSL, text)
+    error.reason = found["word"] if found else text
     return error
 
 

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from probe.evidence import TLSHandshake
-from probe.failure import Failure, NetworkFailure
+from probe.failure import Failure, NetworkFailure, classify
 from probe.steps import browser
 from probe.steps.engine import Hello, PythonTLS, engine
 from probe.steps.tls import TLSStream, tls_handshake
@@ -173,6 +173,31 @@ async def test_the_number_of_an_alert_is_kept(
 async def test_a_warning_before_the_end_is_kept(hello: Hello, autojump_clock: MockClock) -> None:
     record, _ = await shake(answers(alert(112, level=1)), hello)
     assert (Failure.EOF, 112) == (record.failure, record.alert)
+
+
+async def test_a_close_in_order_is_an_end_of_file(
+    hello: Hello, autojump_clock: MockClock
+) -> None:
+    record, _ = await shake(answers(alert(0, level=1)), hello)
+    assert (Failure.EOF, 0) == (record.failure, record.alert)
+
+
+@needs_browser
+async def test_a_failure_without_a_word_is_no_end_of_file(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    # What utls 2026.10 makes of a failure for which BoringSSL has queued no error.
+    import utls
+
+    def wordless(tls: utls.SSLObject) -> None:
+        raise utls.SSLEOFError("unexpected EOF on TLS connection")
+
+    started = engine("site.by", ("h2",), hello="browser")
+    started.hello()
+    monkeypatch.setattr(utls.SSLObject, "do_handshake", wordless)
+    with pytest.raises(ssl.SSLError, match="unexpected EOF") as caught:
+        started.handshake()
+    assert Failure.TLS_FAILED_HANDSHAKE == classify(caught.value)
 
 
 async def test_garbage_is_called_that(hello: Hello, autojump_clock: MockClock) -> None:
