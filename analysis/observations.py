@@ -59,6 +59,13 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         bool, Meta(description="and answers from this machine, or at the household's router")
     ] = False
 
+    resolver_foreign: Annotated[
+        bool, Meta(description="the resolver asks the world from another country than the probe's")
+    ] = False
+    home_router: Annotated[
+        bool, Meta(description="the first router is the household's own: a private address")
+    ] = False
+
     # The name: the first on the user's path that does not lead where it should
     dns_own: Annotated[
         str,
@@ -95,6 +102,16 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     dns_ghost: Annotated[
         bool, Meta(description="an address for a name that exists nowhere, denied right after")
     ] = False
+    dns_at_home: Annotated[
+        str, Meta(description="as `dns_own`, of the own resolvers at private addresses")
+    ] = "none"
+    dns_in_network: Annotated[
+        str,
+        Meta(
+            description="as `dns_own`, of the own resolvers in the network, the one behind the"
+            " resolver at home among them"
+        ),
+    ] = "none"
     dns_exists_nowhere: Annotated[
         bool, Meta(description="neither a control nor an encrypted resolver resolves the name")
     ] = False
@@ -349,7 +366,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(description="without the name the page is slow, fast; empty: not compared")
     ] = ""
     speed_cut: Annotated[
-        bool, Meta(description="the page did not come whole in its time, and did to controls")
+        bool,
+        Meta(description="its end did not come; what came took over 3 s, and less for controls"),
     ] = False
     server_slow: Annotated[
         bool, Meta(description="the page takes a control at least half of our time")

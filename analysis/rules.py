@@ -66,6 +66,10 @@ DNS_FINE = _.dns_own.isin(["true", "none", "unclear", "other"])
 # A silent resolver lies only if it speaks at other times.
 DNS_SPEAKS = (_.dns_own != "silence") | _.resolver_alive
 INJECTED = (_.dns_injected > 0) & ((_.dns_controls >= 1) | _.dns_proof)
+LIES = ["lie", "bogon", "nxdomain", "refused", "servfail", "empty", "silence"]
+LIED = ~DNS_FINE & DNS_SPEAKS & (DNS_SHOWN | INJECTED) & ~_.dns_exists_nowhere
+# Nothing shows that somebody on the way has answered.
+UNINJECTED = (_.dns_injected == 0) & (_.dns_intercepted == 0) & ~_.dns_ghost
 REACHED = _.path_end == "page"
 REPLACED = (_.path_end == "certificate") & (_.path_how == "replaced")
 # The site's own page, as others know it: no dead line and no portal has it to give.
@@ -407,8 +411,38 @@ OUTCOMES: tuple[Rule, ...] = (
         source="O'Neill et al., IMC 2016",
     ),
     Rule(
+        "interference_at_home", (_.hop_high == 1) & _.home_router, outcome="local_fault",
+        comment="It happens before the second hop, and the first router has a private address: a"
+        " filter of the household, a school or an employer.",
+        source="design 0001, canaries and local faults",
+    ),
+    Rule(
+        "lie_at_home",
+        LIED & UNINJECTED & _.dns_at_home.isin(LIES) & (_.dns_in_network == "true"),
+        outcome="local_fault",
+        comment="The resolver at home (the router's, a filter's, an advertisement blocker's) lies,"
+        " and the one behind it in the network tells the truth.",
+        source="design 0001, canaries and local faults",
+    ),
+    Rule(
+        "lie_of_chosen_resolver",
+        LIED & UNINJECTED & _.resolver_foreign, outcome="local_fault",
+        comment="The resolver is somebody's in another country, chosen by the user or for him, and"
+        " nothing shows that the way to it is tampered with: no second answer, and other"
+        " resolvers abroad tell the truth in the clear.",
+        source="design 0001, canaries and local faults",
+    ),
+    Rule(
+        "lie_behind_home",
+        LIED & UNINJECTED & _.dns_at_home.isin(LIES) & ~_.dns_in_network.isin(LIES),
+        outcome="inconclusive",
+        comment="The resolver at home lies, and who is behind it cannot be asked: the lie may be"
+        " the household's own or the operator's.",
+        source="design 0001, canaries and local faults",
+    ),
+    Rule(
         "lying_answer",
-        ~DNS_FINE & DNS_SPEAKS & (DNS_SHOWN | INJECTED) & ~_.dns_exists_nowhere, outcome="blocked",
+        LIED, outcome="blocked",
         comment="Own resolvers deny the name or lead elsewhere, and enough others know better.",
         source="OONI QA 4, 9-13, 33, 43; case E2",
     ),

@@ -19,7 +19,7 @@ from lab.resolvers import Resolver, Zone, run_resolvers
 from lab.serving import GONE, LIFETIME, listen, pieces, speak_http1
 from lab.serving_h2 import Visit
 from lab.sites import Request, Response
-from lab.topology import HOME_ADDRESSES
+from lab.topology import HOME_ADDRESSES, place_of
 from lab.world import Place
 from lab.worlds.whole import CountryWorld
 
@@ -34,12 +34,15 @@ _PAGE = b"<html><head><title>Checked</title></head><body><p>This connection is c
 def furnish(country: Country, world: CountryWorld, zone: Zone, authorities: Authorities) -> None:
     """Put into the household, and where the operator has his box, what *world* describes."""
     if (forger := world.forger) is not None:
-        place = Place.DOMESTIC if forger.addresses else Place.HOME
         country.start(
-            place, run_forger, authorities, forger.issuer, forger.addresses, forger.spares
-        )
-    if world.home_resolver is not None:
-        country.start(Place.HOME, run_home_resolver, world.home_resolver, zone, authorities)
+            Place.DOMESTIC if forger.addresses else Place.HOME, run_forger, authorities,
+            forger.issuer, forger.addresses, forger.spares,
+        )  # fmt: skip
+    if (resolver := world.resolver) is not None:
+        if (place := place_of(resolver.addresses[0])) is None:
+            country.start(Place.HOME, run_home_resolver, resolver, zone, authorities)
+        else:
+            country.start(place, run_resolvers, (resolver,), zone, authorities)
 
 
 def run_forger(

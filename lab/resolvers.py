@@ -33,6 +33,7 @@ from lab.serving import GONE, LIFETIME, allow_files, bound_socket, listen, serve
 from lab.sites import Request, Response, Site
 
 OWN = "own"  # the resolver that the household is given by its operator
+HOME = "home"  # one in the household, which asks that one
 LIFETIME_OF_RECORDS = 300
 MAX_CNAMES = 8
 MAX_ANSWER = 1232  # bytes over UDP where the query does not say
@@ -92,6 +93,7 @@ QUAD9 = Resolver(
     names=("dns.quad9.net", "dns9.quad9.net"),
 )
 PUBLIC = (GOOGLE, CLOUDFLARE, QUAD9)
+ADGUARD = Resolver(name="adguard", addresses=("94.140.14.14",))  # a filter that users choose
 
 
 class Zone:

@@ -76,13 +76,13 @@ def try_country(country: CountryWorld, folder: Path, *, seed: int = 0) -> Trial:
         zone=country.zone,
         own_resolver_silent=country.own_resolver_silent,
         roots=country.roots,
-        config=HURRY,
+        config=f"{HURRY}\n{country.config}",
     )
     db = folder / "zond.db"
     shift = ["faketime", "-f", f"{country.clock:+.0f}s"] if country.clock else []
     # A cut is to meet targets on their way, and others before and after it.
     pace = ["--concurrency", "2"] if country.cuts else []
-    asked = None if country.home_resolver is None else country.home_resolver.addresses
+    asked = None if country.resolver is None else country.resolver.addresses
     with Stage(country.worlds, folder, setting) as stage:
         furnish(stage.country, country, stage.zone, stage.authorities)
         said = _follow(

@@ -24,6 +24,7 @@ from probe.control.introduction import Introduction
 from probe.evidence import Run
 from probe.net import Network
 from probe.resolvers import Resolvers
+from probe.upstream import Upstream, find_upstream
 
 FIRST_LOOKS = 3  # before a line is called dead; a laptop that just woke up needs a moment
 PAUSE = 2.0  # seconds between them
@@ -39,6 +40,7 @@ class Arrival:
     facts: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     stop: str = ""
+    upstream: Upstream = field(default_factory=Upstream)
 
 
 async def arrive(
@@ -46,13 +48,17 @@ async def arrive(
     controls: ControlClient,
     checks: Sequence[PortalCheck],
     line_over: Callable[[Sequence[int]], Line],
+    resolvers: Sequence[str] = (),
+    whoami: str = "",
 ) -> tuple[Arrival, list[Introduction]]:
     """Look at families, portal, clock, line and controls. *line_over* makes the line's
-    canaries for the families that there are."""
+    canaries for the families that there are; *resolvers* are those that this machine is set to
+    use, *whoami* as in `probe.upstream`."""
     ipv4, ipv6 = await environment.families(net)
     line = line_over([family for family, has in ((4, ipv4), (6, ipv6)) if has])
     introductions: list[Introduction] = []
     portals: list[environment.Portal] = []
+    upstreams: list[Upstream] = []
 
     async def introduce() -> None:
         introductions.extend(await controls.introduce())
@@ -60,12 +66,16 @@ async def arrive(
     async def look_for_portal() -> None:
         portals.append(await environment.look_for_portal(net, checks))
 
+    async def look_behind_resolver() -> None:
+        upstreams.append(await find_upstream(net, resolvers, whoami))
+
     async with trio.open_nursery() as nursery:
         nursery.start_soon(introduce)
+        nursery.start_soon(look_behind_resolver)
         nursery.start_soon(look_for_portal)
         nursery.start_soon(_first_looks, line)
 
-    found = Arrival(line)
+    found = Arrival(line, upstream=upstreams[0])
     _judge_families(found, ipv4, ipv6)
     told = [i.clock_offset for i in introductions if i.clock_offset is not None]
     _judge_clock(found, agreed_offset([*portals[0].offsets, *told]))
@@ -155,11 +165,14 @@ def judge_controls(
             f"this run began in AS{before.probe_asn} and this is AS{own.asn}: start a new run"
         )
     elif own.asn or not before.probe_asn:
-        resolver = environment.resolver_network(resolvers.own, book)
+        asked = (found.upstream.address, *resolvers.own)
+        resolver = environment.resolver_network(asked, book)
         found.facts |= {
             "probe_asn": own.asn,
             "probe_cc": own.cc,
             "probe_network": own.holder,
             "resolver_asn": resolver.asn,
             "resolver_network": resolver.holder,
+            "resolver_cc": resolver.cc,
+            "resolver_at": found.upstream.at,
         }

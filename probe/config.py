@@ -84,10 +84,12 @@ class NamedResolver(_Section, frozen=True, kw_only=True):
 class ResolverChoice(_Section, frozen=True, kw_only=True):
     """Resolvers to compare with. What is None is as `probe.resolvers.Resolvers` has it.
 
-    *own* replaces what ``/etc/resolv.conf`` says.
+    *own* replaces what ``/etc/resolv.conf`` says. *whoami* is a name whose address is
+    that of the resolver which asked for it; empty: nobody is asked who he is.
     """
 
     own: tuple[str, ...] | None = None
+    whoami: str = "whoami.akamai.net"
     public: tuple[str, ...] | None = None
     dot: tuple[NamedResolver, ...] | None = None
     doh: tuple[NamedResolver, ...] | None = None

@@ -154,7 +154,7 @@ def own_network(introductions: Iterable[Introduction], book: AddressBook) -> Add
 
 
 def resolver_network(resolvers: Iterable[str], book: AddressBook) -> AddressInfo:
-    """Whose resolver this machine is set to use; unknown where it is the home router."""
+    """Whose the first public one of *resolvers* is; unknown where there is none."""
     for ip in resolvers:
         if _is_public(ip):
             return _lookup(book, ip)

@@ -76,6 +76,7 @@ class DNSExchange(Evidence, frozen=True, kw_only=True, tag="dns"):
     *failure* is that of the first answer, which is what a stub would believe;
     *rdtype* is ``"A"``, ``"AAAA"``, ``"HTTPS"``, or ``"ANY"`` for the system's
     (getaddrinfo asks for both families at once; the same word as OONI's).
+    *upstream*: the resolver is the one behind the own, which is at home.
     """
 
     hostname: str
@@ -83,6 +84,7 @@ class DNSExchange(Evidence, frozen=True, kw_only=True, tag="dns"):
     engine: DNSEngine
     resolver: str = ""
     own: bool = False
+    upstream: bool = False
     answers: tuple[DNSAnswer, ...] = ()
 
 

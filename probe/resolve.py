@@ -11,6 +11,7 @@ import random
 import time
 import zlib
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import trio
@@ -96,11 +97,13 @@ async def resolve(
 
             return heard
 
-        async def over_udp(resolver: str, rdtype: str, own: bool, heard: Any) -> None:
+        async def over_udp(
+            resolver: str, rdtype: str, own: bool, heard: Any, **more: Any
+        ) -> None:
             await net.turn(resolver, 53)
             await udp_lookup(
                 net, trace, resolver, host, rdtype, heard=heard, own=own,
-                transaction=trace.new_transaction(), **facts,
+                transaction=trace.new_transaction(), **facts, **more,
             )
 
         async def over_system(heard: Any) -> None:
@@ -115,6 +118,10 @@ async def resolve(
         for resolver in resolvers.own:
             for rdtype in ("A", "AAAA", "HTTPS"):
                 nursery.start_soon(over_udp, resolver, rdtype, True, way(True))
+        for resolver in resolvers.upstream:
+            for rdtype in ("A", "AAAA"):
+                ask = partial(over_udp, resolver, rdtype, False, way(False), upstream=True)
+                nursery.start_soon(ask)
         others = [ip for ip in resolvers.public if ip not in resolvers.own]
         if others:
             resolver = rng.choice(others)

@@ -15,10 +15,12 @@ MAX_OWN = 3  # glibc reads no more than three (resolv.conf(5), MAXNS)
 class Resolvers:
     """*own* and *public* are addresses asked over UDP; *dot* holds ``(name, address)``
     and *doh* ``(URL, address)`` of encrypted ones, whose names stand in their certificates.
+    *upstream* is who asks the world for an own resolver that is at home.
     *system* is false where the system's resolver should not be asked (a control asks
     only honest ones)."""
 
     own: tuple[str, ...] = ()
+    upstream: tuple[str, ...] = ()
     public: tuple[str, ...] = ("8.8.8.8", "1.1.1.1", "9.9.9.9")
     dot: tuple[tuple[str, str], ...] = (
         ("dns.google", "8.8.8.8"),

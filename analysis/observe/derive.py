@@ -227,6 +227,8 @@ class _Scene:
             "dns_intercepted": sum(f.intercepted for f in facts),
             "dns_ghost": any(f.ghost for f in facts),
             "dns_exists_nowhere": at.exists_nowhere,
+            "dns_at_home": at.at_home,
+            "dns_in_network": at.in_network,
         }
 
     def _path_columns(self) -> dict[str, object]:

@@ -51,6 +51,8 @@ class NameFacts:
     shows. *intercepted*: queries to a public resolver that were answered with a lie.
     *ghost*: a name that exists nowhere was answered with an address, then denied.
     *all_injected*: every own UDP exchange that shows *kind* was among the injected.
+    *at_home* and *in_network* are as *kind*, of the own resolvers at private addresses and
+    of those in the network, the one behind the former among them.
     """
 
     host: str
@@ -66,6 +68,8 @@ class NameFacts:
     all_injected: bool = False
     exists_nowhere: bool = False
     given: frozenset[str] = frozenset()  # by own or public resolvers in the clear
+    at_home: str = "none"
+    in_network: str = "none"
 
 
 def name_facts(
@@ -157,7 +161,20 @@ class _Name:
             all_injected=bool(showing) and all(any(e in injected for e in g) for g in showing),
             exists_nowhere=self._exists_nowhere(),
             given=_public_addresses(e for e in self.lookups if e.engine not in _ENCRYPTED),
+            at_home=self._said_by(at_home=True),
+            in_network=self._said_by(at_home=False),
         )
+
+    def _said_by(self, *, at_home: bool) -> str:
+        """What the own resolvers at home say over UDP, or those in the network do."""
+        groups: dict[str, list[DNSExchange]] = {}
+        for e in self.lookups:
+            address = e.resolver.rpartition(":")[0].strip("[]")
+            if (e.own or e.upstream) and e.engine == "udp" and public(address) != at_home:
+                groups.setdefault(e.resolver, []).append(e)
+        kinds = [self._kind(group) for group in groups.values()]
+        order = ("true", "lie", "unclear", *_MOST_TELLING, "other")
+        return min(kinds, key=order.index, default="none")
 
     def _own_groups(self) -> list[list[DNSExchange]]:
         """The own resolvers' exchanges, those of one resolver together, the system's first."""
@@ -246,7 +263,7 @@ class _Name:
             return 0
         groups: dict[str, list[DNSExchange]] = {}
         for e in self.lookups:
-            if e.engine == "udp" and not e.own:
+            if e.engine == "udp" and not e.own and not e.upstream:
                 groups.setdefault(e.resolver, []).append(e)
         return sum(
             1

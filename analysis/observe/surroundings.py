@@ -63,7 +63,13 @@ def surroundings(
 def local_columns(run: Run, forger: str) -> dict[str, Any]:
     """Columns of what stands in the household; *forger* signs for everybody (`over_run`)."""
     near = run.forger_at == "machine" or (run.forger_at == "hop" and run.home_router is True)
-    return {"forger": bool(forger), "forger_near": bool(forger) and near}
+    countries = {run.resolver_cc, run.probe_cc}
+    return {
+        "forger": bool(forger),
+        "forger_near": bool(forger) and near,
+        "home_router": run.home_router is True,
+        "resolver_foreign": len(countries) == 2 and "ZZ" not in countries,
+    }
 
 
 def _all_failed(checks: Sequence[CanaryCheck]) -> bool:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from lab.resolvers import Name
+from lab.resolvers import ADGUARD, HOME, OWN, PUBLIC, Name
 from lab.sites import HTML, Article, Fixed, ForPath, Page, Redirect, Site, refusal
+from lab.topology import OPERATOR_RESOLVER_ADDRESSES
 
 BELTELECOM = "82.209.230.23"
 MTS = "134.17.0.7"
@@ -154,4 +155,11 @@ ZONE = tuple(
     Name(name=site.names[0], addresses=site.addresses)
     for site in SITES
     if not site.names[0].endswith(".invalid")
+) + tuple(
+    # A name whose answer is who asks for it. The household's resolver asks the operator's.
+    Name(name="whoami.akamai.net", addresses=(address,), at=at)
+    for address, at in (
+        (OPERATOR_RESOLVER_ADDRESSES[0], (OWN, HOME)),
+        *((resolver.addresses[0], (resolver.name,)) for resolver in (*PUBLIC, ADGUARD)),
+    )
 )

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from lab.censors import a_censor
 from lab.certificates import COMMON, RECENT, TRUSTED, Certificate
 from lab.middlebox import Rewrite, packed
 from lab.packet import ACK, SYN, TCP, UDP, parse
-from lab.resolvers import Name, Resolver
+from lab.resolvers import ADGUARD, HOME, OWN, Name, Resolver
 from lab.sites import HTML, Fixed, Redirect, Site
 from lab.topology import CONTROL_1_ADDRESSES, CONTROL_2_ADDRESSES
 from lab.world import Action, Censor, Truth, Way, Wire, World
@@ -24,6 +25,8 @@ from lab.worlds.plan import build, names, truly
 YEAR = 365 * 86400.0
 PORTAL = "93.85.255.1"
 BOX = "93.85.255.2"  # the operator's, where one stands
+FILTER_PAGE = "185.70.40.9"  # where a family filter leads
+MUTE = "178.124.130.99"  # asks for the operator's resolver, and answers nobody
 CONTROLS = (*CONTROL_1_ADDRESSES, *CONTROL_2_ADDRESSES)
 
 State = Literal["up", "down", "blind"]
@@ -61,11 +64,11 @@ class CountryWorld:
     (nothing listens), or ``"blind"`` (it answers, and can reach nothing itself, so
     it says that all is down; see `Blind`). *own_resolver_silent*: it answers
     nobody. *cuts*, *censors*, *sites* and *zone* come on top of those of the worlds.
-    *forger*: who opens every encrypted connection. *home_resolver*: what the household's
-    machine asks instead of the operator's resolver; it runs there. *arguments* go to
-    ``zond run``, *environment* to its process. *exits*: exit statuses of ``zond run`` that
-    are right, *findings* what the run as a whole shows. *truth* holds for every world
-    instead of its own, where it is given.
+    *forger*: who opens every encrypted connection. *resolver*: whom the household's machine
+    asks instead of the operator's; at a private address it runs in the household. *arguments*
+    go to ``zond run``, *environment* to its process, *config* to its settings. *exits*: exit
+    statuses of ``zond run`` that are right, *findings* what the run as a whole shows. *truth*
+    holds for every world instead of its own, where it is given.
     """
 
     name: str
@@ -82,9 +85,10 @@ class CountryWorld:
     sites: tuple[Site, ...] = ()
     zone: tuple[Name, ...] = ()
     forger: Forger | None = None
-    home_resolver: Resolver | None = None
+    resolver: Resolver | None = None
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+    config: str = ""
     exits: frozenset[int] = frozenset({0})
     findings: frozenset[str] = frozenset()
 
@@ -331,7 +335,7 @@ def _behind_forger(seed: int, over_tls: Truth) -> tuple[World, ...]:
     """Sites of all kinds where somebody signs for everybody: what is in the clear is as ever."""
     return _some(
         seed,
-        http_only_site=None,
+        http_only_site=truly("ok|inconclusive", note="the controls may be kept away, too"),
         http_redirect_beltelecom=None,
         https_only_site=over_tls,
         domestic_site=truly("|".join(over_tls.outcome) + "|ok", note="its page in the clear"),
@@ -365,9 +369,9 @@ def unknown_program(seed: int) -> CountryWorld:
     )
 
 
-def _forged_in_the_network(name: str, note: str, seed: int, issuer: str, truth: Truth) -> (
-    CountryWorld
-):
+def _forged_in_the_network(
+    name: str, note: str, issuer: str, worlds: tuple[World, ...]
+) -> CountryWorld:
     """A box of the operator's to which every encrypted connection but the controls' is led."""
     spared = [
         Rewrite(address=address, port=443, to=address, to_port=443)
@@ -378,7 +382,7 @@ def _forged_in_the_network(name: str, note: str, seed: int, issuer: str, truth: 
     return CountryWorld(
         name=name,
         note=note,
-        worlds=_behind_forger(seed, truth),
+        worlds=worlds,
         forger=Forger(issuer=issuer, addresses=(BOX,)),
         ipv6=False,
         censors={Wire.LINE: (a_censor(*rules),)},
@@ -390,9 +394,8 @@ def network_signs_for_all(seed: int) -> CountryWorld:
     return _forged_in_the_network(
         "network_signs_for_all",
         "a box beyond the household, an employer's or the operator's, signs for everybody",
-        seed,
         "Northwind Traffic Inspection",
-        truly("inconclusive", note="nobody can tell whose it is"),
+        _behind_forger(seed, truly("inconclusive", note="nobody can tell whose it is")),
     )
 
 
@@ -400,9 +403,11 @@ def state_signs_for_all(seed: int) -> CountryWorld:
     return _forged_in_the_network(
         "state_signs_for_all",
         "the same, and the name is that of a state's authority",
-        seed,
         "Qaznet Trust Network",
-        truly("blocked", "tls.forged"),
+        tuple(
+            replace(build("https_only_site", seed + n), truth=truly("blocked", "tls.forged"))
+            for n in range(3)
+        ),
     )
 
 
@@ -415,6 +420,105 @@ def some_are_forged(seed: int) -> CountryWorld:
             *(build("tls_forged", seed + n) for n in range(4)),
             *_some(seed, tls_forged_a1=None, https_only_site=None),
         ),
+    )
+
+
+def _told(world: World, at: str, truth: Truth, **said: Any) -> World:
+    """*world*, of whose name the resolver *at* says something of its own."""
+    host = urlsplit(world.url).hostname
+    assert host is not None
+    return replace(world, zone=(*world.zone, Name(name=host, at=(at,), **said)), truth=truth)
+
+
+def _forwarded(world: World) -> World:
+    """*world*, where the resolver at home tells what the operator's has told it."""
+    zone = (
+        replace(entry, at=(OWN, HOME)) if isinstance(entry, Name) and entry.at == (OWN,) else entry
+        for entry in world.zone
+    )
+    return replace(world, zone=tuple(zone))
+
+
+_AT_HOME = truly("local_fault", note="the household's resolver lies, not the country's")
+_BEYOND_HOME = truly(
+    "ok|blocked", "dns.injected", note="what is asked within the household meets no injector"
+)
+
+
+def _filtered(name: str, note: str, seed: int, resolver: Resolver) -> CountryWorld:
+    """Some names are lied about by the household's resolver, others by the operator's."""
+    at = resolver.name
+    return CountryWorld(
+        name=name,
+        note=note,
+        worlds=(
+            _told(build("https_only_site", seed), at, _AT_HOME, kind="nxdomain"),
+            _told(build("https_only_site", seed + 1), at, _AT_HOME, addresses=("0.0.0.0",)),  # noqa: S104
+            _told(build("plain_site", seed), at, _AT_HOME, addresses=("192.168.1.1",)),
+            _told(build("plain_site", seed + 1), at, _AT_HOME, addresses=(FILTER_PAGE,)),
+            *(
+                _forwarded(build(name, seed))
+                for name in ("dns_nxdomain", "dns_refused", "dns_substituted", "dns_bogon")
+            ),
+            build("plain_site", seed + 2),
+            *_some(seed, dns_injected=_BEYOND_HOME, tls_reset=None),
+        ),
+        sites=(
+            Site(names=("filter.invalid",), addresses=(FILTER_PAGE,),
+                 http=Fixed(b"<title>Not for children</title>Ask your parents.", 200, (HTML,))),
+        ),
+        resolver=resolver,
+    )
+
+
+def router_filters(seed: int) -> CountryWorld:
+    return _filtered(
+        "router_filters",
+        "the home router's resolver lies about some names, and forwards the operator's lies",
+        seed,
+        Resolver(name=HOME, addresses=("192.168.1.1",)),
+    )
+
+
+def program_filters(seed: int) -> CountryWorld:
+    return _filtered(
+        "program_filters",
+        "a program on the machine is its resolver, and lies about some names",
+        seed,
+        Resolver(name=HOME, addresses=("127.0.0.53",)),
+    )
+
+
+def chosen_resolver_filters(seed: int) -> CountryWorld:
+    """A filter abroad that the user chose lies about some names; the operator injects others."""
+    return CountryWorld(
+        name="chosen_resolver_filters",
+        note="the machine is set to a filtering resolver in another country",
+        worlds=(
+            _told(build("https_only_site", seed), ADGUARD.name, _AT_HOME, kind="nxdomain"),
+            _told(
+                build("plain_site", seed + 1), ADGUARD.name, _AT_HOME, addresses=(FILTER_PAGE,)
+            ),
+            *_some(seed, dns_injected=None, plain_site=None, tls_reset=None),
+        ),
+        resolver=ADGUARD,
+    )
+
+
+def resolver_behind_is_mute(seed: int) -> CountryWorld:
+    """Whose the lie is cannot be told: who asks the world answers nobody."""
+    unsure = truly("inconclusive", note="the router's lie, or the operator's that it forwards")
+    return CountryWorld(
+        name="resolver_behind_is_mute",
+        note="the home router's resolver lies, and the one behind it answers operators only",
+        worlds=(
+            _told(build("https_only_site", seed), HOME, unsure, kind="nxdomain"),
+            replace(_forwarded(build("dns_nxdomain", seed)), truth=unsure),
+            *_some(seed, dns_injected=_BEYOND_HOME, plain_site=None),
+        ),
+        zone=(Name(name="mute.invalid", addresses=(MUTE,)),),
+        resolver=Resolver(name=HOME, addresses=("192.168.1.1",)),
+        config='[resolvers]\nwhoami = "mute.invalid"\n',
     )
 
 
@@ -439,5 +543,9 @@ WHOLE: dict[str, Callable[[int], CountryWorld]] = {
         network_signs_for_all,
         state_signs_for_all,
         some_are_forged,
+        router_filters,
+        program_filters,
+        chosen_resolver_filters,
+        resolver_behind_is_mute,
     )
 }
