@@ -395,11 +395,16 @@ class RelayReset(AddressRule):
 
 @dataclass(frozen=True, kw_only=True)
 class Slowness:
-    """What throttling does to a packet. *delay* in seconds, *rate* in bytes a second."""
+    """What throttling does to a packet. *delay* in seconds, *rate* in bytes a second.
+
+    What comes faster waits, for *queue* seconds at most (a shaper), or is dropped at once
+    where that is little (a policer).
+    """
 
     delay: float = 0.0
     loss: float = 0.0
     rate: float | None = None
+    queue: float = 2.0
     seed: int = 0
 
     def start(self) -> Fate:
@@ -414,7 +419,8 @@ class Slowness:
             if self.rate:
                 free[way] = max(free[way], now) + len(packet.raw) / self.rate
                 wait += free[way] - now
-                if wait > 2.0 + self.delay:
+                if wait > self.queue + self.delay:
+                    free[way] -= len(packet.raw) / self.rate
                     return ()  # its queue is full
             return [(packet.raw, way, wait)]
 
@@ -431,6 +437,12 @@ class ThrottleName(_OnName):
     def on_name(self, packet: Packet, flow: Flow, now: float) -> Sequence[Action] | None:
         flow.fate = self.slowness.start()
         return flow.fate(packet, Way.OUT, now)
+
+
+class ThrottleHost(ThrottleName):
+    """The same, of a request in the clear with such a Host."""
+
+    layer: ClassVar[str] = "http"
 
 
 @dataclass(frozen=True, kw_only=True)

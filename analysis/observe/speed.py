@@ -31,6 +31,7 @@ BY_NAME = 1.5  # times as long as without the name, at least
 BY_DETOUR = 3.0  # times as long as over a control; bad routes cost up to twice that detour
 FEWEST_TIMED = 3  # transfers of a control, for its word to count
 SAME_SIZE = 0.5  # of the bytes; with less, it was another page
+PATIENCE = 3.0  # seconds; half of the visitors of a page do not wait longer (Google, 2016)
 MOST_PAIRS = 16  # 65536 sign patterns
 
 
@@ -160,10 +161,17 @@ def _median(values: Iterable[float]) -> float:
 
 
 def _cut(plain: Iterable[AnyEvidence], url: str) -> bool:
-    """Whether the page of *url* did not come whole in its time, where the controls got more."""
+    """Whether nobody would have waited for the end of the page of *url*.
+
+    We did not see it, for what is longer than a bound or takes longer is cut, and what came
+    took over `PATIENCE`, as it did to no control.
+    """
     pages = [e for e in plain if isinstance(e, HTTPExchange) and e.url == url and e.status]
     mine = [e for e in pages if e.vantage == PROBE]
-    theirs = [e.body_length for e in pages if e.vantage != PROBE]
-    return bool(mine and theirs) and all(
-        e.body_truncated and e.body_length < min(theirs) for e in mine
+    theirs = [e for e in pages if e.vantage != PROBE]
+    if not mine or not theirs or any(e.t - e.t0 > PATIENCE for e in theirs):
+        return False
+    most = min(e.body_length for e in theirs)
+    return all(
+        e.body_truncated and e.t - e.t0 > PATIENCE and e.body_length <= most for e in mine
     )

@@ -28,6 +28,7 @@ ALPN = ("http/1.1",)  # HTTP/2 refuses a name that is not the handshake's (RFC 9
 MAX_BYTES = 48 * 1024  # of one transfer: three or four round trips of a new connection
 TIMEOUT = 15.0  # seconds for all of it; what is slower than that is measured as such
 MAX_SAMPLES = 32
+PIECE = 8 * 1024  # bytes read at a time
 
 
 @dataclass
@@ -150,7 +151,13 @@ async def _download(
 
 
 class _Open(Adapter):
-    """Left open when the response ends, so that the kernel can still be asked."""
+    """Left open when the response ends, so that the kernel can still be asked.
+
+    Reads little at a time: what is read beyond the limit would still cost the line.
+    """
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await super().read(min(max_bytes, PIECE), timeout)
 
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()
