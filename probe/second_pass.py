@@ -8,7 +8,6 @@ for a site that is watched is another thing than to have come by.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -30,8 +29,6 @@ from probe.tools import Tools
 from testlists.target import RISKS, Risk
 
 USUAL_RISK: Risk = "medium"  # where the volunteer has not said how far to go
-
-log = logging.getLogger(__name__)
 
 Send = Callable[[Measurement], Awaitable[None]]
 
@@ -72,7 +69,7 @@ class _Work:
 class SecondPass:
     """Follows up targets of the run *run_id*, whose plain pass is in *stored*.
 
-    *send* stores a follow-up; *note* tells the user. *crashes* counts those lost to bugs.
+    *send* stores a follow-up; *note* tells the user. *crashes* counts rungs lost to bugs.
     """
 
     def __init__(
@@ -144,19 +141,11 @@ class SecondPass:
                 return
             work = self._queue.popleft()
             began = trio.current_time()
-            result = await self._follow(ladders, work)
+            plain = self._stored.measurement(work.about)
+            result = await ladders.follow(plain, work.accused, number=work.number, of=work.of)
+            self.crashes = ladders.crashes
             self._finished.append((began, trio.current_time(), work))
-            if result is not None:
-                await self._send(result)
-
-    async def _follow(self, ladders: Ladders, work: _Work) -> Measurement | None:
-        plain = self._stored.measurement(work.about)
-        try:
-            return await ladders.follow(plain, work.accused, number=work.number, of=work.of)
-        except Exception:  # a rung's bug costs its own follow-up, and is loud
-            log.exception("following up %s crashed", plain.url)
-            self.crashes += 1
-        return None
+            await self._send(result)
 
     async def _settle(self, line: Line) -> None:
         """Look at the line, and queue once more what was climbed while it was lost."""

@@ -22,7 +22,7 @@ class StepFailed(Exception):
 class Trace:
     """The evidence of one measurement, as seen from *vantage*.
 
-    *step* is set to the rung of the ladder that operations serve from now on.
+    *step* is the rung of the ladder that its operations serve.
     """
 
     def __init__(self, *, zero: float | None = None, vantage: str = PROBE) -> None:
@@ -31,6 +31,12 @@ class Trace:
         self.step = ""
         self.records: list[AnyEvidence] = []
         self._ids = itertools.count(1)
+
+    def serving(self, step: str) -> Trace:
+        """The same trace for another *step*, which may go on beside this one's."""
+        trace = Trace(zero=self.zero, vantage=self.vantage)
+        trace.step, trace.records, trace._ids = step, self.records, self._ids
+        return trace
 
     def new_transaction(self) -> int:
         return next(self._ids)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import trio
@@ -70,14 +70,25 @@ class Turns:
         await trio.sleep_until(at)
 
 
+@dataclass
+class Progress:
+    """What a climb has found out of itself.
+
+    *residual* is for how many seconds a tuple stays blocked after the accused name (0: not
+    at all, as far as is known), *held* are the tuples that no other climb talks to.
+    """
+
+    residual: float = 0.0
+    connections: int = 0
+    held: set[tuple[str, int]] = field(default_factory=set)
+
+
 @dataclass(kw_only=True)
 class Climb:
     """One accused, and what its rungs may touch.
 
     *plain* is the evidence of the plain pass. *neutral* are addresses of sites that have
     nothing to do with the accused, of its family, which answer on ports 80 and 443.
-    *residual* is for how many seconds a tuple stays blocked after the accused name
-    (0: not at all, as far as is known).
     """
 
     tools: Tools
@@ -89,9 +100,11 @@ class Climb:
     neutral: Sequence[str]
     tuples: Tuples
     turns: Turns
-    residual: float = 0.0
-    connections: int = 0
-    _held: set[tuple[str, int]] = field(default_factory=set)
+    progress: Progress = field(default_factory=Progress)
+
+    def serving(self, rung: str) -> Climb:
+        """This climb as *rung* has it: several may be climbed at once."""
+        return replace(self, trace=self.trace.serving(rung))
 
     @property
     def harmless(self) -> str:
@@ -120,36 +133,49 @@ class Climb:
     @asynccontextmanager
     async def alone(self, ip: str, port: int) -> AsyncIterator[None]:
         """No other climb talks to the tuple meanwhile. May be entered again by this one."""
-        if (ip, port) in self._held:
+        held = self.progress.held
+        if (ip, port) in held:
             yield
             return
         async with self.tuples.lock(ip, port):
-            self._held.add((ip, port))
+            held.add((ip, port))
             try:
                 yield
             finally:
-                self._held.discard((ip, port))
+                held.discard((ip, port))
 
     async def ready(self, ip: str, port: int) -> None:
         """Return when a connection there is polite, and coloured by none before it.
 
         Raises `BudgetSpent`.
         """
-        if self.connections >= self.settings.target_connections:
+        if self.progress.connections >= self.settings.target_connections:
             raise BudgetSpent
-        self.connections += 1
-        await trio.sleep_until(max(trio.current_time(), self.tuples.free_at(ip, port)))
-        self.tuples.busy_until(ip, port, trio.current_time() + self.settings.pause)
+        self.progress.connections += 1
+        at = max(trio.current_time(), self.tuples.free_at(ip, port))
+        self.tuples.busy_until(ip, port, at + self.settings.pause)
+        await trio.sleep_until(at)
         await self.tools.net.turn(ip, port)
 
     def sent(self, ip: str, port: int) -> None:
         """The accused name has just gone to the tuple: residual blocking may begin there."""
-        if self.residual:
-            self.tuples.busy_until(ip, port, trio.current_time() + self.residual + MARGIN)
+        residual = self.progress.residual
+        if residual:
+            self.tuples.busy_until(ip, port, trio.current_time() + residual + MARGIN)
 
     async def hop_turn(self, ttl: int) -> None:
         """Return when a packet may die at hop *ttl* and be heard of."""
         await self.turns.turn(ttl)
+
+    async def repeat(self, times: int, test: Callable[[], Awaitable[object]]) -> None:
+        """*test*, *times* times; without waiting for each to end, if none colours the next."""
+        if self.progress.residual:
+            for _ in range(times):
+                await test()
+            return
+        async with trio.open_nursery() as nursery:
+            for _ in range(times):
+                nursery.start_soon(test)
 
     # What. Each says how it failed, None where it went through; the evidence is on record.
 

@@ -7,6 +7,7 @@ that what the plain pass saw is on disk before anything is looked at again.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Sequence
@@ -22,10 +23,12 @@ from probe.config import Ladder
 from probe.control.client import ControlClient
 from probe.evidence import Measurement
 from probe.ladder.climb import BudgetSpent, Climb, Tuples, Turns
-from probe.ladder.rung import Accused, rungs
+from probe.ladder.rung import Accused, Rung, rungs
 from probe.nettest import whose
 from probe.tools import Tools
 from probe.trace import Trace
+
+log = logging.getLogger(__name__)
 
 DIAGNOSIS = "diagnosis"
 VERSION = "1.0.0"
@@ -34,7 +37,7 @@ CONFIRM = "confirm"
 
 @dataclass(kw_only=True)
 class Ladders:
-    """What all climbs of a run share."""
+    """What all climbs of a run share. *crashes* counts rungs lost to bugs."""
 
     tools: Tools
     controls: ControlClient
@@ -43,6 +46,7 @@ class Ladders:
     neutral: Sequence[str]
     tuples: Tuples = field(default_factory=Tuples)
     turns: Turns = field(init=False)
+    crashes: int = 0
 
     def __post_init__(self) -> None:
         self.turns = Turns(self.settings.hops_per_second)
@@ -83,7 +87,8 @@ class Ladders:
             comparison={
                 "accused": accused.layer, "how": accused.how, "accused_url": accused.url.text,
                 "ip": accused.ip, "port": accused.port, "harmless": self.settings.harmless,
-                "number": number, "of": of, "ended": ended, "connections": climb.connections,
+                "number": number, "of": of, "ended": ended,
+                "connections": climb.progress.connections,
             },
             addresses=whose(trace.records, self.book),
             about=plain.id,
@@ -91,19 +96,46 @@ class Ladders:
 
     async def _up(self, climb: Climb, accused: Accused) -> str:
         """Climb; how it ended: ``done``, ``budget``, or ``not repeated``."""
-        confirmed = False
+        every = rungs(accused.layer)
         async with climb.alone(accused.ip, accused.port):
-            try:
-                for rung in rungs(accused.layer):
-                    if rung.phase not in ("residual", CONFIRM) and not confirmed:
-                        confirmed = _repeated(climb, accused)
-                        if not confirmed:
-                            return "not repeated"
-                    climb.trace.step = rung.id
-                    await rung.run(climb, accused)
-            except BudgetSpent:
-                return "budget"
-        return "done"
+            for rung in every:
+                if rung.phase in ("residual", CONFIRM):
+                    await self._one(climb, rung)
+            if not _repeated(climb, accused):
+                return "not repeated"
+            # One after the other where one colours the next, else all at once, each
+            # connection in its turn: most of the time goes by waiting for silence to end.
+            middle = [rung for rung in every if rung.phase in ("trigger", "where")]
+            async with trio.open_nursery() as nursery:
+                for rung in middle:
+                    if climb.progress.residual:
+                        await self._one(climb, rung)
+                    else:
+                        nursery.start_soon(self._one, climb, rung)
+            for rung in every:
+                if rung.phase == "speed":
+                    await self._one(climb, rung)
+        spent = climb.progress.connections >= self.settings.target_connections
+        return "budget" if spent else "done"
+
+    async def _one(self, climb: Climb, rung: Rung) -> None:
+        try:
+            await rung.run(climb.serving(rung.id), climb.accused)
+        except BaseExceptionGroup as group:
+            cancelled, others = group.split(trio.Cancelled)
+            bugs = others.split(BudgetSpent)[1] if others is not None else None
+            if bugs is not None:
+                self._crashed(rung, bugs)
+            if cancelled is not None:
+                raise cancelled from None
+        except BudgetSpent:
+            return
+        except Exception as exc:  # noqa: BLE001 - a rung's bug costs that rung, and is loud
+            self._crashed(rung, exc)
+
+    def _crashed(self, rung: Rung, exc: BaseException) -> None:
+        log.error("the rung %s crashed", rung.id, exc_info=exc)
+        self.crashes += 1
 
 
 def _repeated(climb: Climb, accused: Accused) -> bool:

@@ -13,27 +13,23 @@ SILENT_TRIES = 2  # of a connection that nothing may follow
 @rung("again", of=("tls", "certificate", "http", "page", "quic"), phase="confirm")
 async def again(climb: Climb, accused: Accused) -> None:
     """Does the same name meet the same end each time?"""
-    for _ in range(TRIES):
-        await climb.speak(accused.ip, accused.port, accused.host)
+    await climb.repeat(TRIES, lambda: climb.speak(accused.ip, accused.port, accused.host))
 
 
 @rung("again_tcp", of=("tcp",), phase="confirm")
 async def again_tcp(climb: Climb, accused: Accused) -> None:
     """Does the connection fail each time?"""
-    for _ in range(TRIES):
-        await climb.connect(accused.ip, accused.port)
+    await climb.repeat(TRIES, lambda: climb.connect(accused.ip, accused.port))
 
 
 @rung("again_dns", of=("dns",), phase="confirm")
 async def again_dns(climb: Climb, accused: Accused) -> None:
     """Is the same question answered in the same way each time?"""
-    for _ in range(TRIES):
-        await climb.lookup(accused.ip, accused.host, accused.rdtype)
+    await climb.repeat(TRIES, lambda: climb.lookup(accused.ip, accused.host, accused.rdtype))
 
 
 @rung("say_nothing", of=("tls", "http", "tcp"), phase="trigger")
 async def say_nothing(climb: Climb, accused: Accused) -> None:
     """Is the connection cut although nothing is said on it?"""
     if accused.how in (Failure.CONNECTION_RESET, Failure.EOF):
-        for _ in range(SILENT_TRIES):
-            await climb.hold(accused.ip, accused.port)
+        await climb.repeat(SILENT_TRIES, lambda: climb.hold(accused.ip, accused.port))

@@ -74,7 +74,7 @@ async def _speak_and_look(climb: Climb, accused: Accused, ip: str, harmless: Tes
             await trio.sleep(pause)
             pause = min(1.5 * pause, LONGEST_PAUSE)
     if blocked:
-        climb.residual = trio.current_time() - spoken
+        climb.progress.residual = trio.current_time() - spoken
         climb.sent(accused.ip, accused.port)  # in the plain pass, just before
     if met is not None:
         await climb.speak(ip, accused.port, accused.host)

@@ -11,8 +11,7 @@ TRIES = 2
 @rung("harmless", of=("tls", "certificate", "http", "page", "quic"), phase="trigger")
 async def harmless(climb: Climb, accused: Accused) -> None:
     """Does a harmless name pass at the accused address?"""
-    for _ in range(TRIES):
-        await climb.speak(accused.ip, accused.port, climb.harmless)
+    await climb.repeat(TRIES, lambda: climb.speak(accused.ip, accused.port, climb.harmless))
 
 
 @rung("no_name", of=("tls", "certificate", "http", "page", "quic"), phase="trigger")

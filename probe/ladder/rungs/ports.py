@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import trio
+
 from probe.ladder.climb import Climb
 from probe.ladder.rung import Accused, rung
 
@@ -12,16 +14,18 @@ TRIES = 2
 @rung("other_port", of=("tcp",), phase="trigger")
 async def other_port(climb: Climb, accused: Accused) -> None:
     """Do other ports of the address answer, be it with a refusal?"""
-    for port in PORTS:
-        if port != accused.port:
-            await climb.connect(accused.ip, port)
+    async with trio.open_nursery() as nursery:
+        for port in PORTS:
+            if port != accused.port:
+                nursery.start_soon(climb.connect, accused.ip, port)
 
 
 @rung("same_port_elsewhere", of=("tcp",), phase="trigger")
 async def same_port_elsewhere(climb: Climb, accused: Accused) -> None:
     """Does the port answer at addresses that have nothing to do with the accused?"""
-    for ip in climb.choose_neutral(accused.port, TRIES):
-        await climb.connect(ip, accused.port)
+    async with trio.open_nursery() as nursery:
+        for ip in climb.choose_neutral(accused.port, TRIES):
+            nursery.start_soon(climb.connect, ip, accused.port)
 
 
 @rung("name_on_other_port", of=("tls", "http", "page"), phase="trigger")
