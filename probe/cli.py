@@ -345,6 +345,37 @@ def _status(result: Result, refused: bool) -> int:
     return IN_PART if refused else DONE
 
 
+@zond.command()
+@click.option("--db", metavar="FILE", help="The database that 'zond run' wrote.")
+@click.option("--format", "form", type=click.Choice(["pcap"]), required=True, help="Of the file.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The file; - stdout.")
+def export(db: str | None, form: str, out: Path) -> None:
+    """Write what is stored to a file that other programs read.
+
+    pcap: the packets that were captured while targets were followed up.
+
+    Example: zond export --format pcap --out packets.pcap
+    """
+    from probe.config import ConfigError, load
+    from probe.export import ExportError, export_packets
+    from probe.store import Store, StoreError
+
+    try:
+        database = load(None, os.environ, {"db": db} if db else {}).database
+    except ConfigError as exc:
+        raise Problem(str(exc), BAD_ARGUMENTS) from exc
+    if not database.exists():
+        raise Problem(f"there is no file {database}", BAD_ARGUMENTS)
+    if out.exists():
+        raise Problem(f"{out} is there already, and is not written over", BAD_ARGUMENTS)
+    try:
+        with Store(database) as store:
+            count = export_packets(store, out)
+    except (StoreError, ExportError) as exc:
+        raise Problem(str(exc)) from exc
+    click.echo(f"{count} packets written to {out}", err=True)
+
+
 @zond.group()
 def control() -> None:
     """The control vantage point: the same visit, made from elsewhere."""
