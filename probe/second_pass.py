@@ -16,6 +16,7 @@ import trio
 
 from probe.asn import AddressBook
 from probe.canary import Line
+from probe.capture import capturing
 from probe.config import Config
 from probe.control.client import ControlClient
 from probe.evidence import Measurement
@@ -104,11 +105,12 @@ class SecondPass:
             tools=tools, controls=controls, book=book, settings=self._settings, neutral=neutral
         )
         with trio.move_on_after(self._settings.run_seconds) as limit:
-            while self._queue:
-                async with trio.open_nursery() as nursery:
-                    for _ in range(min(self._settings.concurrency, len(self._queue))):
-                        nursery.start_soon(self._worker, line, ladders)
-                await self._settle(line)
+            async with capturing() as ladders.captures:
+                while self._queue:
+                    async with trio.open_nursery() as nursery:
+                        for _ in range(min(self._settings.concurrency, len(self._queue))):
+                            nursery.start_soon(self._worker, line, ladders)
+                    await self._settle(line)
         if limit.cancelled_caught:
             self._note("the time for looking closer is over; --resume goes on with the rest")
 

@@ -12,12 +12,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    suppress,
+)
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import trio
 
+from probe.capture import Captures
 from probe.config import Ladder
 from probe.control.client import ControlClient
 from probe.evidence import AnyEvidence, CertificateCheck
@@ -100,6 +106,7 @@ class Climb:
     neutral: Sequence[str]
     tuples: Tuples
     turns: Turns
+    captures: Captures = field(default_factory=Captures)
     progress: Progress = field(default_factory=Progress)
 
     def serving(self, rung: str) -> Climb:
@@ -162,6 +169,10 @@ class Climb:
         residual = self.progress.residual
         if residual:
             self.tuples.busy_until(ip, port, trio.current_time() + residual + MARGIN)
+
+    def watching(self, ip: str, port: int) -> AbstractAsyncContextManager[None]:
+        """What goes to and comes from there meanwhile goes on record, where it may be seen."""
+        return self.captures.following(self.trace, ip, port, **self.facts)
 
     async def hop_turn(self, ttl: int) -> None:
         """Return when a packet may die at hop *ttl* and be heard of."""

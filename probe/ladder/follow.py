@@ -18,6 +18,7 @@ import trio
 from probe import __version__
 from probe.addresses import family
 from probe.asn import AddressBook
+from probe.capture import Captures
 from probe.compare import drop_bodies
 from probe.config import Ladder
 from probe.control.client import ControlClient
@@ -46,6 +47,7 @@ class Ladders:
     neutral: Sequence[str]
     tuples: Tuples = field(default_factory=Tuples)
     turns: Turns = field(init=False)
+    captures: Captures = field(default_factory=Captures)
     crashes: int = 0
 
     def __post_init__(self) -> None:
@@ -66,7 +68,7 @@ class Ladders:
             tools=self.tools, trace=trace, accused=accused, plain=plain.evidence,
             controls=self.controls, settings=self.settings,
             neutral=[ip for ip in same_family if ip != accused.ip],
-            tuples=self.tuples, turns=self.turns,
+            tuples=self.tuples, turns=self.turns, captures=self.captures,
         )  # fmt: skip
         ended = "time"
         with trio.move_on_after(self.settings.target_seconds):

@@ -13,13 +13,15 @@ SILENT_TRIES = 2  # of a connection that nothing may follow
 @rung("again", of=("tls", "certificate", "http", "page", "quic"), phase="confirm")
 async def again(climb: Climb, accused: Accused) -> None:
     """Does the same name meet the same end each time?"""
-    await climb.repeat(TRIES, lambda: climb.speak(accused.ip, accused.port, accused.host))
+    async with climb.watching(accused.ip, accused.port):
+        await climb.repeat(TRIES, lambda: climb.speak(accused.ip, accused.port, accused.host))
 
 
 @rung("again_tcp", of=("tcp",), phase="confirm")
 async def again_tcp(climb: Climb, accused: Accused) -> None:
     """Does the connection fail each time?"""
-    await climb.repeat(TRIES, lambda: climb.connect(accused.ip, accused.port))
+    async with climb.watching(accused.ip, accused.port):
+        await climb.repeat(TRIES, lambda: climb.connect(accused.ip, accused.port))
 
 
 @rung("again_dns", of=("dns",), phase="confirm")

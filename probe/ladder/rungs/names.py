@@ -11,7 +11,8 @@ TRIES = 2
 @rung("harmless", of=("tls", "certificate", "http", "page", "quic"), phase="trigger")
 async def harmless(climb: Climb, accused: Accused) -> None:
     """Does a harmless name pass at the accused address?"""
-    await climb.repeat(TRIES, lambda: climb.speak(accused.ip, accused.port, climb.harmless))
+    async with climb.watching(accused.ip, accused.port):
+        await climb.repeat(TRIES, lambda: climb.speak(accused.ip, accused.port, climb.harmless))
 
 
 @rung("no_name", of=("tls", "certificate", "http", "page", "quic"), phase="trigger")
