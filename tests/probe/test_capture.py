@@ -15,11 +15,12 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.packet import Packet as Layer
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from probe import capture
+from probe import capture, following
 from probe.capture import Captures, capturing
 from probe.evidence import PacketCapture, PacketFacts
 from probe.net import Filter, Frame
 from probe.trace import Trace
+from probe.wire import packet
 
 HOME, SITE, OTHER, ROUTER = "198.18.7.9", "93.184.215.14", "151.101.1.69", "203.0.113.77"
 OURS, THEIRS = 43100, 43200  # local ports: ours, and another program's
@@ -122,7 +123,7 @@ async def test_a_connection_is_on_record_with_its_reset(
     assert (60, 5, 502) == (
         record.packets[-1].ttl, record.packets[-1].ip_id, record.packets[-1].window
     )
-    assert max(map(len, record.raw)) <= capture.KEPT
+    assert max(map(len, record.raw)) <= following.KEPT
 
 
 async def test_numbers_that_are_zero_on_the_wire_are_told_so(
@@ -202,6 +203,21 @@ async def test_other_addresses_ports_and_interfaces_are_not_this_test(
     assert ["S", "SA", "A"] == [p.flags for p in captured(trace).packets]
 
 
+async def test_two_tests_of_one_place_get_the_connection_that_each_made(
+    tap: FakeTap, autojump_clock: MockClock
+) -> None:
+    first, second = Trace(), Trace()
+    async with capturing(lambda: tap, owner=lambda protocol, port: True) as captures:
+        async with captures.following(first, SITE, 443):
+            await tap.out(out("S", port=1001))
+            async with captures.following(second, SITE, 443):
+                await tap.out(out("S", port=1002))
+                await tap.back(back("SA", ack=1, port=1001))
+                await tap.back(back("RA", ack=1, port=1002))
+    assert ["S", "SA"] == [p.flags for p in captured(first).packets]
+    assert ["S", "RA"] == [p.flags for p in captured(second).packets]
+
+
 async def test_two_tests_at_once_get_their_own(tap: FakeTap, autojump_clock: MockClock) -> None:
     first, second = Trace(), Trace()
     async with capturing(lambda: tap, owner=ours) as captures:
@@ -255,7 +271,7 @@ async def test_a_long_transfer_leaves_its_beginning_and_its_end(
                 await tap.back(back("PA", 1 + 10 * number, 1, b"d" * 10))
             await tap.back(back("R", 1001))
     record = captured(trace)
-    assert capture.MAX_PLAIN + 1 == len(record.packets)
+    assert following.MAX_PLAIN + 1 == len(record.packets)
     assert "R" == record.packets[-1].flags
     assert 100 + 4 == len(record.packets) + record.dropped
 
@@ -265,14 +281,29 @@ async def test_a_flood_is_cut_off(tap: FakeTap, autojump_clock: MockClock) -> No
     async with capturing(lambda: tap, owner=ours) as captures:
         async with captures.following(trace, SITE, 443):
             await shake_hands(tap)
-            for _ in range(capture.MAX_READ + 50):
-                tap.sent.send_nowait(
-                    Frame(bytes(IP(src=SITE, dst=HOME) / back("R", 1)), False, "eth0", 0.0)
-                )
+            flood = Frame(bytes(IP(src=SITE, dst=HOME) / back("R", 1)), False, "eth0", 0.0)
+            for _ in range(2 * capture.MAX_READ):
+                tap.sent.send_nowait(flood)
             await wait_all_tasks_blocked()
+            await trio.sleep(1)
+            await tap.back(back("R", 1))
     record = captured(trace)
-    assert capture.MAX_PACKETS == len(record.packets)
-    assert capture.MAX_READ == len(record.packets) + record.dropped
+    assert following.MAX_PACKETS == len(record.packets)
+    assert 2 * capture.MAX_READ + 4 == len(record.packets) + record.dropped
+
+
+async def test_somebody_elses_download_from_there_is_not_read_through(
+    tap: FakeTap, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    monkeypatch.setattr(packet, "read", read.append)
+    async with capturing(lambda: tap, owner=ours) as captures:
+        async with captures.following(Trace(), SITE, 443):
+            data = Frame(bytes(IP(src=SITE, dst=HOME) / back("PA", 1)), False, "eth0", 0.0)
+            for _ in range(2 * capture.MAX_READ):
+                tap.sent.send_nowait(data)
+            await wait_all_tasks_blocked()
+    assert capture.MAX_READ == len(read)
 
 
 async def test_the_owner_of_a_port_is_not_asked_for_ever(
@@ -286,9 +317,9 @@ async def test_the_owner_of_a_port_is_not_asked_for_ever(
 
     async with capturing(lambda: tap, owner=owner) as captures:
         async with captures.following(Trace(), SITE, 443):
-            for port in range(1000, 1000 + 2 * capture.MAX_LOOKUPS):
+            for port in range(1000, 1000 + 2 * following.MAX_LOOKUPS):
                 await tap.out(out("S", port=port))
-    assert capture.MAX_LOOKUPS == len(asked)
+    assert following.MAX_LOOKUPS == len(asked)
 
 
 async def test_what_cannot_be_read_is_passed_over(
@@ -316,7 +347,7 @@ async def test_it_waits_for_a_second_answer_as_long_as_the_way_there_is(
             await trio.sleep(0.3)
             await tap.back(back("SA", ack=1))
             ended = trace.now()
-    assert pytest.approx(0.3 * 2 + capture.WAIT, abs=0.01) == trace.now() - ended
+    assert pytest.approx(0.3 * 2 + following.WAIT, abs=0.01) == trace.now() - ended
     assert pytest.approx(0.3, abs=0.01) == captured(trace).packets[1].t
 
 
@@ -340,7 +371,7 @@ async def test_it_waits_for_the_answer_of_a_server_in_whose_place_a_syn_was_refu
             await tap.out(out("S"))
             await tap.back(back("RA", 0, 1))
             ended = trace.now()
-    assert pytest.approx(capture.REFUSED_WAIT, abs=0.01) == trace.now() - ended
+    assert pytest.approx(following.REFUSED_WAIT, abs=0.01) == trace.now() - ended
 
 
 async def test_a_distant_server_is_not_waited_for_without_end(
@@ -353,7 +384,7 @@ async def test_a_distant_server_is_not_waited_for_without_end(
             await trio.sleep(9)
             await tap.back(back("SA", ack=1))
             ended = trace.now()
-    assert pytest.approx(capture.MAX_WAIT, abs=0.01) == trace.now() - ended
+    assert pytest.approx(following.MAX_WAIT, abs=0.01) == trace.now() - ended
 
 
 # Where it may not be
