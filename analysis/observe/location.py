@@ -15,6 +15,7 @@ from typing import Literal
 from probe.evidence import HopProbe, Measurement
 from probe.failure import Failure
 
+MAX_TTL = 30  # what lives longer looks for no hop
 MIN_MET = 2  # connections that must meet it
 OWN_NETWORK = "router's address withheld: of this machine's own network"
 WITHHELD = "router's address withheld"  # how such a probe's detail begins
@@ -76,7 +77,7 @@ def locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None:
     found: dict[str, Location] = {}
     steps = dict.fromkeys(e.step for e in probes if not e.contrast)
     for step in steps:
-        mine = [e for e in probes if e.step == step]
+        mine = [e for e in probes if e.step == step and e.ttl <= MAX_TTL]
         where = _locate(mine, layer, how)
         if where is not None:
             found[step] = where
@@ -85,7 +86,7 @@ def locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None:
     first, *others = found.values()
     if layer == "dns" and others and first.high == first.path_length:
         # The resolver itself, or somebody before it: who answers where none is, knows.
-        return min(others[0], first, key=lambda where: where.high)
+        return min(first, others[0], key=lambda where: where.high)
     return first
 
 

@@ -15,7 +15,6 @@ evidence; ``analysis.observe.location`` reads it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -27,6 +26,7 @@ from probe.steps.hop import hop_hello, hop_query, hop_request, hop_syn
 from probe.wire.tls import HANDSHAKE
 
 MAX_TTL = 30
+FULL = 64  # as long as any packet lives
 MAX_PROBES = 40  # of one search
 VOTES = 3
 QUIET = 6  # hops from which nothing is heard at all: the end of the search
@@ -135,6 +135,13 @@ class NameSearch(_Search):
 
     trigger: Literal["tls", "http", "dns"] = "tls"
 
+    async def is_answered(self) -> bool:
+        """Whether the name is answered at all, its packet living as long as any."""
+        for _ in range(2):
+            if (await self._say(self.accused.host, FULL)).answer == "answered":
+                return True
+        return False
+
     async def _look(self, ttl: int, passed: int) -> tuple[Met, bool, bool]:
         if self.trigger == "dns":
             scout = await self._say(self.climb.harmless, ttl, contrast=True)
@@ -214,13 +221,11 @@ class AddressSearch(_Search):
             return "passed"
         if not self.silent:
             return "unknown"
-        async for contrast in self._contrasts(ttl, passed):
-            if heard(contrast):
-                return "met"
-        return "unknown"
+        return "met" if await self._neutral_is_heard(ttl, passed) else "unknown"
 
-    async def _contrasts(self, ttl: int, passed: int) -> AsyncIterator[HopProbe]:
-        """SYNs to neutral addresses, as far as they go the accused's way up to *passed*."""
+    async def _neutral_is_heard(self, ttl: int, passed: int) -> bool:
+        """Whether something comes back of a SYN to a neutral address, whose packets go the
+        accused's way up to *passed*."""
         mine = self.shared.get((self.ip, passed))
         for ip in self.climb.choose_neutral(self.port, MAX_NEUTRAL):
             if mine is not None:
@@ -230,7 +235,9 @@ class AddressSearch(_Search):
                 self.shared[ip, passed] = theirs
                 if (theirs.answer, theirs.router) != (mine.answer, mine.router):
                     continue
-            yield await self._syn(ip, self.port, ttl, contrast=True)
+            if heard(await self._syn(ip, self.port, ttl, contrast=True)):
+                return True
+        return False
 
 
 def heard(probe: HopProbe) -> bool:

@@ -34,11 +34,11 @@ def read_error(data: bytes) -> ICMPError | None:
     errno, origin, kind, _, _, _, _ = _FIXED.unpack_from(data)
     (family,) = struct.unpack_from("=H", data, _FIXED.size)
     if origin == _ORIGIN_ICMP and family == _FAMILY_4:
-        source, expired = data[_SOURCE_4], kind == TIME_EXCEEDED[0]
+        source, size, expired = data[_SOURCE_4], 4, kind == TIME_EXCEEDED[0]
     elif origin == _ORIGIN_ICMP6 and family == _FAMILY_6:
-        source, expired = data[_SOURCE_6], kind == TIME_EXCEEDED[1]
+        source, size, expired = data[_SOURCE_6], 16, kind == TIME_EXCEEDED[1]
     else:
         return None
-    if len(source) not in (4, 16):
+    if len(source) != size:
         return None
     return ICMPError(errno, expired, str(ipaddress.ip_address(source)))

@@ -46,7 +46,7 @@ from probe.config import Ladder
 from probe.control.client import ControlClient
 from probe.evidence import HopProbe
 from probe.failure import Failure
-from probe.ladder.climb import Climb, Tuples, Turns
+from probe.ladder.climb import Climb, Progress, Tuples, Turns
 from probe.ladder.rung import REGISTRY, Accused, Layer
 from probe.ladder.rungs import where
 from probe.net import TrioNetwork
@@ -209,7 +209,7 @@ async def search(scene: Scene) -> list[list[HopProbe]]:
             tools=tools, trace=trace, accused=accused, plain=(), settings=settings,
             controls=cast(ControlClient, None), tuples=tuples, turns=turns,
             neutral=[ip for ip in NEUTRAL if (":" in ip) == (":" in accused.ip)],
-            residual=case.residual,
+            progress=Progress(residual=case.residual),
         )  # fmt: skip
         for rung in REGISTRY.values():
             if rung.run.__module__ == where.__name__ and accused.layer in rung.of:

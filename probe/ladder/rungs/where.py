@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from probe.evidence import DNSExchange
 from probe.failure import Failure
 from probe.ladder.climb import Climb
 from probe.ladder.hop_search import AddressSearch, NameSearch
@@ -34,15 +33,10 @@ async def where_dns(climb: Climb, accused: Accused) -> None:
 @rung("where_dns_nowhere", of=("dns",), phase="where")
 async def where_dns_nowhere(climb: Climb, accused: Accused) -> None:
     """At which hop is a query answered that goes where no resolver is?"""
-    forged = {
-        e.resolver.rpartition(":")[0].strip("[]")
-        for e in climb.trace.records
-        if isinstance(e, DNSExchange) and e.engine == "udp" and e.answers
-    }
-    for ip in climb.neutral:
-        if ip in forged:
-            await NameSearch(climb, accused, ip, DNS_PORT, trigger="dns").run()
-            return
+    for ip in climb.choose_neutral(DNS_PORT, 1):
+        search = NameSearch(climb, accused, ip, DNS_PORT, trigger="dns")
+        if await search.is_answered():
+            await search.run()
 
 
 @rung("where_tcp", of=("tcp",), phase="where")
