@@ -254,7 +254,7 @@ MECHANISMS: tuple[Rule, ...] = (
 OUTCOMES: tuple[Rule, ...] = (
     Rule(
         "planned_without_network",
-        ~_.measured & _.run_ended.isin(["captive_portal", "no_network", "wrong_clock"]),
+        ~_.measured & _.run_ended.isin(["captive_portal", "no_network", "wrong_clock", "vpn"]),
         outcome="local_fault",
         comment="The run ended for want of a network before this target's turn.",
         source="vocabulary of outcomes and mechanisms",

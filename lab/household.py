@@ -20,6 +20,7 @@ from lab.serving import GONE, LIFETIME, listen, pieces, speak_http1
 from lab.serving_h2 import Visit
 from lab.sites import Request, Response
 from lab.topology import HOME_ADDRESSES, place_of
+from lab.vpn import run_client, run_server
 from lab.world import Place
 from lab.worlds.whole import CountryWorld
 
@@ -43,6 +44,9 @@ def furnish(country: Country, world: CountryWorld, zone: Zone, authorities: Auth
             country.start(Place.HOME, run_home_resolver, resolver, zone, authorities)
         else:
             country.start(place, run_resolvers, (resolver,), zone, authorities)
+    if world.vpn is not None:
+        country.start(Place.ABROAD, run_server, world.vpn)
+        country.start(Place.HOME, run_client, world.vpn)
 
 
 def run_forger(

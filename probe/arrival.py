@@ -21,10 +21,11 @@ from probe.clock import MAX_OFF, NOT_BEFORE, Clock, agreed_offset
 from probe.config import PortalCheck
 from probe.control.client import ControlClient
 from probe.control.introduction import Introduction
-from probe.evidence import Run
+from probe.evidence import AddressInfo, Run
 from probe.net import Network
 from probe.resolvers import Resolvers
 from probe.upstream import Upstream, find_upstream
+from probe.way_out import WayOut, elsewhere, is_vpn, way_out
 
 FIRST_LOOKS = 3  # before a line is called dead; a laptop that just woke up needs a moment
 PAUSE = 2.0  # seconds between them
@@ -148,10 +149,14 @@ def judge_controls(
     introductions: Sequence[Introduction],
     resolvers: Resolvers,
     book: AddressBook,
+    *,
+    usual: frozenset[str] = frozenset(),
+    vpn_ok: bool = False,
 ) -> None:
     """Add which controls answer, and whose network this is by their word.
 
-    A run stays on the network on which it began (*before*).
+    A run stays on the network on which it began (*before*). *usual*: where this machine is
+    as a rule. Behind a VPN nothing is measured, unless *vpn_ok*.
     """
     for introduction in introductions:
         if introduction.failure is not None:
@@ -159,6 +164,7 @@ def judge_controls(
                 f"control {introduction.control} does not answer: {introduction.failure}"
             )
     own = environment.own_network(introductions, book)
+    _judge_way_out(found, way_out(), own, usual, vpn_ok)
     if before.probe_asn and own.asn and own.asn != before.probe_asn:
         found.stop = found.stop or "interrupted"
         found.notes.append(
@@ -176,3 +182,31 @@ def judge_controls(
             "resolver_cc": resolver.cc,
             "resolver_at": found.upstream.at,
         }
+
+
+def _judge_way_out(
+    found: Arrival, way: WayOut, own: AddressInfo, usual: frozenset[str], vpn_ok: bool
+) -> None:
+    vpn = is_vpn(way, own, usual)
+    found.facts |= {"way_out": way.kind, "vpn": vpn}
+    if way.mobile:
+        found.facts["home_router"] = None  # whatever its address
+    here = f"AS{own.asn} {own.holder} ({own.cc})"
+    if vpn and not vpn_ok:
+        found.stop = found.stop or "vpn"
+        found.notes.append(
+            f"a VPN is on ({way.name}): traffic leaves in {here}, whose network would be"
+            " measured. Turn it off, or measure that network with --vpn-ok"
+        )
+    elif vpn:
+        found.notes.append(f"a VPN is on: what is found is about {here}")
+    elif way.kind == "tunnel":
+        found.notes.append(
+            f"traffic leaves by a tunnel ({way.name}): if that is a VPN, what is found is about"
+            f" the network at its other end{f', {here}' if own.asn else ''}"
+        )
+    elif elsewhere(own, usual):
+        found.notes.append(
+            f"this network is {here}, and this machine is usually in {'/'.join(sorted(usual))}:"
+            " what is found is about this network"
+        )

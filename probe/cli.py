@@ -108,6 +108,7 @@ def zond() -> None:
 @click.option("--resume", is_flag=True, help="Go on with the last run, if it was interrupted.")
 @click.option("--no-upload", is_flag=True, help="Send nothing to the shared dataset.")
 @click.option("--no-follow-up", is_flag=True, help="Only the first pass.")
+@click.option("--vpn-ok", is_flag=True, help="Measure the network at the other end of a VPN.")
 @click.option("--yes", is_flag=True, help="I know the risks, and agree.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each target measured.")
 def run(**given: Any) -> None:
@@ -159,6 +160,8 @@ def _flags(given: dict[str, Any]) -> dict[str, Any]:
         flags["ooni_helpers"] = True
     if given["no_follow_up"]:
         flags["follow_up"] = False
+    if given["vpn_ok"]:
+        flags["vpn_ok"] = True
     return flags
 
 

@@ -147,9 +147,9 @@ class Config(_Section, frozen=True, kw_only=True):
     *db* is the database, *asn_database* a MaxMind file to use in place of the carried
     table, *proxy* the way out to the controls (never used to measure). *hello* is whose
     ClientHello is sent, a browser's only where the package ``utls`` is installed. *follow_up* says
-    whether targets that differ are followed up. Targets whose
-    list calls them riskier than *max_risk* are left out; None: nothing of a list that was
-    chosen, and what is of high risk of the list that is measured where none was.
+    whether targets that differ are followed up, *vpn_ok* whether to measure behind a VPN.
+    Targets whose list calls them riskier than *max_risk* are left out; None: nothing of a
+    list that was chosen, and what is of high risk of the list that is measured where none was.
     """
 
     db: str = ""
@@ -165,6 +165,7 @@ class Config(_Section, frozen=True, kw_only=True):
     asn_database: str | None = None
     hello: Literal["browser", "python"] = "browser"
     follow_up: bool = True
+    vpn_ok: bool = False
     max_risk: Literal["low", "medium", "high"] | None = None
 
     @property

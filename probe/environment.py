@@ -51,6 +51,7 @@ HOME_NETWORKS = tuple(
     map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"))
 )
 
+CARRIERS = IPv4Network("100.64.0.0/10")
 UNKNOWN = AddressInfo()
 
 
@@ -186,10 +187,10 @@ def gateways(folder: str = "/proc/net") -> tuple[str, ...]:
 def home_router(folder: str = "/proc/net") -> bool | None:
     """Whether the first router has a private address: then it is the household's own.
 
-    None where no IPv4 route tells.
+    None where no IPv4 route tells. Addresses of RFC 6598 are a carrier's.
     """
     routers = _ipv4_gateways(f"{folder}/route")
-    return _is_home(routers[0]) if routers else None
+    return _is_home(routers[0]) and ip_address(routers[0]) not in CARRIERS if routers else None
 
 
 async def nearness(net: Network, addresses: Sequence[str]) -> str:

@@ -45,6 +45,7 @@ from probe.steps.certificate import Verifier
 from probe.steps.encrypted import Kept
 from probe.store import Planned, Refused, Store, StoreError
 from probe.tools import Tools
+from probe.way_out import usual_countries
 from probe.writer import QUEUE, Record, Writer
 from testlists import Target, shuffle
 
@@ -245,7 +246,11 @@ class _Session:
         if self.clock.offset:
             await controls.renew(clock_wrong=True)
             introductions = await controls.client.introduce()
-        judge_controls(found, self.run_record, introductions, self.resolvers, self.book)
+        earlier = [run for run in self.store.runs() if run.id != self.run_record.id]
+        judge_controls(
+            found, self.run_record, introductions, self.resolvers, self.book,
+            usual=usual_countries(earlier), vpn_ok=self.config.vpn_ok,
+        )  # fmt: skip
         for note in found.notes:
             self.reporter.note(note)
         if not self.resumed:

@@ -19,6 +19,7 @@ from lab.packet import ACK, SYN, TCP, UDP, parse
 from lab.resolvers import ADGUARD, HOME, OWN, Name, Resolver
 from lab.sites import HTML, Fixed, Redirect, Site
 from lab.topology import CONTROL_1_ADDRESSES, CONTROL_2_ADDRESSES
+from lab.vpn import VPN
 from lab.world import Action, Censor, Truth, Way, Wire, World
 from lab.worlds.plan import build, names, truly
 
@@ -65,7 +66,8 @@ class CountryWorld:
     it says that all is down; see `Blind`). *own_resolver_silent*: it answers
     nobody. *cuts*, *censors*, *sites* and *zone* come on top of those of the worlds.
     *forger*: who opens every encrypted connection. *resolver*: whom the household's machine
-    asks instead of the operator's; at a private address it runs in the household. *arguments*
+    asks instead of the operator's; at a private address it runs in the household. *vpn*: by
+    which all that the household sends leaves the country. *arguments*
     go to ``zond run``, *environment* to its process, *config* to its settings. *exits*: exit
     statuses of ``zond run`` that are right, *findings* what the run as a whole shows. *truth*
     holds for every world instead of its own, where it is given.
@@ -86,6 +88,7 @@ class CountryWorld:
     zone: tuple[Name, ...] = ()
     forger: Forger | None = None
     resolver: Resolver | None = None
+    vpn: VPN | None = None
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     config: str = ""
@@ -522,6 +525,50 @@ def resolver_behind_is_mute(seed: int) -> CountryWorld:
     )
 
 
+_MINSK = {"TZ": "Europe/Minsk"}
+
+
+def _vpn(seed: int) -> VPN:
+    """Of a company that hosts servers abroad (AS9009, AS39351)."""
+    network = ("146.70.52", "193.138.218")[seed % 2]
+    return VPN(
+        device=("tun0", "wg0")[seed % 2], server=f"{network}.9", exit=f"{network}.{seed + 10}"
+    )
+
+
+def vpn_left_on(seed: int) -> CountryWorld:
+    return CountryWorld(
+        name="vpn_left_on",
+        note="all traffic leaves in another country; nothing may be measured by mistake",
+        worlds=_some(seed, plain_site=None, tls_reset=None, dns_nxdomain=None),
+        truth=truly("local_fault|not_measured"),
+        ipv6=False,
+        vpn=_vpn(seed),
+        environment=_MINSK,
+        exits=frozenset({3}),
+        findings=frozenset({"vpn"}),
+    )
+
+
+def vpn_on_purpose(seed: int) -> CountryWorld:
+    """What is found is about the network at the other end, where nobody resets."""
+    return CountryWorld(
+        name="vpn_on_purpose",
+        note="the same, and the user has said that this is meant",
+        worlds=_some(
+            seed,
+            plain_site=None,
+            tls_reset=truly("ok", note="the censor is in the country, which is not measured"),
+        ),
+        ipv6=False,
+        vpn=_vpn(seed),
+        resolver=ADGUARD,
+        arguments=("--vpn-ok",),
+        environment=_MINSK,
+        findings=frozenset({"vpn"}),
+    )
+
+
 WHOLE: dict[str, Callable[[int], CountryWorld]] = {
     make.__name__: make
     for make in (
@@ -547,5 +594,7 @@ WHOLE: dict[str, Callable[[int], CountryWorld]] = {
         program_filters,
         chosen_resolver_filters,
         resolver_behind_is_mute,
+        vpn_left_on,
+        vpn_on_purpose,
     )
 }
