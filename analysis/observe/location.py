@@ -111,7 +111,8 @@ def _locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None
     if layer == "dns":
         reached = [e.ttl for e in probes if e.contrast and e.answer == "answered"]
     at_high = [e for e in probes if e.ttl == high and _same_way(e, probes, low)]
-    routers = Counter(e.router for e in at_high if e.answer == "expired" and e.router)
+    says = ("expired", "unreachable")
+    routers = Counter(e.router for e in at_high if e.answer in says and e.router)
     length = min(reached, default=0)
     if routers:
         router = routers.most_common(1)[0][0]

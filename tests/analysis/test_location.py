@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from analysis.observe.location import Location, columns, locate
+from probe.evidence import AddressInfo, HopProbe, Measurement
+
+IP, ROUTER, FAR = "93.184.215.14", "93.84.4.2", "62.115.40.1"
+SERVER_HELLO, ALERT = b"\x16\x03\x03\x00\x7a\x02", b"\x15\x03\x03\x00\x02\x02\x28"
+NEAR = "router's address withheld: of this machine's own network"
+
+
+def probe(ttl: int, answer: str, **more: Any) -> HopProbe:
+    facts = {"ip": IP, "port": 443, "trigger": "tls", "name": "news.example", "step": "where_tls"}
+    return HopProbe(ttl=ttl, answer=answer, **(facts | more))  # type: ignore[arg-type]
+
+
+def syn(ttl: int, answer: str, router: str = "", **more: Any) -> HopProbe:
+    return probe(ttl, answer, trigger="syn", name=None, router=router, **more)
+
+
+def times(count: int, ttl: int, answer: str, **more: Any) -> list[HopProbe]:
+    return [probe(ttl, answer, **more) for _ in range(count)]
+
+
+PATH = [syn(1, "expired", detail=NEAR), syn(2, "expired", ROUTER), syn(3, "expired", FAR)]
+
+
+def test_the_first_ttl_at_which_the_answer_comes() -> None:
+    probes = [*PATH, *times(3, 1, "expired"), *times(3, 2, "reset")]
+    found = locate(probes, "tls", "connection_reset")
+    assert Location(low=1, high=2, router=ROUTER, met=6, tries=6) == found
+    assert found is not None and found.hop == 2
+
+
+def test_one_connection_is_no_location() -> None:
+    assert locate([*PATH, *times(3, 1, "expired"), probe(2, "reset")], "tls", "x") is None
+
+
+def test_a_minority_of_connections_is_no_location() -> None:
+    probes = [*PATH, *times(3, 2, "expired"), *times(2, 2, "reset"), *times(3, 3, "reset")]
+    found = locate(probes, "tls", "connection_reset")
+    assert found is not None
+    # At the hop before, two of five met it: paths differ, and the numbers say so.
+    assert (3, 6, 8) == (found.hop, found.met, found.tries)
+
+
+def test_connections_that_could_not_be_made_do_not_count() -> None:
+    failed = times(3, 2, "nothing", failure="generic_timeout_error")
+    found = locate([*PATH, *times(3, 1, "expired"), *failed, *times(2, 2, "reset")], "tls", "r")
+    assert found is not None and found.hop == 2
+
+
+def test_silence_needs_somebody_who_is_heard_of_there() -> None:
+    silence = times(3, 2, "nothing")
+    heard = times(3, 2, "expired", name="www.example.org", contrast=True)
+    probes = [*PATH, *times(3, 1, "expired"), *silence]
+    assert locate(probes, "tls", "generic_timeout_error") is None
+    found = locate([*probes, *heard], "tls", "generic_timeout_error")
+    assert found is not None and found.hop == 2
+
+
+def test_a_silent_router_leaves_a_range() -> None:
+    heard = times(3, 3, "expired", name="www.example.org", contrast=True)
+    probes = [PATH[0], syn(2, "nothing"), PATH[2], *times(3, 1, "expired"), *heard]
+    found = locate([*probes, *times(3, 3, "nothing")], "tls", "generic_timeout_error")
+    assert found is not None
+    assert (None, 1, 3) == (found.hop, found.low, found.high)
+
+
+@pytest.mark.parametrize(
+    ("layer", "received", "met"),
+    [
+        ("tls", SERVER_HELLO, False),
+        ("tls", ALERT, True),
+        ("tls", b"HTTP/1.1 400", True),
+        ("certificate", SERVER_HELLO, True),
+        ("http", b"HTTP/1.1 200", False),
+        ("page", b"HTTP/1.1 200", True),
+    ],
+)
+def test_what_should_come_is_no_interference(layer: str, received: bytes, met: bool) -> None:
+    probes = [*PATH, *times(3, 2, "answered", received=received)]
+    assert met == (locate(probes, layer, "") is not None)
+
+
+def test_at_the_end_of_the_path_is_the_address_itself() -> None:
+    probes = [*PATH, syn(4, "accepted"), *times(3, 3, "expired"), *times(3, 4, "reset")]
+    found = locate(probes, "tls", "connection_reset")
+    assert found is not None
+    assert (4, IP, 4) == (found.hop, found.router, found.path_length)
+
+
+def test_the_neighbours_hop_has_a_number_and_no_address() -> None:
+    found = locate([PATH[0], *times(3, 1, "reset")], "tls", "connection_reset")
+    assert found is not None
+    assert (1, "", True) == (found.hop, found.router, found.near)
+
+
+def test_a_private_address_is_not_known_to_be_near() -> None:
+    hidden = syn(2, "expired", detail="router's address withheld: not a public address")
+    found = locate([hidden, *times(3, 2, "reset")], "tls", "connection_reset")
+    assert found is not None and not found.near
+
+
+def tcp(ttl: int, answer: str, router: str = "", **more: Any) -> HopProbe:
+    return syn(ttl, answer, router, step="where_tcp", **more)
+
+
+def test_an_address_that_is_refused() -> None:
+    probes = [tcp(1, "expired"), *[tcp(2, "refused")] * 3]
+    found = locate(probes, "tcp", "connection_refused")
+    assert found is not None and found.hop == 2
+
+
+def test_who_says_unreachable_is_where_it_is() -> None:
+    probes = [*[tcp(1, "expired")] * 3, *[tcp(2, "unreachable", ROUTER)] * 3]
+    found = locate(probes, "tcp", "host_unreachable")
+    assert found is not None
+    assert (2, ROUTER) == (found.hop, found.router)
+
+
+def test_of_a_dropped_address_the_next_router_is_named_only_where_the_way_is_the_same() -> None:
+    for router, named in ((ROUTER, FAR), ("195.50.23.2", "")):
+        probes = [
+            tcp(2, "expired", ROUTER), *[tcp(3, "nothing")] * 3,
+            tcp(2, "expired", router, ip="1.2.3.4", contrast=True),
+            *[tcp(3, "expired", FAR, ip="1.2.3.4", contrast=True)] * 3,
+        ]  # fmt: skip
+        found = locate(probes, "tcp", "generic_timeout_error")
+        assert found is not None
+        assert (3, named) == (found.hop, found.router)
+
+
+def dns(ttl: int, answer: str, step: str = "where_dns", **more: Any) -> HopProbe:
+    return probe(ttl, answer, trigger="dns", ip="8.8.8.8", port=53, step=step, **more)
+
+
+def test_a_query_that_was_answered_and_died_further_on() -> None:
+    scout = dns(2, "expired", router=ROUTER, name="www.example.org", contrast=True)
+    before = [dns(1, "expired")] * 3
+    beside = locate([*before, scout, *[dns(2, "answered", router=ROUTER)] * 3], "dns", "")
+    instead = locate([*before, scout, *[dns(2, "answered")] * 3], "dns", "")
+    unknown = locate([*before, *[dns(2, "answered")] * 3], "dns", "")
+    assert ["on-path", "in-path", ""] == [
+        found.position for found in (beside, instead, unknown) if found is not None
+    ]
+
+
+def test_who_answers_where_no_resolver_is_stands_before_the_resolver() -> None:
+    end = dns(4, "answered", name="www.example.org", contrast=True)
+    resolver = [*[dns(3, "expired")] * 3, end, *[dns(4, "answered")] * 3]
+    nowhere = [*[dns(1, "expired", "where_dns_nowhere")] * 3]
+    nowhere += [dns(2, "answered", "where_dns_nowhere")] * 3
+    alone = locate(resolver, "dns", "")
+    both = locate([*resolver, *nowhere], "dns", "")
+    assert alone is not None and (4, "8.8.8.8") == (alone.hop, alone.router)
+    assert both is not None and both.hop == 2
+
+
+def test_a_packet_that_lives_as_long_as_any_is_at_no_hop() -> None:
+    assert locate([dns(64, "answered")] * 3, "dns", "") is None
+
+
+def test_the_columns_of_a_follow_up() -> None:
+    evidence = (*PATH, *times(3, 2, "expired"), *times(3, 3, "reset"))
+    follow_up = Measurement(
+        id="f", run_id="r", nettest="diagnosis", nettest_version="1", url="https://news.example/",
+        about="m", evidence=evidence, addresses={FAR: AddressInfo(asn=1299)},
+        comparison={"accused": "tls", "how": "connection_reset"},
+    )  # fmt: skip
+    told = columns(follow_up)
+    assert (3, 3, FAR, 1299) == tuple(
+        told[name] for name in ("hop_low", "hop_high", "hop_ip", "hop_asn")
+    )
+    assert {} == columns(Measurement(
+        id="f", run_id="r", nettest="diagnosis", nettest_version="1", url="https://news.example/",
+    ))  # fmt: skip
