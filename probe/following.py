@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from probe.wire.packet import Packet
 
 KEPT = 200  # bytes of each packet
-MAX_PACKETS = 64  # of one following
-MAX_PLAIN = 24  # of them, what only carries data; the rest is for what opens, ends or reports
+MAX_PACKETS = 96  # of one following
+MAX_PLAIN = 16  # of one connection that only carry data, and do not open, end or report
 MAX_LOOKUPS = 64  # of who has a port, in one following
 
 # The true answer may come after the forged one, when the test has long ended.
@@ -26,11 +26,12 @@ Without = Callable[[bytes, "Packet", set[str]], bytes]
 
 
 class _Connection:
-    """What relative numbers are relative to; None until it was seen."""
+    """What relative numbers are relative to (None until it was seen), and how much data came."""
 
     def __init__(self) -> None:
         self.ours: int | None = None
         self.theirs: int | None = None
+        self.plain = 0
 
 
 class Following:
@@ -63,10 +64,13 @@ class Following:
         if frame.interface != self.interface:
             return
         self._own.add(about.source if out else about.destination)
-        facts = self._described(packet, about, out, at - self._zero)
+        connection = self._connection(about, out)
+        facts = _described(packet, about, out, at - self._zero, connection)
         self._time(facts)
         remarkable = set(facts.flags) & set("SFR") or packet.protocol == "icmp"
-        if len(self._facts) >= (MAX_PACKETS if remarkable else MAX_PLAIN):
+        connection.plain += not remarkable
+        too_plain = not remarkable and connection.plain > MAX_PLAIN
+        if too_plain or len(self._facts) >= MAX_PACKETS:
             self.dropped += 1
             return
         self._facts.append(facts)
@@ -85,7 +89,7 @@ class Following:
             "raw": tuple(self._raw), "dropped": self.dropped,
         }  # fmt: skip
 
-    def _described(self, packet: Packet, about: Packet, out: bool, t: float) -> PacketFacts:
+    def _connection(self, about: Packet, out: bool) -> _Connection:
         port = about.sport if out else about.dport
         known = self._connections.setdefault(port, _Connection())
         if out and opens(about) and known.ours != about.seq:
@@ -93,29 +97,7 @@ class Following:
             known.ours = about.seq
         if not out and {"S", "A"} <= set(about.flags or "") and known.theirs is None:
             known.theirs = about.seq
-        first, second = (known.ours, known.theirs) if out else (known.theirs, known.ours)
-        tcp = about.protocol == "tcp"
-        acknowledges = tcp and "A" in (about.flags or "")
-        return PacketFacts(
-            t=round(t, 6),
-            way="back" if packet.quoted is not None or not out else "out",
-            protocol=packet.protocol,
-            source="" if packet is about and out else packet.source,
-            sport=about.sport,
-            dport=about.dport,
-            ttl=packet.ttl,
-            ip_id=packet.ip_id,
-            flags=packet.flags or "",
-            seq=_relative(about.seq, first) if tcp else None,
-            ack=_relative(about.ack, second) if acknowledges else None,
-            seq_zero=tcp and about.seq == 0,
-            ack_zero=tcp and packet is about and about.ack == 0,
-            window=packet.window,
-            payload=about.payload,
-            icmp_type=packet.icmp_type,
-            icmp_code=packet.icmp_code,
-            quoted=(about.flags or "") if packet is not about else "",
-        )
+        return known
 
     def _time(self, facts: PacketFacts) -> None:
         if facts.way == "out":
@@ -126,6 +108,34 @@ class Following:
                 self._round_trip = facts.t - self._asked_at
         else:
             self._refused = True
+
+
+def _described(
+    packet: Packet, about: Packet, out: bool, t: float, known: _Connection
+) -> PacketFacts:
+    first, second = (known.ours, known.theirs) if out else (known.theirs, known.ours)
+    tcp = about.protocol == "tcp"
+    acknowledges = tcp and "A" in (about.flags or "")
+    return PacketFacts(
+        t=round(t, 6),
+        way="back" if packet.quoted is not None or not out else "out",
+        protocol=packet.protocol,
+        source="" if packet is about and out else packet.source,
+        sport=about.sport,
+        dport=about.dport,
+        ttl=packet.ttl,
+        ip_id=packet.ip_id,
+        flags=packet.flags or "",
+        seq=_relative(about.seq, first) if tcp else None,
+        ack=_relative(about.ack, second) if acknowledges else None,
+        seq_zero=tcp and about.seq == 0,
+        ack_zero=tcp and packet is about and about.ack == 0,
+        window=packet.window,
+        payload=about.payload,
+        icmp_type=packet.icmp_type,
+        icmp_code=packet.icmp_code,
+        quoted=(about.flags or "") if packet is not about else "",
+    )
 
 
 def opens(packet: Packet) -> bool:

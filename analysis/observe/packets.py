@@ -26,6 +26,7 @@ Result = tuple[Test, str]
 
 MIN_STOPPED = 2  # connections in which nothing of the server's follows
 ROUND_TRIPS = 2.0  # for which a connection must have been watched after our words
+AT_ONCE = 0.5  # seconds
 NO_ROUND_TRIP = 1.0  # seconds, where the server was never heard
 UNKNOWN = -1
 
@@ -157,7 +158,7 @@ def packet_columns(
     with how each ended (``same``, ``free``, ``other``). *asn*: the probe's. *nearer*: it was
     met at a hop before the server's."""
     captures = [e for e in evidence if isinstance(e, PacketCapture)]
-    flows = list(_flows(captures, [test for test, result in results if result == SAME]))
+    flows = list(_flows(captures, results))
     resets = [(f, f.ending) for f in flows]
     reset = next(((f, p) for f, p in resets if p is not None and "R" in p.flags), None)
     columns: dict[str, object] = {
@@ -184,21 +185,26 @@ def _status(captures: Sequence[PacketCapture]) -> str:
     return "captured" if "captured" in statuses else next(iter(statuses), "")
 
 
-def _flows(captures: Sequence[PacketCapture], tests: Iterable[Test]) -> Iterator[Flow]:
-    """The TCP connections of *tests*, each in the capture that was around it."""
-    for test in tests:
-        for capture in captures:
-            around = capture.t0 <= test.began and test.ended <= capture.t
-            if (capture.step, capture.ip, capture.port) != (test.step, test.ip, test.port):
-                continue
-            if not around:
-                continue
-            by_port: dict[int, list[PacketFacts]] = {}
-            for p in capture.packets:
-                ours = p.sport if p.way == "out" or p.protocol == "icmp" else p.dport
-                if p.protocol != "udp":
-                    by_port.setdefault(ours, []).append(p)
-            yield from (Flow(tuple(packets), capture.t) for packets in by_port.values())
+def _flows(captures: Sequence[PacketCapture], results: Sequence[Result]) -> Iterator[Flow]:
+    """The TCP connections of the tests that met what is accused."""
+    for capture in captures:
+        place = (capture.step, capture.ip, capture.port)
+        tests = [r for r in results if (r[0].step, r[0].ip, r[0].port) == place]
+        for packets in _connections(capture):
+            # Tests of one place are a pause apart, and connect as soon as they begin.
+            near = [(abs(t.began - packets[0].t), result) for t, result in tests]
+            apart, result = min(near, default=(AT_ONCE, ""))
+            if apart < AT_ONCE and result == SAME:
+                yield Flow(tuple(packets), capture.t)
+
+
+def _connections(capture: PacketCapture) -> Iterable[list[PacketFacts]]:
+    by_port: dict[int, list[PacketFacts]] = {}
+    for p in capture.packets:
+        ours = p.sport if p.way == "out" or p.protocol == "icmp" else p.dport
+        if p.protocol != "udp":
+            by_port.setdefault(ours, []).append(p)
+    return by_port.values()
 
 
 def _position(
