@@ -47,8 +47,8 @@ def quic_name_dropped(plan: Plan) -> World:
 def quic_name_dropped_with_residue(plan: Plan) -> World:
     """After the name, no datagram of the client's reaches that address and port for a while."""
     site = site_with_h3(plan)
-    rule = QUICDrop(names=(plan.host,), residual=20.0)
-    truth = truly("ok", "quic.silence", trigger="name")
+    rule = QUICDrop(names=(plan.host,), residual=14.0)
+    truth = truly("ok", "quic.silence", trigger="name", residual=True)
     return plan.world_of(truth, site, censors=plan.censors(rule))
 
 

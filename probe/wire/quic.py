@@ -205,15 +205,16 @@ class QUICClient:
 
     def _ending(self, ended: events.ConnectionTerminated) -> NetworkFailure:
         code, reason = ended.error_code, ended.reason_phrase[:MAX_REASON]
-        alert = code & 0xFF if code & ~0xFF == QuicErrorCode.CRYPTO_ERROR else None
+        # An application's codes, which come without a frame type, are another space.
+        transport = ended.frame_type is not None
+        alert = code & 0xFF if transport and code & ~0xFF == QuicErrorCode.CRYPTO_ERROR else None
         if self._of_codec(ended):
             if self._timed_out:
                 return NetworkFailure(Failure.TIMEOUT, "silence for longer than was agreed on")
             return NetworkFailure(Failure.QUIC_INCOMPATIBLE_VERSION, "other versions on offer")
         if self._quic.closed_by_us:
-            if alert is not None:
-                return NetworkFailure(Failure.TLS_FAILED_HANDSHAKE, f"we closed: {reason}")
-            return NetworkFailure(Failure.UNKNOWN, f"bad framing: {reason}")
+            kind = Failure.UNKNOWN if self.complete else Failure.TLS_FAILED_HANDSHAKE
+            return NetworkFailure(kind, f"what came is no QUIC: {reason}")
         if alert is not None:
             return NetworkFailure(Failure.TLS_FAILED_HANDSHAKE, f"alert {alert}: {reason}")
         return NetworkFailure(Failure.EOF, f"closed with 0x{code:x}: {reason}")
