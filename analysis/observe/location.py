@@ -85,8 +85,9 @@ def locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None:
         return None
     first, *others = found.values()
     if layer == "dns" and others and first.high == first.path_length:
-        # The resolver itself, or somebody before it: who answers where none is, knows.
-        return min(first, others[0], key=lambda where: where.high)
+        # The resolver says it, who may believe somebody that stands further on: who answers
+        # where no resolver is, says it of his own.
+        return others[0]
     return first
 
 

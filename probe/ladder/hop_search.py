@@ -135,11 +135,13 @@ class NameSearch(_Search):
 
     trigger: Literal["tls", "http", "dns"] = "tls"
 
-    async def is_answered(self) -> bool:
-        """Whether the name is answered at all, its packet living as long as any."""
+    async def is_forged(self) -> bool:
+        """Whether the name is answered where a harmless one is not, by packets that live as
+        long as any."""
         for _ in range(2):
             if (await self._say(self.accused.host, FULL)).answer == "answered":
-                return True
+                harmless = await self._say(self.climb.harmless, FULL, contrast=True)
+                return harmless.answer != "answered"
         return False
 
     async def _look(self, ttl: int, passed: int) -> tuple[Met, bool, bool]:
@@ -179,6 +181,15 @@ class NameSearch(_Search):
         return self.accused.layer != "http"
 
     async def _say(self, name: str, ttl: int, *, contrast: bool = False) -> HopProbe:
+        """Send *name*. A connection that cannot be made is tried once more: residual blocking
+        that is over before a handshake is given up has not been noticed before."""
+        for _ in range(2):
+            probe = await self._say_once(name, ttl, contrast)
+            if probe.failure is None:
+                break
+        return probe
+
+    async def _say_once(self, name: str, ttl: int, contrast: bool) -> HopProbe:
         climb, ip, port = self.climb, self.ip, self.port
         hops, trace = climb.tools.hops, climb.trace
         facts = climb.facts | {"contrast": contrast}

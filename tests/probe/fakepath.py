@@ -73,10 +73,14 @@ class FakePath:
 
     async def connect_tcp(self, ip: str, port: int) -> LimitedStream:
         self.flows += 1
-        await trio.sleep(0.01 * self.length)
-        if trio.current_time() < self.dead_until.get((ip, port), 0.0):
-            await trio.sleep_forever()
-        return _Stream(self, ip, port, self.flows)
+        began = trio.current_time()
+        for resent in (0.0, 1.0, 3.0, 7.0):  # seconds, as Linux sends a SYN again
+            await trio.sleep_until(began + resent)
+            if trio.current_time() >= self.dead_until.get((ip, port), 0.0):
+                await trio.sleep(0.01 * self.length)
+                return _Stream(self, ip, port, self.flows)
+        await trio.sleep_forever()
+        raise AssertionError
 
     async def open_udp(self, ip: str, port: int, ttl: int) -> LimitedDatagrams:
         self.flows += 1

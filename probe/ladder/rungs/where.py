@@ -35,7 +35,7 @@ async def where_dns_nowhere(climb: Climb, accused: Accused) -> None:
     """At which hop is a query answered that goes where no resolver is?"""
     for ip in climb.choose_neutral(DNS_PORT, 1):
         search = NameSearch(climb, accused, ip, DNS_PORT, trigger="dns")
-        if await search.is_answered():
+        if await search.is_forged():
             await search.run()
 
 

@@ -92,8 +92,10 @@ def read(probes: Sequence[HopProbe], accused: Accused) -> Location | None:
     return locate(probes, accused.layer, accused.how)
 
 
-@pytest.mark.parametrize("hop", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("deed", list(HOW))
+@pytest.mark.parametrize(
+    ("deed", "hop"),
+    [(deed, hop) for deed in HOW for hop in (1, 2, 3, 4, 5)],
+)
 async def test_the_hop_is_found(deed: Deed, hop: int, autojump_clock: MockClock) -> None:
     accused = accused_of(deed)
     found = read(await search(path(deed, hop), accused), accused)
@@ -196,6 +198,17 @@ async def test_residual_blocking_does_not_colour_the_next_try(autojump_clock: Mo
         assert trio.current_time() - began < 60 * (3 if deed == "reset" else 4) + 30
 
 
+async def test_short_residual_blocking_that_nobody_noticed_does_no_harm(
+    autojump_clock: MockClock,
+) -> None:
+    # A handshake is silent for ten seconds before it is given up: less is not seen before.
+    for residual in (3.0, 6.0, 9.0):
+        network = path("drop", 3, residual=residual)
+        accused = accused_of("drop")
+        found = read(await search(network, accused), accused)
+        assert found is not None and found.hop == 3, residual
+
+
 async def test_the_harmless_request_does_not_ask_for_the_accused_page(
     autojump_clock: MockClock,
 ) -> None:
@@ -229,8 +242,7 @@ async def test_where_no_resolver_is_and_nobody_answers_the_name_is_not_sent_agai
 
 async def test_a_resolver_that_lies_is_at_the_end_of_its_path(autojump_clock: MockClock) -> None:
     accused = accused_of("forge")
-    network = path("forge", 5)
-    found = read(await search(network, accused), accused)
+    found = read(await search(path("forge", 5), accused), accused)
     assert found is not None
     assert (5, RESOLVER, 5) == (found.hop, found.router, found.path_length)
 
