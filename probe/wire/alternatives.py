@@ -19,19 +19,22 @@ _H3_SERVICE = re.compile(r'(?:^|,)\s*h3\s*=\s*"(?P<host>[^":]*):(?P<port>[0-9]{1
 
 
 def from_alt_svc(value: str, *, host: str, port: int) -> int | None:
-    """The UDP port where an Alt-Svc header (RFC 7838, 3) of *host* offers HTTP/3, or None.
-
-    An offer of a port that anybody may open does not count for a site on one that only
-    the administrator may (RFC 7838, 9.1); browsers see it likewise.
-    """
+    """The UDP port where an Alt-Svc header (RFC 7838, 3) of *host* offers HTTP/3, or None."""
     for match in _H3_SERVICE.finditer(value):
         offered = int(match["port"])
-        if match["host"].lower() not in ("", host) or not 0 < offered < 65536:
-            continue
-        if port < _SYSTEM_PORTS <= offered:
-            continue
-        return offered
+        if match["host"].lower() in ("", host) and _follows(offered, port):
+            return offered
     return None
+
+
+def _follows(offered: int, port: int) -> bool:
+    """Whether a site on *port* may send us to *offered*.
+
+    To a high one only from a high one, since anybody may open that (RFC 7838, 9.1). To
+    another system port never: what listens there on UDP is no web server, and need not
+    be asked by us.
+    """
+    return offered == port or (port >= _SYSTEM_PORTS and _SYSTEM_PORTS <= offered < 65536)
 
 
 def from_https_record(message: bytes, *, host: str, port: int) -> int | None:
@@ -45,6 +48,8 @@ def from_https_record(message: bytes, *, host: str, port: int) -> int | None:
         if rrset.rdtype != dns.rdatatype.HTTPS:
             continue
         for record in rrset:
+            if not isinstance(record, dns.rdtypes.svcbbase.SVCBBase):
+                continue  # of another class than the Internet's
             target = record.target.to_text(omit_final_dot=True).lower()
             if record.priority == 0 or target not in (".", "", host):
                 continue  # an alias, or somewhere else
@@ -52,5 +57,7 @@ def from_https_record(message: bytes, *, host: str, port: int) -> int | None:
             if alpn is None or H3.encode() not in alpn.ids:
                 continue
             named = record.params.get(keys.PORT)
-            return named.port if named is not None else port
+            offered = named.port if named is not None else port
+            if _follows(offered, port):
+                return int(offered)
     return None
