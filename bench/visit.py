@@ -3,7 +3,7 @@
 Everything real but the distance: sites and resolvers run in a process of their own on
 loopback, and only the probe's process is counted. Run it as::
 
-    python -m bench.visit [--visits 200] [--at-once 20] [--profile]
+    python -m bench.visit [--visits 200] [--at-once 20] [--hello browser] [--profile]
 
 Each visit goes to https://site.by/ with its http twin, the system's resolver, an own
 and a public one over UDP and one over DoH: 12 operations of DNS, three handshakes, two
@@ -71,6 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--visits", type=int, default=200)
     parser.add_argument("--at-once", type=int, default=20)
+    parser.add_argument("--hello", choices=("browser", "python"), default="browser")
     parser.add_argument("--profile", action="store_true", help="print the 30 dearest functions")
     options = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
@@ -88,6 +89,7 @@ def main() -> None:
             ),
             verifier=Verifier(folder / "authorities.pem"),
             kept=Kept(),
+            hello=options.hello,
         )
         trio.run(visits, tools, 5, 5)  # what is built once is not a visit's
         profile = cProfile.Profile()

@@ -109,7 +109,8 @@ class TLSHandshake(Evidence, frozen=True, kw_only=True, tag="tls"):
     none, an alert, or a ServerHello are different findings. *alert* is the TLS
     alert number received (RFC 8446, 6). *hello* says whose ClientHello was sent
     (``"python"`` or a browser's, ``"chrome-152"``), *ja4* is its JA4 fingerprint, *segments*
-    in how many TCP segments it left, *ech* whether the name was encrypted (RFC 9849).
+    in how many TCP segments it left, *ech* whether the name was encrypted (RFC 9849):
+    then *outer_sni* is the one that everybody on the way could read.
     """
 
     ip: str
@@ -127,6 +128,7 @@ class TLSHandshake(Evidence, frozen=True, kw_only=True, tag="tls"):
     ja4: str = ""
     segments: int = 1
     ech: bool = False
+    outer_sni: str | None = None
 
 
 class QUICHandshake(Evidence, frozen=True, kw_only=True, tag="quic"):

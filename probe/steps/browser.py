@@ -19,6 +19,7 @@ import ssl
 from functools import cache
 from typing import TYPE_CHECKING
 
+from probe.failure import Failure, NetworkFailure
 from probe.wire.tls import name_in
 
 if TYPE_CHECKING:
@@ -58,18 +59,21 @@ class BrowserTLS:
         import utls
 
         self._incoming, self._outgoing = utls.MemoryBIO(), utls.MemoryBIO()
-        self._tls = self._context.wrap_bio(
-            self._incoming, self._outgoing, server_hostname=self.sni
-        )
+        try:
+            self._tls = self._context.wrap_bio(
+                self._incoming, self._outgoing, server_hostname=self.sni
+            )
+        except ssl.SSLError as exc:  # it does not read the list of keys
+            raise NetworkFailure(Failure.UNKNOWN, f"ECH: {_named(exc).reason}") from None
 
     def hello(self) -> bytes:
         for _ in range(DRAWS):
             self.handshake()
             said = self._outgoing.read()
-            if self.sni is None or self._ech:
-                break  # there is no name to see
-            at = name_in(said, self.sni)
-            if at is None or at[1] <= EARLY:  # no name: an address is not sent as one
+            at = name_in(said, self.sni) if self.sni else None
+            if self._ech and at is not None:  # BoringSSL passes over keys of other kinds
+                raise NetworkFailure(Failure.UNKNOWN, "ECH: no key that can be used")
+            if at is None or at[1] <= EARLY:  # none: ECH hides it, or it is an address
                 break
             self._begin()
         return said
@@ -127,7 +131,7 @@ def _named(exc: ssl.SSLError) -> ssl.SSLError:
     text = str(exc.args[-1]) if exc.args else ""
     found = _REASON.search(text)
     closed = isinstance(exc, ssl.SSLZeroReturnError)  # by an alert, in order
-    error = (ssl.SSLZeroReturnError if closed else ssl.SSLError)(ssl.SSL_ERROR_SSL, text)
+    error = (ssl.SSLZeroReturnError if closed else ssl.SSLError)(int(ssl.SSL_ERROR_SSL), text)
     error.reason = found["word"] if found else text
     return error
 

@@ -74,7 +74,8 @@ def engine(
     No browser speaks without ALPN, so a connection that offers none (DNS over TLS) is
     Python's whatever *hello* says. *ech* is an ECHConfigList (RFC 9849, 4): the name is
     encrypted for it, which only the browser's engine can.
-    Raises `NetworkFailure` for what is no host name, ValueError for *ech* without that engine.
+    Raises `NetworkFailure` for what is no host name, and where no key in *ech* can be used
+    (nothing is sent then); ValueError for *ech* without that engine.
     """
     ascii_name = _as_sent(sni) if sni is not None else None
     if alpn and spoken(hello) == "browser":

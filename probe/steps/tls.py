@@ -7,6 +7,7 @@ is verified here (see ``probe.steps.certificate``).
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import socket
 import ssl
@@ -47,6 +48,7 @@ class TLSStream(trio.abc.Stream):
         self.received = 0
         self.head = b""
         self.segments = 0
+        self._unwritable: trio.BrokenResourceError | None = None
 
     async def handshake(self, hello: bytes, cut: int | None = None) -> None:
         """Send *hello*, the engine's, in two segments if *cut* says where; shake hands."""
@@ -111,14 +113,25 @@ class TLSStream(trio.abc.Stream):
         }
 
     async def _say(self, hello: bytes, cut: int | None) -> None:
-        for number, piece in enumerate((hello,) if cut is None else (hello[:cut], hello[cut:])):
-            if number:
-                await trio.sleep(PAUSE)
-            self.segments += _segments(self._transport, len(piece))
-            await self._transport.send_all(piece)
+        first, rest = hello[:cut], b"" if cut is None else hello[cut:]
+        self.segments += _segments(self._transport, len(first))
+        await self._transport.send_all(first)
+        if not rest:
+            return
+        await trio.sleep(PAUSE)
+        self.segments += _segments(self._transport, len(rest))
+        try:
+            await self._transport.send_all(rest)
+        except trio.BrokenResourceError as exc:
+            # Whoever answered the first part may have closed after it: go on to read.
+            # EPIPE: it had closed in order before it sent the RST; reading will say so.
+            if getattr(exc.__cause__, "errno", None) != errno.EPIPE:
+                self._unwritable = exc
 
     async def _fill(self) -> None:
         raw = await self._transport.receive_some(_CHUNK)
+        if not raw and self._unwritable is not None:
+            raise self._unwritable  # a kernel tells of a reset once, to whoever asks first
         if not raw:
             raise NetworkFailure(Failure.EOF, "closed during the handshake")
         self.received += len(raw)
@@ -170,13 +183,15 @@ async def tls_handshake(
         port=port,
         sni=sni,
         alpn_offered=tuple(alpn),
-        ech=bool(ech),
         **facts,
     ) as learned:
         tls = engine(sni, tuple(alpn), hello=hello, ech=ech)
         said = tls.hello()
         learned["hello"] = tls.name
-        learned["ja4"] = ja4(client_hello(handshake_message(said)))
+        seen = client_hello(handshake_message(said))
+        learned["ja4"] = ja4(seen)
+        if ech:
+            learned["ech"], learned["outer_sni"] = True, seen.name
         stream = TLSStream(transport, tls)
         try:
             await stream.handshake(said, _middle(said, tls.sni) if split else None)

@@ -26,6 +26,19 @@ class ClientHello(NamedTuple):
     ciphers: tuple[int, ...]
     extensions: tuple[tuple[int, bytes], ...]
 
+    @property
+    def name(self) -> str | None:
+        """The host name in SNI (RFC 6066, 3), which is the outer one where ECH hides another.
+
+        Raises ValueError if it cannot be read.
+        """
+        body = self.extension(SERVER_NAME)
+        if body is None:
+            return None
+        inside = _Taker(_Taker(body).block(2))
+        inside.some(1)  # the only kind of name there is
+        return inside.block(2).decode("ascii")
+
     def extension(self, kind: int) -> bytes | None:
         """The content of the first extension of that *kind*; None if there is none."""
         return next((body for found, body in self.extensions if found == kind), None)

@@ -7,6 +7,7 @@ import ssl
 
 import pytest
 import trio
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from trio.testing import MockClock
 
 from probe.evidence import TLSHandshake
@@ -43,6 +44,7 @@ async def shake(
     sni: str | None = "site.by",
     alpn: tuple[str, ...] = ("h2", "http/1.1"),
     split: bool = False,
+    ech: bytes = b"",
 ) -> tuple[TLSHandshake, bytes]:
     """The record of a handshake with *serve*, and what the stream then brought."""
     trace = Trace()
@@ -52,8 +54,9 @@ async def shake(
         transport = await net.connect_tcp(IP, 443)
         try:
             stream = await tls_handshake(
-                trace, transport, ip=IP, port=443, sni=sni, alpn=alpn, hello=hello, split=split
-            )
+                trace, transport, ip=IP, port=443, sni=sni, alpn=alpn, hello=hello, split=split,
+                ech=ech,
+            )  # fmt: skip
             got = await _rest(stream)
         except StepFailed:
             pass
@@ -326,6 +329,22 @@ async def test_a_split_hello_is_answered_like_another(
     assert (None, 2, "h2") == (record.failure, record.segments, record.alpn)
 
 
+@pytest.mark.parametrize(
+    ("said", "reset", "failure"),
+    [
+        (alert(112), False, Failure.TLS_FAILED_HANDSHAKE),
+        (alert(112), True, Failure.TLS_FAILED_HANDSHAKE),
+        (b"", True, Failure.CONNECTION_RESET),
+        (b"", False, Failure.EOF),
+    ],
+)
+async def test_who_answers_the_first_part_of_a_hello_is_heard(
+    said: bytes, reset: bool, failure: Failure, hello: Hello, autojump_clock: MockClock
+) -> None:
+    record, _ = await shake(answers(said, reset=reset), hello, split=True)
+    assert (failure, len(said)) == (record.failure, record.received)
+
+
 @pytest.mark.parametrize("name", ["", ".by", "a..by", "x" * 64 + ".by", "x." * 140, "a\0b.by"])
 async def test_what_is_no_host_name_is_not_sent(
     name: str, hello: Hello, autojump_clock: MockClock
@@ -390,3 +409,63 @@ async def test_the_client_sends_its_alert_when_it_gives_up(
     assert [21] == [said[0] for said in after]
 
 
+
+
+def ech_config(public_name: str, kem: int = 0x20) -> bytes:
+    """An ECHConfigList of one key (RFC 9849, 4), for X25519 if *kem* is 0x20."""
+    key = X25519PrivateKey.generate().public_key().public_bytes_raw()
+    suites = b"\x00\x01\x00\x01"  # HKDF-SHA256, AES-128-GCM
+    contents = b"".join(
+        (
+            b"\x07", kem.to_bytes(2), len(key).to_bytes(2), key,
+            len(suites).to_bytes(2), suites, b"\x20",
+            bytes([len(public_name)]), public_name.encode(), b"\x00\x00",
+        )
+    )  # fmt: skip
+    config = b"\xfe\x0d" + len(contents).to_bytes(2) + contents
+    return len(config).to_bytes(2) + config
+
+
+@needs_browser
+async def test_with_ech_only_the_public_name_is_to_be_seen(autojump_clock: MockClock) -> None:
+    sent: list[bytes] = []
+
+    async def serve(stream: ServerEnd) -> None:
+        sent.append(await stream.receive_some())
+
+    record, _ = await shake(serve, "browser", ech=ech_config("cover.example"))
+    assert (True, "site.by", "cover.example") == (record.ech, record.sni, record.outer_sni)
+    assert [False] == [b"site.by" in said for said in sent]
+    assert "chrome-152" == record.hello
+
+
+@needs_browser
+async def test_a_server_that_has_no_such_key_is_told_apart(autojump_clock: MockClock) -> None:
+    serve = tls(server_context("cover.example", alpn=("h2",)), hang_up)
+    record, _ = await shake(serve, "browser", ech=ech_config("cover.example"))
+    assert (Failure.TLS_FAILED_HANDSHAKE, True) == (record.failure, record.ech)
+    assert "ECH_REJECTED" in record.detail
+    assert 1 == len(record.chain)
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    "config", [b"\x00", ech_config("cover.example")[:-1], ech_config("cover.example", kem=0x99)]
+)
+async def test_without_a_key_to_use_nothing_is_sent(
+    config: bytes, autojump_clock: MockClock
+) -> None:
+    sent: list[bytes] = []
+
+    async def serve(stream: ServerEnd) -> None:
+        sent.append(await stream.receive_some())
+
+    record, _ = await shake(serve, "browser", ech=config)
+    assert (Failure.UNKNOWN, False) == (record.failure, record.ech)
+    assert record.detail.startswith("ECH")
+    assert not any(sent)
+
+
+def test_pythons_engine_cannot_encrypt_a_name() -> None:
+    with pytest.raises(ValueError, match="cannot encrypt"):
+        engine("site.by", ("h2",), hello="python", ech=ech_config("cover.example"))
