@@ -183,7 +183,8 @@ async def test_nothing_is_tried_where_aioquic_is_not(
 
 
 def page(vantage: str = PROBE, url: str = HTTPS, **facts: Any) -> HTTPExchange:
-    about: dict[str, Any] = {"ip": SITE, "port": 443, "tls": True, "status": 200, "headers": (ALT_SVC,)}
+    about: dict[str, Any] = {"ip": SITE, "port": 443, "tls": True, "status": 200}
+    about["headers"] = (ALT_SVC,)
     return HTTPExchange(vantage=vantage, url=url, **(about | facts))
 
 
