@@ -1,6 +1,7 @@
 """The matrix of blocks, cell by cell: what the diagnosis says and what is so.
 
-    python bench/matrix.py [--sample N] [--seed S] [--together N] [--only TEXT] [--write]
+    python bench/matrix.py [--sample N] [--seed S] [--together N] [--only TEXT]
+                           [--keep DIR] [--write]
 
 Runs the cells in a few labs, as many together in each as --together says, prints how many
 verdicts are right on each axis and every cell that is not; --write puts that and the
@@ -14,6 +15,7 @@ import random
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,15 +29,24 @@ DOCS = Path(__file__).parent.parent / "docs"
 TOGETHER = 70  # cells in one lab: two cores carry them without falling behind
 
 
-def run(names: Sequence[str], seed: int, together: int) -> list[Result]:
-    """The cells *names*, *together* at a time, in their variation *seed*."""
+def run(names: Sequence[str], seed: int, together: int, keep: Path | None = None) -> list[Result]:
+    """The cells *names*, *together* at a time, in their variation *seed*.
+
+    *keep*: where the databases are left, each in a folder of its own.
+    """
     results: list[Result] = []
     for first in range(0, len(names), together):
         worlds = [build(name, seed) for name in names[first : first + together]]
         setting = Setting(seed=seed, config=HURRY, icmp_ratelimit=0)
         began = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            trial = try_worlds(worlds, Path(folder), setting, variation=f"seed {seed}")
+        with ExitStack() as stack:
+            if keep is None:
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            else:
+                folder = keep / str(first)
+            trial = try_worlds(worlds, folder, setting, variation=f"seed {seed}")
+        if trial.status:
+            print(trial.said, file=sys.stderr)
         results += trial.results
         took = time.monotonic() - began
         print(f"{len(worlds)} cells in {took:.0f} s: {summary(trial.results)}", file=sys.stderr)
@@ -84,12 +95,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--together", type=int, default=TOGETHER)
     parser.add_argument("--only", default="", help="cells with this in their name")
+    parser.add_argument("--keep", type=Path, help="leave the databases in this folder")
     parser.add_argument("--write", action="store_true", help="write docs/matrix.md")
     given = parser.parse_args()
     names = [name for name in CELLS if given.only in name]
     if given.sample is not None:
         names = sample(names, given.sample, given.seed)
-    results = run(names, given.seed, given.together)
+    results = run(names, given.seed, given.together, given.keep)
     print(axes_table(results))
     print(cells_table([r for r in results if not r.all_right]))
     if given.write:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.country import LabError
 from lab.household import furnish
 from lab.score import Result, result
-from lab.stage import Setting, Stage, ascii_url, verdicts
+from lab.stage import ZOND, Setting, Stage, ascii_url, verdicts
 from lab.world import World
 from lab.worlds.fixtures import NEUTRAL
 from lab.worlds.profiles import Profile
@@ -32,7 +34,7 @@ neutral = {list(NEUTRAL)}
 run_targets = 1000
 run_seconds = 600.0
 target_seconds = 300.0
-residual_seconds = 12.0
+residual_seconds = 25.0
 pause = 0.1
 concurrency = 100
 hops_per_second = 50.0
@@ -41,11 +43,13 @@ hops_per_second = 50.0
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What came of it. *status* is the exit status of ``zond run``, *said* its stderr."""
+    """What came of it. *status* is the exit status of ``zond run``, *said* its stderr,
+    *findings* what the run shows as a whole."""
 
     results: tuple[Result, ...]
     status: int
     said: str
+    findings: frozenset[str] = frozenset()
 
 
 def try_worlds(
@@ -101,7 +105,8 @@ def try_country(country: CountryWorld, folder: Path, *, seed: int = 0) -> Trial:
             )
             for world in country.worlds
         )  # fmt: skip
-    return Trial(results=results, status=said[0], said=said[1])
+        found = findings(db)
+    return Trial(results=results, status=said[0], said=said[1], findings=found)
 
 
 def try_profile(profile: Profile, folder: Path, *, seed: int = 0) -> Trial:
@@ -110,6 +115,18 @@ def try_profile(profile: Profile, folder: Path, *, seed: int = 0) -> Trial:
         seed=seed, household=profile.household, config=HURRY, icmp_ratelimit=0
     )  # fmt: skip
     return try_worlds(profile.build(seed), folder, setting, variation=f"seed {seed}")
+
+
+def findings(db: Path) -> frozenset[str]:
+    """What ``zond verdicts`` says of the run in *db* as a whole."""
+    done = subprocess.run(  # noqa: S603
+        [ZOND, "verdicts", "--db", db, "--format", "jsonl", "--findings"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise LabError(f"zond verdicts: {done.stderr}")
+    lines = map(json.loads, done.stdout.splitlines())
+    return frozenset(line["finding"] for line in lines if line.get("kind") == "run")
 
 
 def _follow(

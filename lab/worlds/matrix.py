@@ -49,6 +49,9 @@ HOPS: dict[int, tuple[Wire, ...]] = {
 }
 HOUSEHOLD = tuple(host_prefix(address) for address in HOME_ADDRESSES)
 RESIDUE = 6.0  # seconds
+# Who gets no answer waits for one as long as a handshake may take; only what lasts longer
+# than that can be noticed.
+RESIDUE_OF_SILENCE = 16.0
 _ROUTERS = {wire: link.far_addresses for link in LINKS for wire in (link.wire,)}
 
 Layer = Literal["dns", "ip", "sni", "host"]
@@ -62,7 +65,7 @@ class Cell:
     """One combination.
 
     *port_agnostic*: the censor reads the name, or means the address, on every port;
-    else on the port of the layer alone. *residual*: a trigger is punished for `RESIDUE`
+    else on the port of the layer alone. *residual*: a trigger is punished for some
     seconds; in the path by dropping, beside it by refusing.
     """
 
@@ -259,7 +262,8 @@ def _behind_one_gateway(plan: Plan) -> list[str]:
 def _named(plan: Plan, cell: Cell, port: int) -> dict[str, Any]:
     """Fields of a rule about the world's name."""
     punishes_by = "drop" if cell.position == "in-path" else "reset"
-    residue = {"residual": RESIDUE, "punishes_by": punishes_by}
+    seconds = RESIDUE_OF_SILENCE if cell.action == "drop" else RESIDUE
+    residue = {"residual": seconds, "punishes_by": punishes_by}
     return {
         "names": (plan.host,),
         "ports": () if cell.port_agnostic else (port,),
