@@ -17,6 +17,7 @@ from rich.table import Table
 
 from analysis.observations import Observation
 from analysis.rules import RULES_VERSION, Outcome
+from analysis.run_findings import RunFinding, run_findings
 from analysis.verdict import Verdict, judge, observations
 from probe.evidence import Run
 from probe.places import database
@@ -49,7 +50,11 @@ WIDE = 110  # columns of a terminal from which on the table tells more
     "--format", "form", default="table", show_default=True,
     type=click.Choice(["table", "jsonl"]), help="A table for people, or a line of JSON a target.",
 )
-def verdicts(db: Path, which: str, form: str) -> None:
+@click.option(
+    "--findings", is_flag=True,
+    help="With jsonl: after the targets, lines about whole runs (a shutdown), of kind 'run'.",
+)
+def verdicts(db: Path, which: str, form: str, findings: bool) -> None:
     """What the stored measurements mean: which sites are blocked here, and how.
 
     Example: zond verdicts --db zond.db --format jsonl
@@ -58,21 +63,29 @@ def verdicts(db: Path, which: str, form: str) -> None:
         with _opened(db) as store:
             runs = _chosen(store.runs(), which)
             rows = [row for run in runs for row in observations(store, run)]
+            found = [f for run in runs for f in _of_the_run(store, run)]
     except StoreError as exc:
         raise click.ClickException(str(exc)) from exc
     judged = judge(rows)
     if form == "jsonl":
         for verdict in judged:
             click.echo(msgspec.json.encode(verdict))
+        for finding in found if findings else ():
+            click.echo(msgspec.json.encode(finding))
     else:
         _print_table(Console(), judged)
         _print_footer(Console(stderr=True), rows, judged)
+        _print_findings(Console(stderr=True), found)
 
 
 def _opened(db: Path) -> Store:
     if not db.exists():
         raise click.BadParameter(f"there is no file {db}", param_hint="--db")
     return Store(db)
+
+
+def _of_the_run(store: Store, run: Run) -> list[RunFinding]:
+    return run_findings(run, store.canaries(run.id), lambda: store.measurements(run.id))
 
 
 def _chosen(runs: Sequence[Run], which: str) -> list[Run]:
@@ -156,6 +169,17 @@ def _print_footer(
     unreliable = max((row.controls_unreliable for row in measured), default=0)
     if unreliable:
         told.append(f"{unreliable} left out: finds down what others reach")
-    if any(verdict.rules[0] == "outer_ring_lost" for verdict in judged):
-        told.append("the foreign Internet was lost for a while, which is a finding of its own")
     console.print("; ".join(told), style="dim", highlight=False)
+
+
+def _print_findings(console: Console, found: Sequence[RunFinding]) -> None:
+    """What the run shows as a whole; a shutdown is no footnote."""
+    for finding in found:
+        style = "bold red" if finding.finding == "shutdown" else ""
+        when = ""
+        if finding.since or finding.until:
+            when = f" from {finding.since or 'the start'} to {finding.until or 'the end'}"
+        name = finding.finding.replace("_", " ")
+        console.print(
+            f"{name}{when}: {_printable(finding.note)}", style=style, highlight=False, markup=False
+        )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from lab.censors import a_censor
+from lab.censors import AddressDrop, a_censor
 from lab.certificates import COMMON, RECENT, TRUSTED, Certificate
 from lab.middlebox import Rewrite, packed
 from lab.packet import ACK, SYN, TCP, UDP, parse
@@ -21,6 +21,7 @@ from lab.sites import HTML, Fixed, Redirect, Site
 from lab.topology import CONTROL_1_ADDRESSES, CONTROL_2_ADDRESSES
 from lab.vpn import VPN
 from lab.world import Action, Censor, Truth, Way, Wire, World
+from lab.worlds import fixtures
 from lab.worlds.plan import build, names, truly
 
 YEAR = 365 * 86400.0
@@ -126,6 +127,7 @@ def _some(seed: int, **truths: Truth | None) -> tuple[World, ...]:
     )
 
 
+_OFTEN = {"ZOND_LIMITS__CANARY_SECONDS": "2.0"}  # looks, so that a short run has many
 _NEVER_BLOCKED = truly("ok|local_fault|not_measured")
 
 
@@ -163,7 +165,39 @@ def shutdown(seed: int) -> CountryWorld:
             *(replace(w, truth=beyond) for w in theirs),
         ),
         cuts=(Cut(wires=borders, after=3),),
+        environment=_OFTEN,
         exits=frozenset({0, 3, 5}),
+        findings=frozenset({"shutdown"}),
+    )
+
+
+def abroad_lost_for_a_moment(seed: int) -> CountryWorld:
+    return CountryWorld(
+        name="abroad_lost_for_a_moment",
+        note="the ways abroad are cut for some seconds, as where a route flaps: no shutdown",
+        worlds=tuple(build("plain_site", seed + n) for n in range(8)),
+        truth=truly("ok|inconclusive"),
+        cuts=(Cut(wires=(Wire.BORDER_1, Wire.BORDER_2), after=3, seconds=9.0),),
+        environment=_OFTEN,
+        findings=frozenset({"abroad_lost"}),
+    )
+
+
+def canaries_blocked(seed: int) -> CountryWorld:
+    """The foreign canaries are blocked by address, and nothing else abroad is."""
+    silent = tuple(
+        address
+        for site in fixtures.SITES
+        if site.names[0] in ("www.wikipedia.org", "www.debian.org")
+        for address in site.addresses
+    )
+    return CountryWorld(
+        name="canaries_blocked",
+        note="sites that everybody takes for certain are blocked; abroad is there",
+        worlds=_some(seed, plain_site=truly("ok"), domestic_site=truly("ok")),
+        censors={Wire.LINE: (a_censor(AddressDrop(addresses=silent)),)},
+        environment=_OFTEN,
+        findings=frozenset({"abroad_lost"}),
     )
 
 
@@ -575,6 +609,8 @@ WHOLE: dict[str, Callable[[int], CountryWorld]] = {
         canary_lost,
         line_drops_for_a_while,
         shutdown,
+        abroad_lost_for_a_moment,
+        canaries_blocked,
         clock_a_year_behind,
         clock_a_year_ahead,
         outdated_store,
