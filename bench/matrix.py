@@ -15,8 +15,8 @@ import random
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from lab.score import AXES, Result, axis_text, by_axis, summary
