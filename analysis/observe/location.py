@@ -109,8 +109,8 @@ def _locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None
         return None
     low = max((t for t in not_met if t < high), default=0)
     reached = [e.ttl for e in probes if e.answer == "accepted" and not e.contrast]
-    if layer == "dns":
-        reached = [e.ttl for e in probes if e.contrast and e.answer == "answered"]
+    if layer in ("dns", "quic"):
+        reached = [e.ttl for e in probes if e.contrast and e.answer in ("answered", "closed")]
     at_high = [e for e in probes if e.ttl == high and _same_way(e, probes, low)]
     says = ("expired", "unreachable")
     routers = Counter(e.router for e in at_high if e.answer in says and e.router)
@@ -147,11 +147,13 @@ def _answers(e: HopProbe, layer: str, silent: bool) -> bool:
         return e.answer in ("refused", "unreachable")
     if e.answer in ("reset", "closed"):
         return True
+    if e.trigger == "quic" and e.answer in ("refused", "unreachable"):
+        return not silent
     if e.answer != "answered" or silent:
         return False
     if layer == "tls":
         return not e.received.startswith(_HANDSHAKE)
-    return layer != "http"
+    return layer not in ("http", "quic")
 
 
 def _is_missing(e: HopProbe, audible: set[int]) -> bool:
@@ -161,7 +163,10 @@ def _is_missing(e: HopProbe, audible: set[int]) -> bool:
 def _position(
     accused: Sequence[HopProbe], at_high: Sequence[HopProbe]
 ) -> Literal["", "in-path", "on-path"]:
-    forged = [e for e in accused if e.trigger == "dns" and e.answer == "answered"]
+    # Over UDP both are heard of; a TCP connection is gone, or acknowledges the forgery.
+    forged = [
+        e for e in accused if e.trigger in ("dns", "quic") and e.answer in ("answered", "closed")
+    ]
     if any(e.router or e.detail.startswith(WITHHELD) for e in forged):
         return "on-path"
     dies_there = any(e.contrast and e.answer == "expired" for e in at_high)

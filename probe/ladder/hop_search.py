@@ -22,7 +22,7 @@ from probe.evidence import HopProbe
 from probe.failure import Failure
 from probe.ladder.climb import Climb
 from probe.ladder.rung import Accused
-from probe.steps.hop import hop_hello, hop_query, hop_request, hop_syn
+from probe.steps.hop import hop_hello, hop_initial, hop_query, hop_request, hop_syn
 from probe.wire.tls import HANDSHAKE
 
 MAX_TTL = 30
@@ -33,7 +33,7 @@ QUIET = 6  # hops from which nothing is heard at all: the end of the search
 MAX_NEUTRAL = 3
 
 SILENCE = frozenset({Failure.TIMEOUT, Failure.TIMED_OUT})
-_ENDS = frozenset({"accepted", "answered", "refused", "unreachable"})
+_ENDS = frozenset({"accepted", "answered", "closed", "refused", "unreachable"})
 
 Met = Literal["met", "passed", "unknown"]
 
@@ -118,7 +118,7 @@ class _Search:
     async def _syn(self, ip: str, port: int, ttl: int, *, contrast: bool = False) -> HopProbe:
         """A SYN; a second one where the first is not heard of."""
         climb = self.climb
-        async with climb.alone(ip, port):
+        async with climb.alone(ip):
             for _ in range(2):
                 await self._polite(ip, port, ttl)
                 probe = await hop_syn(
@@ -131,9 +131,10 @@ class _Search:
 
 @dataclass
 class NameSearch(_Search):
-    """Where a name in a ClientHello, a Host header or a DNS query meets its fate."""
+    """Where a name in a ClientHello, a Host header, a DNS query or a QUIC Initial meets its
+    fate."""
 
-    trigger: Literal["tls", "http", "dns"] = "tls"
+    trigger: Literal["tls", "http", "dns", "quic"] = "tls"
 
     async def is_forged(self) -> bool:
         """Whether the name is answered where a harmless one is not, by packets that live as
@@ -145,7 +146,7 @@ class NameSearch(_Search):
         return False
 
     async def _look(self, ttl: int, passed: int) -> tuple[Met, bool, bool]:
-        if self.trigger == "dns":
+        if self.trigger in ("dns", "quic"):
             scout = await self._say(self.climb.harmless, ttl, contrast=True)
         else:
             scout = await self._syn(self.ip, self.port, ttl)
@@ -174,11 +175,13 @@ class NameSearch(_Search):
         """Whether what came back is the interference, as far as one packet shows."""
         if probe.answer in ("reset", "closed"):
             return True
+        if self.trigger == "quic" and probe.answer in ("refused", "unreachable"):
+            return not self.silent
         if probe.answer != "answered" or self.silent:
             return False
         if self.accused.layer == "tls":  # a ServerHello is what should come
             return probe.received[:1] != bytes([HANDSHAKE])
-        return self.accused.layer != "http"
+        return self.accused.layer not in ("http", "quic")
 
     async def _say(self, name: str, ttl: int, *, contrast: bool = False) -> HopProbe:
         """Send *name*. A connection that cannot be made is tried once more: residual blocking
@@ -196,10 +199,12 @@ class NameSearch(_Search):
         if self.trigger == "dns":  # a resolver serves all climbs at once
             await self._polite(ip, port, ttl)
             return await hop_query(hops, trace, ip, ttl, name, self.accused.rdtype, **facts)
-        async with climb.alone(ip, port):
+        async with climb.alone(ip):
             await self._polite(ip, port, ttl)
             if self.trigger == "tls":
                 return await hop_hello(hops, trace, ip, port, ttl, name, **facts)
+            if self.trigger == "quic":
+                return await hop_initial(hops, trace, ip, port, ttl, name, **facts)
             target = "/" if contrast else self.accused.url.target
             return await hop_request(hops, trace, ip, port, ttl, name, target, **facts)
 

@@ -12,13 +12,16 @@ from __future__ import annotations
 import errno
 import secrets
 import ssl
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import trio
 
 from probe.evidence import HopAnswer, HopProbe, HopTrigger
+from probe.failure import NetworkFailure
 from probe.hops import HopError, HopNetwork, LimitedDatagrams, LimitedStream
 from probe.steps.http import BROWSER_HEADERS
+from probe.steps.quic import ALPN as QUIC_ALPN
 from probe.steps.tls import ALPN
 from probe.trace import StepFailed, Trace
 from probe.wire import dns as wire
@@ -28,7 +31,7 @@ WAIT = 2.0  # seconds for any answer; the kernel sends payload again after 0.2, 
 SYN_WAIT = 1.6  # it sends a SYN again after 1
 LINGER = 0.5  # seconds after "expired": a forged answer may come later than a router's
 RESEND = 0.8  # seconds; nobody sends a datagram again for us
-KEPT = {"tls": 16, "http": 256, "dns": 512}  # bytes of an answer
+KEPT = 256  # bytes of an answer
 
 
 async def hop_syn(
@@ -68,17 +71,37 @@ async def hop_query(
 ) -> HopProbe:
     """A DNS query over UDP. An answer and a router's word may both come: then both are kept."""
     asked = wire.query(name, rdtype, secrets.randbits(16))
+
+    def read(data: bytes) -> HopAnswer | None:
+        return "answered" if wire.read(data, to=asked) is not None else None
+
     facts["name"] = name
-    try:
-        with _probe(trace, ip, 53, ttl, "dns", facts) as learned:
-            sock = await hops.open_udp(ip, 53, ttl)
-            try:
-                await _ask(sock, asked, learned)
-            finally:
-                sock.close()
-    except StepFailed:
-        pass  # it is on the record
-    return _record(trace, facts)
+    return await _datagrams(hops, trace, ip, 53, ttl, "dns", [asked], read, facts)
+
+
+async def hop_initial(
+    hops: HopNetwork, trace: Trace, ip: str, port: int, ttl: int, name: str, **facts: Any
+) -> HopProbe:
+    """A QUIC Initial with *name*, where aioquic is installed (`probe.steps.quic.available`).
+
+    *closed*: the connection was refused in QUIC's own words. Answers as for `hop_query`.
+    """
+    from probe.wire.quic import QUICClient
+
+    client = QUICClient(ip, port, sni=name, alpn=QUIC_ALPN, now=trio.current_time())
+
+    def read(data: bytes) -> HopAnswer | None:
+        try:
+            client.receive(data, trio.current_time())
+        except NetworkFailure:
+            return "closed"
+        if client.hung_up:
+            return "closed"
+        return "answered" if client.greeted else None
+
+    facts["name"] = name
+    flight = client.to_send(trio.current_time())
+    return await _datagrams(hops, trace, ip, port, ttl, "quic", flight, read, facts)
 
 
 def hello(name: str) -> bytes:
@@ -132,7 +155,7 @@ async def _limited(
                 stream = await hops.connect_tcp(ip, port)
             try:
                 stream.limit(ttl)
-                await _say(stream, payload, KEPT[trigger], learned)
+                await _say(stream, payload, learned)
             finally:
                 stream.abandon()
     except StepFailed:
@@ -140,15 +163,13 @@ async def _limited(
     return _record(trace, facts)
 
 
-async def _say(
-    stream: LimitedStream, payload: bytes, kept: int, learned: dict[str, Any]
-) -> None:
+async def _say(stream: LimitedStream, payload: bytes, learned: dict[str, Any]) -> None:
     with trio.move_on_after(WAIT) as waiting:
         try:
             await stream.send_all(payload)
             while True:
                 try:
-                    received = await stream.receive_some(kept)
+                    received = await stream.receive_some(KEPT)
                 except HopError as exc:
                     _note(exc, learned)
                     waiting.deadline = min(waiting.deadline, trio.current_time() + LINGER)
@@ -160,33 +181,53 @@ async def _say(
             _note(exc, learned)
 
 
-async def _ask(sock: LimitedDatagrams, asked: bytes, learned: dict[str, Any]) -> None:
-    with trio.move_on_after(WAIT) as waiting:
-        await sock.send(asked)
-        with trio.move_on_after(RESEND):
-            await _hear(sock, asked, learned, waiting)
-        if "answer" not in learned:
-            await sock.send(asked)
-        await _hear(sock, asked, learned, waiting)
+async def _datagrams(
+    hops: HopNetwork, trace: Trace, ip: str, port: int, ttl: int, trigger: HopTrigger,
+    flight: Sequence[bytes], read: Callable[[bytes], HopAnswer | None], facts: dict[str, Any],
+) -> HopProbe:  # fmt: skip
+    """Send *flight*, once more where nothing comes; *read* says what a datagram is."""
+    facts.setdefault("transaction", trace.new_transaction())
+    try:
+        with _probe(trace, ip, port, ttl, trigger, facts) as learned:
+            sock = await hops.open_udp(ip, port, ttl)
+            try:
+                with trio.move_on_after(WAIT) as waiting:
+                    await _send(sock, flight)
+                    with trio.move_on_after(RESEND):
+                        await _hear(sock, read, learned, waiting)
+                    if "answer" not in learned:
+                        await _send(sock, flight)
+                    await _hear(sock, read, learned, waiting)
+            finally:
+                sock.close()
+    except StepFailed:
+        pass  # it is on the record
+    return _record(trace, facts)
+
+
+async def _send(sock: LimitedDatagrams, flight: Sequence[bytes]) -> None:
+    for data in flight:
+        await sock.send(data)
 
 
 async def _hear(
-    sock: LimitedDatagrams, asked: bytes, learned: dict[str, Any], waiting: trio.CancelScope
-) -> None:
+    sock: LimitedDatagrams, read: Callable[[bytes], HopAnswer | None], learned: dict[str, Any],
+    waiting: trio.CancelScope,
+) -> None:  # fmt: skip
     """Take in what comes until time is up: an answer and an ICMP error, in any order."""
     while True:
         try:
             data = (await sock.receive()).data
         except OSError as exc:
-            if learned.get("answer") != "answered":
+            if "received" not in learned:
                 _note(exc, learned)
             elif isinstance(exc, HopError) and exc.expired:
                 _note_router(exc, learned)
         else:
-            if wire.read(data, to=asked) is None:
+            answer = read(data)
+            if answer is None or "received" in learned:
                 continue
-            learned.setdefault("received", data[: KEPT["dns"]])
-            learned["answer"] = "answered"
+            learned |= {"received": data[:KEPT], "answer": answer}
         waiting.deadline = min(waiting.deadline, trio.current_time() + LINGER)
 
 

@@ -102,6 +102,16 @@ class QUICClient:
         return self._handshake is not None
 
     @property
+    def greeted(self) -> bool:
+        """Whether a ServerHello has come."""
+        return self._quic.tls.key_schedule is not None
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether the other side has ended it. Why, is told some time later, by `wake`."""
+        return self._quic._close_event is not None and not self._quic.closed_by_us
+
+    @property
     def timer(self) -> float | None:
         """When `wake` wants to be called, unless something arrives before."""
         return self._quic.get_timer()

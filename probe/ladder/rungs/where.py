@@ -6,6 +6,7 @@ from probe.failure import Failure
 from probe.ladder.climb import Climb
 from probe.ladder.hop_search import AddressSearch, NameSearch
 from probe.ladder.rung import Accused, rung
+from probe.steps.quic import available
 
 DNS_PORT = 53
 
@@ -37,6 +38,13 @@ async def where_dns_nowhere(climb: Climb, accused: Accused) -> None:
         search = NameSearch(climb, accused, ip, DNS_PORT, trigger="dns")
         if await search.is_forged():
             await search.run()
+
+
+@rung("where_quic", of=("quic",), phase="where")
+async def where_quic(climb: Climb, accused: Accused) -> None:
+    """At which hop does the name in a QUIC Initial meet its fate?"""
+    if accused.url.ip_literal is None and available():
+        await NameSearch(climb, accused, accused.ip, accused.port, trigger="quic").run()
 
 
 @rung("where_tcp", of=("tcp",), phase="where")

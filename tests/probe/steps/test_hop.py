@@ -9,7 +9,7 @@ from trio.testing import MockClock
 from probe.evidence import HopProbe
 from probe.failure import Failure
 from probe.hops import HopError
-from probe.steps.hop import hello, hop_hello, hop_query, hop_request, hop_syn
+from probe.steps.hop import hello, hop_hello, hop_initial, hop_query, hop_request, hop_syn
 from probe.trace import Trace
 from probe.wire.tls import client_hello, handshake_message, name_in
 from tests.probe.fakepath import ALERT, SERVER_HELLO, Deed, FakePath
@@ -118,6 +118,27 @@ async def test_a_query_without_an_answer_is_sent_once_more(autojump_clock: MockC
     probe = await hop_query(network, Trace(), IP, 2, NAME, "A")
     assert "nothing" == probe.answer
     assert 2 == len(network.seen)
+
+
+async def test_a_quic_initial_dies_on_its_way_as_well(autojump_clock: MockClock) -> None:
+    pytest.importorskip("aioquic")
+    network = FakePath(ROUTERS)
+    probe = await hop_initial(network, Trace(), IP, 443, 2, NAME)
+    assert ("quic", "expired", "62.115.40.1") == (probe.trigger, probe.answer, probe.router)
+
+
+async def test_a_datagram_that_is_no_quic_is_no_answer(autojump_clock: MockClock) -> None:
+    pytest.importorskip("aioquic")
+
+    class Noise(FakePath):
+        async def open_udp(self, ip: str, port: int, ttl: int):  # type: ignore[no-untyped-def]
+            sock = await super().open_udp(ip, port, ttl)
+            for noise in (b"", b"\xc0", b"\xc0\0\0\0\1" + b"\xff" * 60, b"\0" * 1200):
+                sock.end.later(0.001, noise)  # type: ignore[attr-defined]
+            return sock
+
+    probe = await hop_initial(Noise(ROUTERS), Trace(), IP, 443, 3, NAME)
+    assert ("nothing", None) == (probe.answer, probe.failure)
 
 
 async def test_what_answers_another_question_is_not_an_answer(autojump_clock: MockClock) -> None:
