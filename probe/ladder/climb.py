@@ -3,7 +3,7 @@
 The rule: a test must not colour the next one. Some censors, once they have seen a
 forbidden name, punish everything between this client and that address and port for a
 while (residual blocking), and any two tests of one tuple may disturb each other. So
-one climb at a time has a tuple, a pause lies between two connections to it, and where
+one climb at a time has an address, a pause lies between two connections to it, and where
 residual blocking was found it is waited for, whoever spoke the name.
 """
 
@@ -47,14 +47,15 @@ class BudgetSpent(Exception):
 
 
 class Tuples:
-    """The (address, port) tuples that climbs talk to: whose turn it is, and since when free."""
+    """The (address, port) tuples that climbs talk to: since when each is free, and which climb
+    has the address. A climb has all ports of one, or two would wait for each other's."""
 
     def __init__(self) -> None:
-        self._locks: dict[tuple[str, int], trio.Lock] = {}
+        self._locks: dict[str, trio.Lock] = {}
         self._free_at: dict[tuple[str, int], float] = {}
 
-    def lock(self, ip: str, port: int) -> trio.Lock:
-        return self._locks.setdefault((ip, port), trio.Lock())
+    def lock(self, ip: str) -> trio.Lock:
+        return self._locks.setdefault(ip, trio.Lock())
 
     def free_at(self, ip: str, port: int) -> float:
         return self._free_at.get((ip, port), -math.inf)
@@ -81,12 +82,12 @@ class Progress:
     """What a climb has found out of itself.
 
     *residual* is for how many seconds a tuple stays blocked after the accused name (0: not
-    at all, as far as is known), *held* are the tuples that no other climb talks to.
+    at all, as far as is known), *held* are the addresses that no other climb talks to.
     """
 
     residual: float = 0.0
     connections: int = 0
-    held: set[tuple[str, int]] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
 
 
 @dataclass(kw_only=True)
@@ -130,7 +131,7 @@ class Climb:
         """*count* neutral addresses, those first that nobody is busy with."""
 
         def busy(ip: str) -> tuple[bool, float]:
-            taken = self.tuples.lock(ip, port).locked()
+            taken = self.tuples.lock(ip).locked()
             return taken, max(trio.current_time(), self.tuples.free_at(ip, port))
 
         return sorted(self.neutral, key=busy)[:count]
@@ -138,18 +139,18 @@ class Climb:
     # When
 
     @asynccontextmanager
-    async def alone(self, ip: str, port: int) -> AsyncIterator[None]:
-        """No other climb talks to the tuple meanwhile. May be entered again by this one."""
+    async def alone(self, ip: str) -> AsyncIterator[None]:
+        """No other climb talks to the address meanwhile. May be entered again by this one."""
         held = self.progress.held
-        if (ip, port) in held:
+        if ip in held:
             yield
             return
-        async with self.tuples.lock(ip, port):
-            held.add((ip, port))
+        async with self.tuples.lock(ip):
+            held.add(ip)
             try:
                 yield
             finally:
-                held.discard((ip, port))
+                held.discard(ip)
 
     async def ready(self, ip: str, port: int) -> None:
         """Return when a connection there is polite, and coloured by none before it.
@@ -192,7 +193,7 @@ class Climb:
 
     async def connect(self, ip: str, port: int) -> Failure | None:
         """Connect and close."""
-        async with self.alone(ip, port):
+        async with self.alone(ip):
             await self.ready(ip, port)
             facts = self.facts
             with self._recorded():
@@ -202,7 +203,7 @@ class Climb:
 
     async def hold(self, ip: str, port: int) -> Failure | None:
         """Connect and say nothing."""
-        async with self.alone(ip, port):
+        async with self.alone(ip):
             await self.ready(ip, port)
             facts = self.facts
             await tcp_hold(self.tools.net, self.trace, ip, port, **facts)
@@ -216,7 +217,7 @@ class Climb:
         The certificate is checked for the accused's host: one that is good for it proves
         that the site itself has answered.
         """
-        async with self.alone(ip, port):
+        async with self.alone(ip):
             await self.ready(ip, port)
             facts = self.facts
             with self._recorded():
@@ -241,7 +242,7 @@ class Climb:
         at = URL(
             text=url.text, scheme=scheme, host=url.host, port=port, target=target or url.target
         )
-        async with self.alone(ip, port):
+        async with self.alone(ip):
             await self.ready(ip, port)
             facts = self.facts
             with self._recorded():
@@ -266,7 +267,7 @@ class Climb:
         """A QUIC handshake with *sni*, its certificate checked as by `hello`; with *fetch*, the
         accused's page after it. Not without aioquic (`probe.steps.quic.available`)."""
         url, tools = self.accused.url, self.tools
-        async with self.alone(ip, port):
+        async with self.alone(ip):
             await self.ready(ip, port)
             facts = self.facts
             with self._recorded():

@@ -192,7 +192,9 @@ def _chosen(found: Sequence[Accused]) -> tuple[Accused, ...]:
     )
     chosen: dict[tuple[str, str, int], Accused] = {}
     for accused in order:
-        chosen.setdefault((accused.layer, accused.host, accused.port), accused)
+        # Where not even a connection comes about, the ladder looks at the other ports.
+        port = 0 if accused.layer == "tcp" else accused.port
+        chosen.setdefault((accused.layer, accused.host, port), accused)
     # What fails to connect now and then, and else fails later, is accused of the latter.
     later = {(a.host, a.port) for a in chosen.values() if a.layer in ("tls", "http")}
     kept = [a for a in chosen.values() if a.layer != "tcp" or (a.host, a.port) not in later]

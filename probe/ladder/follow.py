@@ -99,7 +99,7 @@ class Ladders:
     async def _up(self, climb: Climb, accused: Accused) -> str:
         """Climb; how it ended: ``done``, ``budget``, or ``not repeated``."""
         every = rungs(accused.layer)
-        async with climb.alone(accused.ip, accused.port):
+        async with climb.alone(accused.ip):
             for rung in every:
                 if rung.phase in ("residual", CONFIRM):
                     await self._one(climb, rung)

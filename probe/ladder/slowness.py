@@ -8,7 +8,7 @@ must not send us to half of the list, and throttling that is worth the name is b
 from __future__ import annotations
 
 from collections.abc import Iterable
-from statistics import median
+from statistics import quantiles
 from typing import NamedTuple
 
 from probe.evidence import (
@@ -22,7 +22,7 @@ from probe.ladder.rung import Accused
 from probe.wire.url import parse
 
 TIMES = 3.0  # as long as at the slowest control
-MORE = 1.0  # seconds longer: three lost packets, or a far server's round trips
+MORE = 0.8  # seconds longer: four round trips of 200 ms, or a packet lost here and there
 FEWEST = 10  # pages of a run, to say what is usual there
 MOST_USUAL = 4.0
 MOST_SCALED = 20.0  # times; how much more a page that was cut off is taken to have needed
@@ -51,13 +51,13 @@ def slowest(evidence: Iterable[AnyEvidence]) -> Slow | None:
 
 
 def usual_times(pages: Iterable[Slow | None]) -> float:
-    """How many times as long as at the controls a page takes here: the median of a run.
+    """How many times as long as at the controls a page takes here, in a run: the lower quartile.
 
-    1 where the pages are few, and `MOST_USUAL` at most: if half of the list is slow, that
+    1 where the pages are few, and `MOST_USUAL` at most: if most of the list is slow, that
     need not be the line.
     """
     times = [page.times for page in pages if page is not None]
-    return min(median(times), MOST_USUAL) if len(times) >= FEWEST else 1.0
+    return min(quantiles(times, n=4)[0], MOST_USUAL) if len(times) >= FEWEST else 1.0
 
 
 def suspicious(page: Slow | None, usual: float) -> Accused | None:

@@ -30,7 +30,7 @@ async def elsewhere(climb: Climb, accused: Accused) -> None:
     over_quic = accused.layer == "quic"  # which only some of them speak
     count, tries = (len(climb.neutral), 1) if over_quic else (ADDRESSES, TRIES)
     for ip in climb.choose_neutral(accused.port, count):
-        async with climb.alone(ip, accused.port):
+        async with climb.alone(ip):
 
             async def harmless(ip: str = ip) -> Failure | None:
                 return await climb.speak(ip, accused.port, climb.harmless)

@@ -72,7 +72,11 @@ class _Timing:
                 self.settled = True
             elif not self.settled and other.failure is not Failure.TIMEOUT:
                 del self.names[0]  # the server minds: another name next time, or none
-        return number + 1 < LOOK or self._may_be_slow()
+        if number + 1 < LOOK:
+            return True
+        if self._as_slow_unnamed():
+            self.names = []  # it is not the name: that is enough of it
+        return self._may_be_slow()
 
     async def _beside_a_control(self, number: int, what: str, name: str | None) -> Transfer:
         """The page, with *name* in the clear, while a control sends as many bytes."""
@@ -106,6 +110,10 @@ class _Timing:
                     )
         climb.sent(ip, port)
         return made[0]
+
+    def _as_slow_unnamed(self) -> bool:
+        mine, unnamed = self._usual("accused", PROBE), self._usual("unnamed", PROBE)
+        return mine is not None and unnamed is not None and mine <= NOT_SLOW * unnamed
 
     def _may_be_slow(self) -> bool:
         """Whether it is slower than all that it is compared with, as far as is known."""
