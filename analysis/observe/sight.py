@@ -236,7 +236,7 @@ def arrange(evidence: Iterable[AnyEvidence], vantage: str, *, without_ipv6: bool
     """
     sight = Sight(vantage)
     evidence = [e for e in evidence if e.vantage == vantage]
-    over_quic = {e.transaction for e in evidence if isinstance(e, QUICHandshake)}
+    over_quic = {e.transaction for e in evidence if isinstance(e, QUICHandshake)} - {0}
     for e in evidence:
         if isinstance(e, DNSExchange):
             sight.dns.setdefault(e.hostname.lower().rstrip("."), []).append(e)

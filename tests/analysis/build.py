@@ -25,6 +25,7 @@ from probe.evidence import (
     DNSExchange,
     HTTPExchange,
     Measurement,
+    QUICHandshake,
     Run,
     TCPConnect,
     TLSHandshake,
@@ -73,6 +74,7 @@ class Scene:
     canaries: list[CanaryCheck] = field(default_factory=list)
     run: Run = RUN
     networks: dict[str, int] = field(default_factory=lambda: dict(NETWORKS))
+    quic_elsewhere: str = ""
 
     # What the resolvers say
 
@@ -154,6 +156,30 @@ class Scene:
             if held is not None or holds:
                 self.evidence.append(
                     TCPConnect(ip=ip, port=port, failure=held, held=1.5, **where)  # type: ignore[arg-type]
+                )
+        return self
+
+    def quic(
+        self, url: str | None = None, ip: str = SITE, *, by: Sequence[str] = (PROBE,),
+        failure: Failure | None = None, error_code: int | None = None,
+        bad: Failure | None = None,
+    ) -> Scene:
+        """A QUIC handshake and, where it is done, its certificate."""
+        url = url or self.url
+        for who in by:
+            where = {"vantage": who, "url": url, "ip": ip, "port": 443, "transaction": 900}
+            self.evidence.append(
+                QUICHandshake(
+                    sni=place(url).host, failure=failure, error_code=error_code,
+                    **where,  # type: ignore[arg-type]
+                )
+            )
+            if failure is None:
+                self.evidence.append(
+                    CertificateCheck(
+                        hostname=place(url).host, checked_at=STARTED, failure=bad,
+                        **where,  # type: ignore[arg-type]
+                    )
                 )
         return self
 
@@ -246,7 +272,8 @@ class Scene:
         )
 
     def row(self) -> Observation:
-        return observe(self.measurement(), self.run, self.canaries)
+        return observe(
+            self.measurement(), self.run, self.canaries, quic_elsewhere=self.quic_elsewhere)
 
     def verdict(self) -> Verdict:
         return judge([self.row()])[0]

@@ -39,8 +39,8 @@ def test_every_rule_fires_somewhere_and_is_silent_somewhere(judged: dict[str, Ve
 def test_every_mechanism_of_the_vocabulary_has_a_rule() -> None:
     dns = "nxdomain refused servfail empty silence bogon substituted injected"
     tcp, tls = "silence refused reset unreachable", "silence reset closed alert forged"
-    http = "silence reset closed redirect blockpage altered"
-    words = {"dns": dns, "tcp": tcp, "tls": tls, "http": http}
+    http, quic = "silence reset closed redirect blockpage altered", "silence closed"
+    words = {"dns": dns, "tcp": tcp, "tls": tls, "http": http, "quic": quic}
     expected = {f"{layer}.{how}" for layer, hows in words.items() for how in hows.split()}
     assert {rule.mechanism for rule in MECHANISMS} == expected
 
