@@ -18,6 +18,7 @@ from typing import Any
 
 import service_identity
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 from service_identity import hazmat
 
@@ -28,6 +29,9 @@ from probe.trace import StepFailed, Trace
 # OpenSSL's X509_V_ERR_* numbers, from x509_vfy.h.
 _TIME = frozenset({9, 10})  # not yet valid, expired: some certificate of the chain
 _UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21, 22, 24, 27, 79})
+_FOR_SERVERS = frozenset(
+    {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+)
 _MAX_TEXT = 200
 # What cryptography raises for a certificate that it cannot read.
 _UNREADABLE = (
@@ -101,6 +105,8 @@ class Verifier:
             problems.append((Failure.TLS_UNKNOWN_AUTHORITY, text))
         elif code and not (problems and code in _TIME):
             problems.append((Failure.TLS_INVALID_CERTIFICATE, text))
+        if (purpose := _not_for_servers(leaf)) is not None:
+            problems.append((Failure.TLS_INVALID_CERTIFICATE, purpose))
         if (mismatch := _mismatch(leaf, hostname)) is not None:
             problems.append((Failure.TLS_INVALID_HOSTNAME, mismatch))
         return _with_problems(facts, problems)
@@ -133,6 +139,25 @@ def check_certificate(
     except StepFailed:
         return False
     return "failure" not in learned
+
+
+def _not_for_servers(leaf: x509.Certificate) -> str | None:
+    """What forbids a server to use *leaf* (RFC 5280, 4.2.1.3 and 4.2.1.12); None: nothing.
+
+    OpenSSL would only look if asked for the purpose, which pyOpenSSL does not offer.
+    """
+    try:
+        for extension in leaf.extensions:
+            match extension.value:
+                case x509.ExtendedKeyUsage() as purposes:
+                    if not _FOR_SERVERS & set(purposes):
+                        return "the certificate is not meant for servers"
+                case x509.KeyUsage() as uses:
+                    if not (uses.digital_signature or uses.key_encipherment or uses.key_agreement):
+                        return "the certificate's key is not meant for TLS"
+    except _UNREADABLE as exc:
+        return f"the certificate's extensions are unreadable: {exc}"[:_MAX_TEXT]
+    return None
 
 
 def _mismatch(leaf: x509.Certificate, hostname: str) -> str | None:

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,6 +42,46 @@ def chain(
 
 def at(moment: datetime.datetime = NOW) -> float:
     return moment.timestamp()
+
+
+def made(*extensions: x509.ExtensionType) -> tuple[bytes, ...]:
+    """A self-made certificate for site.by with *extensions*."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site.by")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 7, NOW - DAY, NOW + DAY)
+    alternative = x509.SubjectAlternativeName([x509.DNSName("site.by")])
+    for extension in (alternative, *extensions):
+        builder = builder.add_extension(extension, critical=False)
+    return (builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER),)
+
+
+def usage(**allowed: bool) -> x509.KeyUsage:
+    names = (
+        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+        "key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+    )
+    return x509.KeyUsage(**(dict.fromkeys(names, False) | allowed))
+
+
+@pytest.mark.parametrize(
+    ("extensions", "good"),
+    [
+        ((), True),
+        ((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]),), True),
+        ((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]),), True),
+        ((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]),), False),
+        ((x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]),), False),
+        ((usage(digital_signature=True),), True),
+        ((usage(key_encipherment=True),), True),
+        ((usage(key_cert_sign=True, crl_sign=True),), False),
+    ],
+)
+def test_a_certificate_that_is_not_for_servers_is_a_problem(
+    verifier: Verifier, extensions: tuple[x509.ExtensionType, ...], good: bool
+) -> None:
+    problems = verifier.check(made(*extensions), "site.by", at())["problems"]
+    assert ("ssl_invalid_certificate" not in problems) == good, problems
+    assert problems[0] == "ssl_unknown_authority"
 
 
 def test_a_good_chain_has_no_problem(verifier: Verifier) -> None:
