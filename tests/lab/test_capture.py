@@ -1,0 +1,235 @@
+"""Packets on real wires: what a censor forged is on record as it was sent, and nobody else's."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from analysis.observe.ends import FREE, SAME, Test
+from analysis.observe.packets import packet_columns
+from lab.censors import HTTPInjectPage, SNIClose, SNIReset, a_censor
+from lab.certificates import Authorities
+from lab.country import Country
+from lab.middlebox import Rule
+from lab.namespace import explain_if_impossible
+from lab.serving import run_sites
+from lab.sites import Article, Site
+from lab.topology import HOME_ADDRESSES
+from lab.wire import WireSettings
+from lab.world import Place, Wire
+from probe.evidence import Measurement, PacketCapture, PacketFacts
+from probe.formats import pcap
+
+pytestmark = pytest.mark.lab
+
+SITE = "46.4.1.7"
+FREE_NAME = "www.example.org"
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nstop"
+SENT_TTL, HOPS_BEFORE = 77, 2  # the censor is at the third hop
+FORGED: dict[str, Any] = {"ttl": SENT_TTL, "window": 1400, "ip_id": 7}
+RULES: dict[str, Callable[[str], Rule]] = {
+    "reset-beside.example": lambda n: SNIReset(names=(n,), acknowledging=True, **FORGED),
+    "reset-between.example": lambda n: SNIReset(names=(n,), drop_original=True, **FORGED),
+    "reset-both.example": lambda n: SNIReset(names=(n,), to_server=True, **FORGED),
+    "fin-beside.example": lambda n: SNIClose(names=(n,), mutes=False, **FORGED),
+    "fin-between.example": lambda n: SNIClose(names=(n,), drop_original=True, **FORGED),
+    "page-beside.example": lambda n: HTTPInjectPage(
+        names=(n,), mutes=False, payload=PAGE, **FORGED
+    ),
+}
+
+# Says a name to the site, several times, and captures; prints the captures.
+VISITOR = """
+import ctypes, json, os, sys
+site, names, may_capture = json.loads(sys.argv[1])
+if not may_capture and "LESS" not in os.environ:
+    ctypes.CDLL(None).prctl(24, 13, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_NET_RAW
+    os.execve(sys.executable, [sys.executable, "-c", SOURCE, sys.argv[1]],
+              dict(os.environ, LESS="1", SOURCE=SOURCE))
+import msgspec, trio
+from probe.capture import capturing
+from probe.evidence import PacketCapture
+from probe.net import TrioNetwork
+from probe.steps.http import http_fetch
+from probe.steps.tcp import tcp_connect
+from probe.steps.tls import tls_handshake
+from probe.trace import StepFailed, Trace
+from probe.wire.url import URL
+
+async def say(trace, net, name):
+    port = 80 if name.startswith("page") else 443
+    try:
+        stream = await tcp_connect(net, trace, site, port)
+        try:
+            if port == 443:
+                await tls_handshake(trace, stream, ip=site, port=port, sni=name)
+            else:
+                url = URL(text=f"http://{name}/", scheme="http", host=name, port=80, target="/")
+                await http_fetch(trace, stream, url, ip=site, port=port)
+        finally:
+            await trio.aclose_forcefully(stream)
+    except StepFailed:
+        return
+
+async def main():
+    net = TrioNetwork()
+    async with capturing() as captures:
+        for name in names:
+            trace = Trace()
+            trace.step = name
+            port = 80 if name.startswith("page") else 443
+            async with captures.following(trace, site, port):
+                await say(trace, net, name)
+            for record in trace.records:
+                if isinstance(record, PacketCapture):
+                    sys.stdout.buffer.write(msgspec.json.encode(record) + b"\\n")
+
+trio.run(main)
+"""
+VISITOR = f"import os\nSOURCE = os.environ['SOURCE']\n{VISITOR}"
+
+
+def visit(country: Country, names: list[str], *, may_capture: bool = True) -> list[PacketCapture]:
+    asked = json.dumps([SITE, names, may_capture])
+    visitor = country.command(
+        Place.HOME, [sys.executable, "-c", VISITOR, asked],
+        env=dict(os.environ, SOURCE=VISITOR), stdout=subprocess.PIPE,
+    )  # fmt: skip
+    output, _ = visitor.communicate(timeout=90)
+    assert 0 == visitor.returncode
+    return [msgspec.json.decode(line, type=PacketCapture) for line in output.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def country() -> Iterator[Country]:
+    why = explain_if_impossible()
+    if why is not None:
+        pytest.skip(why)
+    censor = a_censor(*(rule(name) for name, rule in RULES.items()))
+    wires = {wire: WireSettings(delay=0.005) for wire in Wire}
+    for wire in (Wire.BORDER_1, Wire.BORDER_2):
+        wires[wire] = WireSettings(delay=0.005, censors=(censor(),))
+    authorities = Authorities()
+    site = Site(
+        names=(FREE_NAME, *RULES), addresses=(SITE,), http=Article("a"), https=Article("a")
+    )
+    with Country(wires) as country:
+        country.start(Place.ABROAD, run_sites, [site], authorities)
+        yield country
+
+
+@pytest.fixture(scope="module")
+def captures(country: Country) -> list[PacketCapture]:
+    return visit(country, [*RULES, *RULES, FREE_NAME])
+
+
+def of(captures: list[PacketCapture], name: str) -> list[PacketCapture]:
+    found = [capture for capture in captures if capture.step == name]
+    assert all("captured" == capture.status for capture in found), found
+    return found
+
+
+def forged(capture: PacketCapture) -> PacketFacts:
+    (packet, *_) = (p for p in capture.packets if p.way == "back" and set(p.flags) & set("RF"))
+    return packet
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "payload"),
+    [
+        ("reset-beside.example", "RA", 0), ("reset-between.example", "R", 0),
+        ("reset-both.example", "R", 0), ("fin-beside.example", "FA", 0),
+        ("fin-between.example", "FA", 0), ("page-beside.example", "FPA", len(PAGE)),
+    ],
+)
+def test_what_was_forged_is_on_record_as_it_was_sent(
+    captures: list[PacketCapture], name: str, flags: str, payload: int
+) -> None:
+    for capture in of(captures, name):
+        packet = forged(capture)
+        assert (flags, SENT_TTL - HOPS_BEFORE, 1400, 7, payload, 1, SITE) == (
+            packet.flags, packet.ttl, packet.window, packet.ip_id, packet.payload, packet.seq,
+            packet.source,
+        )
+
+
+def test_a_connection_that_nobody_disturbs_is_whole(captures: list[PacketCapture]) -> None:
+    (capture,) = of(captures, FREE_NAME)
+    assert ["S", "SA", "A"] == [p.flags for p in capture.packets[:3]]
+    assert [0, 0, 1] == [p.seq for p in capture.packets[:3]]
+    times = [p.t for p in capture.packets]
+    assert capture.t0 <= times[0]
+    assert times[-1] <= capture.t
+    assert 0.03 < times[1] - times[0] < 1.0, "six wires of 5 ms, there and back"
+    assert {SENT_TTL - HOPS_BEFORE}.isdisjoint(p.ttl for p in capture.packets)
+    assert 0 == capture.dropped
+
+
+@pytest.mark.parametrize(
+    ("name", "position"),
+    [
+        ("reset-beside.example", "on-path"), ("reset-both.example", "on-path"),
+        ("fin-beside.example", "on-path"), ("page-beside.example", "on-path"),
+        ("reset-between.example", "in-path"), ("fin-between.example", "in-path"),
+    ],
+)
+def test_beside_the_path_or_in_it(
+    captures: list[PacketCapture], name: str, position: str
+) -> None:
+    met = of(captures, name)
+    port = met[0].port
+    results = [
+        (Test(step=name, ip=SITE, port=port, began=e.t0, ended=e.t, end="tls reset"), SAME)
+        for e in met
+    ]
+    free = Test(step=FREE_NAME, ip=SITE, port=port, began=0, ended=1)
+    assert position == packet_columns(met, [*results, (free, FREE)], "tls")["position"]
+
+
+def test_no_byte_of_the_households_address_is_kept(captures: list[PacketCapture]) -> None:
+    kept = msgspec.json.encode(captures) + b"".join(raw for e in captures for raw in e.raw)
+    for address in HOME_ADDRESSES:
+        assert address.encode() not in kept
+        assert ipaddress.ip_address(address).packed not in kept
+    assert ipaddress.ip_address(SITE).packed in kept
+
+
+def test_another_programs_visit_at_the_same_time_is_not_kept(country: Country) -> None:
+    busy = f"while :; do curl -sko /dev/null --max-time 2 https://{SITE}/; done"
+    with country.command(Place.HOME, ["sh", "-c", busy]) as other:
+        captures = visit(country, [FREE_NAME] * 5)
+        other.kill()
+    assert 5 == len(captures)
+    for capture in captures:
+        ours = {p.sport if p.way == "out" else p.dport for p in capture.packets}
+        assert 1 == len(ours), ours
+        assert 1 == sum("S" == p.flags for p in capture.packets)
+
+
+def test_without_the_capability_the_record_says_so(country: Country) -> None:
+    said = visit(country, ["reset-beside.example", FREE_NAME], may_capture=False)
+    assert [("not_captured", ())] * 2 == [(e.status, e.packets) for e in said]
+    assert all("Operation not permitted" in e.detail for e in said)
+
+
+@pytest.mark.skipif(shutil.which("tcpdump") is None, reason="needs tcpdump")
+def test_tcpdump_reads_what_was_captured(captures: list[PacketCapture], tmp_path: Path) -> None:
+    measurement = Measurement(
+        id="m", run_id="r", nettest="diagnosis", nettest_version="1", url="", evidence=(*captures,)
+    )
+    file = tmp_path / "p.pcap"
+    file.write_bytes(pcap.HEADER + b"".join(pcap.records(measurement)))
+    read = subprocess.run(
+        ["tcpdump", "-n", "-r", file], capture_output=True, text=True, check=True
+    )
+    assert sum(len(e.packets) for e in captures) == len(read.stdout.splitlines())
