@@ -273,7 +273,8 @@ class Scene:
 
     def row(self) -> Observation:
         return observe(
-            self.measurement(), self.run, self.canaries, quic_elsewhere=self.quic_elsewhere)
+            self.measurement(), self.run, self.canaries, quic_elsewhere=self.quic_elsewhere
+        )
 
     def verdict(self) -> Verdict:
         return judge([self.row()])[0]
