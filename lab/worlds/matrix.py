@@ -1,19 +1,14 @@
 """The matrix: every way to block that makes sense, at every distance, beside the path and in it.
 
-A `Cell` is one combination; one function makes its world and its truth. So what a cell
-expects follows from what its censor does, and nothing is written down twice. The
-censor is at the wire that is *hop* hops away from home; at the fourth, which the
-controls pass as well, it is about the household alone.
+Makes the world of each cell of `lab.worlds.cells`, by one function for each layer.
 """
 
 from __future__ import annotations
 
 import functools
 import ipaddress
-import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 from lab.censors import (
     AddressDrop,
@@ -26,9 +21,14 @@ from lab.censors import (
     HTTPDrop,
     HTTPInjectPage,
     HTTPReset,
+    QUICClose,
+    QUICDrop,
+    Slowness,
     SNIClose,
     SNIDrop,
     SNIReset,
+    ThrottleAddress,
+    ThrottleName,
     a_censor,
 )
 from lab.certificates import SELF_MADE
@@ -37,128 +37,29 @@ from lab.resolvers import OWN, Kind, Name
 from lab.sites import Page, Site
 from lab.splice import SNIForge
 from lab.topology import HOME_ADDRESSES, LINKS, THROUGH_GATEWAY_1, host_prefix
-from lab.world import Censor, Truth, Wire, World
+from lab.world import Censor, Wire, World
 from lab.worlds import fixtures
-from lab.worlds.plan import DOMESTIC, Plan, known, truly, world
+from lab.worlds.cells import HOPS, Cell, cells, truth_of
+from lab.worlds.plan import DOMESTIC, Plan, known, world
+from lab.worlds.quic import H3_RECORD, site_with_h3
 
-HOPS: dict[int, tuple[Wire, ...]] = {
-    1: (Wire.LINE,),
-    2: (Wire.UPLINK_1, Wire.UPLINK_2),
-    3: (Wire.BORDER_1, Wire.BORDER_2),
-    4: (Wire.HOSTING, Wire.TRANSIT),  # sites and public resolvers
-}
 HOUSEHOLD = tuple(host_prefix(address) for address in HOME_ADDRESSES)
 RESIDUE = 6.0  # seconds
 # Who gets no answer waits for one as long as a handshake may take; only what lasts longer
 # than that can be noticed.
 RESIDUE_OF_SILENCE = 16.0
-_ROUTERS = {wire: link.far_addresses for link in LINKS for wire in (link.wire,)}
 
-Layer = Literal["dns", "ip", "sni", "host"]
-Position = Literal["in-path", "on-path"]
-BOTH: tuple[Position, ...] = ("in-path", "on-path")
-IN_PATH: tuple[Position, ...] = ("in-path",)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One combination.
-
-    *port_agnostic*: the censor reads the name, or means the address, on every port;
-    else on the port of the layer alone. *residual*: a trigger is punished for some
-    seconds; in the path by dropping, beside it by refusing.
-    """
-
-    layer: Layer
-    action: str
-    position: Position
-    hop: int
-    port_agnostic: bool = False
-    residual: bool = False
-
-    @property
-    def name(self) -> str:
-        more = "-any-port" * self.port_agnostic + "-residual" * self.residual
-        return f"matrix/{self.layer}-{self.action}-{self.position}-hop{self.hop}{more}"
-
-
-# What makes sense: a packet can only be kept back by who is in the path, and an address
-# is known before anything has been said.
-ACTIONS: dict[Layer, dict[str, tuple[Position, ...]]] = {
-    "dns": {"forged": BOTH, "nxdomain": BOTH, "drop": IN_PATH},
-    "ip": {
-        "drop": IN_PATH, "refuse": BOTH, "reset": BOTH, "unreachable": IN_PATH, "forged": IN_PATH,
-    },
-    "sni": {
-        "drop": IN_PATH, "reset-both-ways": BOTH, "reset-one-way": BOTH, "fin": BOTH,
-        "alert": BOTH, "forged": IN_PATH,
-    },
-    "host": {
-        "drop": IN_PATH, "reset-both-ways": BOTH, "reset-one-way": BOTH, "fin": BOTH,
-        "redirect": BOTH, "page": BOTH,
-    },
-}  # fmt: skip
-# Which of them are also tried on all ports, and with a residue.
-ANY_PORT: dict[Layer, tuple[str, ...]] = {
-    "ip": ("drop", "refuse"), "sni": ("drop", "reset-one-way"), "host": ("reset-one-way", "page"),
-}  # fmt: skip
-RESIDUAL: dict[Layer, tuple[str, ...]] = {
-    "sni": ("drop", "reset-one-way"), "host": ("reset-both-ways", "redirect"),
-}  # fmt: skip
-
-
-def cells() -> Iterator[Cell]:
-    """All of them, in an order that stays."""
-    for layer, actions in ACTIONS.items():
-        for (action, positions), hop in itertools.product(actions.items(), HOPS):
-            for position in positions:
-                make = functools.partial(
-                    Cell, layer=layer, action=action, position=position, hop=hop
-                )
-                yield make()
-                if action in ANY_PORT.get(layer, ()):
-                    yield make(port_agnostic=True)
-                if action in RESIDUAL.get(layer, ()):
-                    yield make(residual=True)
-
-
+_DRAFT_29 = 0xFF00001D  # a version of QUIC that nobody speaks any more
+_ROUTERS = {link.wire: link.far_addresses for link in LINKS}
 _KIND: dict[str, Kind] = {"forged": "answer", "nxdomain": "nxdomain", "drop": "silence"}
-_MECHANISM = {
-    "dns-drop": ("dns.silence",),
-    # Own resolvers behind the injector believe it; in the path it looks like their own lie.
-    "dns-forged": ("dns.injected", "dns.injected|dns.substituted"),
-    "dns-nxdomain": ("dns.injected", "dns.injected|dns.nxdomain"),
-    "ip-drop": ("tcp.silence",), "ip-refuse": ("tcp.refused",), "ip-reset": ("tcp.reset",),
-    "ip-unreachable": ("tcp.unreachable",), "ip-forged": ("tls.forged",),
-    "sni-drop": ("tls.silence",), "sni-reset-both-ways": ("tls.reset",),
-    "sni-reset-one-way": ("tls.reset",), "sni-fin": ("tls.closed",), "sni-alert": ("tls.alert",),
-    "sni-forged": ("tls.forged",),
-    "host-drop": ("http.silence",), "host-reset-both-ways": ("http.reset",),
-    "host-reset-one-way": ("http.reset",), "host-fin": ("http.closed",),
-    "host-redirect": ("http.redirect", "http.redirect|http.blockpage"),
-    "host-page": ("http.blockpage",),
-}  # fmt: skip
-
-
-def truth_of(cell: Cell) -> Truth:
-    """What is so where the censor is as *cell* says."""
-    trigger = "name"
-    if cell.layer == "ip":
-        trigger = "address" if cell.port_agnostic else "address|port"
-    return truly(
-        "blocked",
-        *_MECHANISM[f"{cell.layer}-{cell.action}"],
-        trigger=trigger,
-        hop=cell.hop,
-        position=cell.position,
-        residual=cell.residual if cell.layer in ("sni", "host") else None,
-    )
 
 
 def world_of(plan: Plan, cell: Cell) -> World:
     """The world of *cell*, with names, addresses and pages of *plan*."""
-    make = {"dns": _dns, "ip": _ip, "sni": _sni, "host": _host}[cell.layer]
-    return make(plan, cell)
+    makers = {
+        "dns": _dns, "ip": _ip, "sni": _sni, "host": _host, "quic": _quic, "throttle": _throttle
+    }  # fmt: skip
+    return makers[cell.layer](plan, cell)
 
 
 def _censors(
@@ -335,6 +236,42 @@ def _blocking(plan: Plan) -> Site:
     """Where an operator keeps its block page."""
     page: Page = fixtures.block_page(fixtures.UNLISTED_PAGE)
     return Site(names=(plan.name(tld="by"),), addresses=(plan.address(*DOMESTIC),), http=page)
+
+
+def _quic(plan: Plan, cell: Cell) -> World:
+    site = site_with_h3(plan)
+    named = _named(plan, cell, 443)
+    rule: Rule
+    match cell.action:
+        case "drop":
+            rule = QUICDrop(**named)
+        case "close":
+            rule = QUICClose(**named)
+        case _:
+            rule = QUICClose(versions=(_DRAFT_29,), **named)
+    zone = (known(site, https=H3_RECORD),)
+    return plan.world_of(
+        truth_of(cell), site, zone=zone, censors=_censors(cell, lambda _: rule)
+    )
+
+
+def _throttle(plan: Plan, cell: Cell) -> World:
+    """As in `lab.worlds.throttled`, at every hop."""
+    plan.scheme, plan.path = "https", "/"
+    trigger, _, how = cell.action.partition("-")
+    page = plan.article(paragraphs=60)
+    site = plan.site(page, addresses=(plan.address(),))
+    slowness = {
+        "shaped": Slowness(rate=plan.chance.uniform(6e3, 9e3)),
+        "policed": Slowness(rate=16e3, queue=0.3),
+        "delayed": Slowness(delay=plan.chance.uniform(0.15, 0.225)),
+    }[how]
+    rule: Rule
+    if trigger == "name":
+        rule = ThrottleName(names=(plan.host,), slowness=slowness, **_whose(cell))
+    else:
+        rule = ThrottleAddress(addresses=site.addresses, slowness=slowness, **_whose(cell))
+    return plan.world_of(truth_of(cell), site, censors=_censors(cell, lambda _: rule))
 
 
 CELLS = {cell.name: cell for cell in cells()}

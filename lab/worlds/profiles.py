@@ -29,7 +29,7 @@ from lab.topology import (
 )
 from lab.world import Censor, Truth, Wire, World
 from lab.worlds import fixtures
-from lab.worlds.matrix import HOPS
+from lab.worlds.cells import HOPS
 from lab.worlds.plan import Plan, build, known, truly, world
 
 RELAY_PORT = 9001

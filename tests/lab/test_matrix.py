@@ -13,7 +13,8 @@ from lab.score import summary, wrong
 from lab.stage import Setting
 from lab.trial import HURRY, try_worlds
 from lab.world import Wire
-from lab.worlds.matrix import CELLS, HOPS
+from lab.worlds.cells import HOPS
+from lab.worlds.matrix import CELLS
 from lab.worlds.plan import build
 
 SAMPLE, SEED = 24, 11
@@ -23,15 +24,17 @@ def test_every_cell_sits_at_its_hop_and_says_so() -> None:
     for name, cell in CELLS.items():
         world = build(name, 3)
         assert set(HOPS[cell.hop]) == set(world.censors), name
-        assert cell.hop == world.truth.hop, name
-        assert frozenset({cell.position}) == world.truth.position, name
+        if cell.layer != "throttle":
+            assert cell.hop == world.truth.hop, name
+            assert frozenset({cell.position}) == world.truth.position, name
 
 
 def test_every_layer_is_tried_at_each_hop_in_the_path_and_beside_it() -> None:
     tried = {(cell.layer, cell.hop, cell.position) for cell in CELLS.values()}
     for layer in {cell.layer for cell in CELLS.values()}:
         assert {(layer, hop, "in-path") for hop in HOPS} <= tried
-        assert {(layer, hop, "on-path") for hop in HOPS} <= tried
+        if layer != "throttle":  # who slows a packet down must have it in hand
+            assert {(layer, hop, "on-path") for hop in HOPS} <= tried
 
 
 def test_where_the_controls_pass_as_well_the_household_alone_is_meant() -> None:
