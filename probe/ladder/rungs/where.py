@@ -33,10 +33,10 @@ async def where_dns(climb: Climb, accused: Accused) -> None:
 
 @rung("where_dns_nowhere", of=("dns",), phase="where")
 async def where_dns_nowhere(climb: Climb, accused: Accused) -> None:
-    """At which hop is a query answered that goes where no resolver is?"""
+    """At which hop does a query meet its fate that goes where no resolver is?"""
     for ip in climb.choose_neutral(DNS_PORT, 1):
         search = NameSearch(climb, accused, ip, DNS_PORT, trigger="dns")
-        if await search.is_forged():
+        if search.silent or await search.is_forged():
             await search.run()
 
 

@@ -19,6 +19,7 @@ from probe.config import Ladder
 from probe.control.client import ControlClient
 from probe.evidence import HopProbe
 from probe.failure import Failure
+from probe.hops import LimitedDatagrams
 from probe.ladder.climb import Climb, Progress, Tuples, Turns
 from probe.ladder.hop_search import MAX_PROBES
 from probe.ladder.rung import Accused, Layer
@@ -230,6 +231,30 @@ async def test_a_liar_beside_the_way_is_found_where_no_resolver_is(
     found = read(probes, accused)
     assert found is not None
     assert (2, "on-path") == (found.hop, found.position)
+
+
+async def test_a_resolver_may_be_silent_since_its_own_questions_are_dropped_further_on(
+    autojump_clock: MockClock,
+) -> None:
+    class Near(FakePath):
+        """The resolver is the first router, and has no answer for the name."""
+
+        async def open_udp(self, ip: str, port: int, ttl: int) -> LimitedDatagrams:
+            if ip == RESOLVER:
+                near = FakePath((), deed="drop", hop=1, words=WORDS)
+                return await near.open_udp(ip, port, ttl)
+            return await super().open_udp(ip, port, ttl)
+
+    accused = Accused(
+        layer="dns", url=parse(f"http://{NAME}/"), ip=RESOLVER, port=53, how=Failure.TIMEOUT
+    )
+    network = Near(ROUTERS, deed="drop", hop=3, words=WORDS, no_resolver=True)
+    found = read(await search(network, accused), accused)
+    assert found is not None and found.hop == 3
+    network.hop = 0
+    found = read(await search(network, accused), accused)
+    assert found is not None
+    assert (1, RESOLVER) == (found.hop, found.router)
 
 
 async def test_where_no_resolver_is_and_nobody_answers_the_name_is_not_sent_again(
