@@ -317,8 +317,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     hop_position: Annotated[
         str,
         Meta(
-            description="on-path: the query that was answered was seen to go on; in-path: others"
-            " are seen to, it was not; empty: not known"
+            description="on-path: the datagram that was answered was seen to go on; in-path: others"
+            " are seen to, what met it was not; empty: not known"
         ),
     ] = ""
     path_length: Annotated[

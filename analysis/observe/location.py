@@ -127,7 +127,7 @@ def _locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None
         met=met[high] + not_met[low],
         tries=met[high] + not_met[high] + not_met[low] + met[low],
         path_length=length,
-        position=_position([e for e in accused if e.ttl == high], at_high),
+        position=_position([e for e in accused if e.ttl == high], at_high, silent),
     )
 
 
@@ -161,13 +161,15 @@ def _is_missing(e: HopProbe, audible: set[int]) -> bool:
 
 
 def _position(
-    accused: Sequence[HopProbe], at_high: Sequence[HopProbe]
+    accused: Sequence[HopProbe], at_high: Sequence[HopProbe], silent: bool
 ) -> Literal["", "in-path", "on-path"]:
+    dies_there = any(e.contrast and e.answer == "expired" for e in at_high)
+    if silent:  # the same packet, but for the name, goes on and dies at the router
+        return "in-path" if dies_there else ""
     # Over UDP both are heard of; a TCP connection is gone, or acknowledges the forgery.
     forged = [
         e for e in accused if e.trigger in ("dns", "quic") and e.answer in ("answered", "closed")
     ]
     if any(e.router or e.detail.startswith(WITHHELD) for e in forged):
         return "on-path"
-    dies_there = any(e.contrast and e.answer == "expired" for e in at_high)
     return "in-path" if len(forged) >= MIN_MET and dies_there else ""

@@ -59,7 +59,17 @@ def test_silence_needs_somebody_who_is_heard_of_there() -> None:
     probes = [*PATH, *times(3, 1, "expired"), *silence]
     assert locate(probes, "tls", "generic_timeout_error") is None
     found = locate([*probes, *heard], "tls", "generic_timeout_error")
-    assert found is not None and found.hop == 2
+    assert found is not None
+    assert (2, "in-path") == (found.hop, found.position)
+
+
+def test_silence_at_the_end_of_the_path_says_nothing_of_what_passed() -> None:
+    """The server may have been reset in our name: our packets went on to it."""
+    heard = times(3, 4, "answered", name="www.example.org", contrast=True)
+    probes = [*PATH, syn(4, "accepted"), *times(3, 3, "expired"), *times(3, 4, "nothing"), *heard]
+    found = locate(probes, "tls", "generic_timeout_error")
+    assert found is not None
+    assert (4, "") == (found.hop, found.position)
 
 
 def test_a_silent_router_leaves_a_range() -> None:
