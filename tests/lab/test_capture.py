@@ -32,7 +32,7 @@ from probe.formats import pcap
 
 pytestmark = pytest.mark.lab
 
-SITE = "46.4.1.7"
+SITE, SITE_6 = "46.4.1.7", "2a01:4f8:1:7::7"
 FREE_NAME = "www.example.org"
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nstop"
 SENT_TTL, HOPS_BEFORE = 77, 2  # the censor is at the third hop
@@ -99,8 +99,10 @@ trio.run(main)
 VISITOR = f"import os\nSOURCE = os.environ['SOURCE']\n{VISITOR}"
 
 
-def visit(country: Country, names: list[str], *, may_capture: bool = True) -> list[PacketCapture]:
-    asked = json.dumps([SITE, names, may_capture])
+def visit(
+    country: Country, names: list[str], *, at: str = SITE, may_capture: bool = True
+) -> list[PacketCapture]:
+    asked = json.dumps([at, names, may_capture])
     visitor = country.command(
         Place.HOME, [sys.executable, "-c", VISITOR, asked],
         env=dict(os.environ, SOURCE=VISITOR), stdout=subprocess.PIPE,
@@ -121,7 +123,7 @@ def country() -> Iterator[Country]:
         wires[wire] = WireSettings(delay=0.005, censors=(censor(),))
     authorities = Authorities()
     site = Site(
-        names=(FREE_NAME, *RULES), addresses=(SITE,), http=Article("a"), https=Article("a")
+        names=(FREE_NAME, *RULES), addresses=(SITE, SITE_6), http=Article("a"), https=Article("a")
     )
     with Country(wires) as country:
         country.start(Place.ABROAD, run_sites, [site], authorities)
@@ -194,6 +196,18 @@ def test_beside_the_path_or_in_it(
     ]
     free = Test(step=FREE_NAME, ip=SITE, port=port, began=0, ended=1)
     assert position == packet_columns(met, [*results, (free, FREE)], "tls")["position"]
+
+
+def test_over_ipv6_there_is_no_identification_and_all_else_is_the_same(country: Country) -> None:
+    (capture,) = visit(country, ["reset-beside.example"], at=SITE_6)
+    packet = forged(capture)
+    assert ("RA", SENT_TTL - HOPS_BEFORE, 1400, None, SITE_6) == (
+        packet.flags, packet.ttl, packet.window, packet.ip_id, packet.source
+    )
+    met = Test(step=capture.step, ip=SITE_6, port=443, began=capture.t0, ended=capture.t)
+    assert "on-path" == packet_columns([capture], [(met, SAME)], "tls")["position"]
+    home_6 = ipaddress.ip_address(HOME_ADDRESSES[1]).packed
+    assert not [raw for raw in capture.raw if home_6 in raw]
 
 
 def test_no_byte_of_the_households_address_is_kept(captures: list[PacketCapture]) -> None:
