@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import censors, middlebox
+from lab import censors, middlebox, splice
 from lab.namespace import explain_if_impossible
 from lab.stage import ZOND
 from lab.world import Place, Wire
@@ -50,7 +50,7 @@ def test_the_table_has_every_rule_and_no_other() -> None:
         if isinstance(thing, type) and issubclass(thing, rules) and thing not in rules
         if not name.startswith("_")
     }
-    assert there | {"Rewrite", "sni_alert", "http_redirect"} == told
+    assert there | {"Rewrite", "sni_alert", "http_redirect", splice.SNIForge.__name__} == told
 
 
 @pytest.mark.lab
