@@ -7,11 +7,13 @@ writes what the real steps write, so that a test states only what is special abo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from analysis.observations import Observation
 from analysis.observe.derive import observe
+from analysis.observe.over_run import forger
 from analysis.observe.sight import family, place
 from analysis.verdict import Verdict, judge
 from probe.evidence import (
@@ -38,6 +40,8 @@ SITE_6 = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
 OTHER = "151.101.1.69"  # another address of it, in another network
 FORGED = "95.46.44.10"  # where a lie leads
 BOTH = ("one", "two")
+RINGS = ("domestic", "foreign")
+HARMLESS = "www.example.org"
 STARTED = 1_790_000_000.0
 NETWORKS = {SITE: 15133, SITE_6: 15133, OTHER: 54113, FORGED: 64500}
 RUN = Run(
@@ -75,6 +79,7 @@ class Scene:
     run: Run = RUN
     networks: dict[str, int] = field(default_factory=lambda: dict(NETWORKS))
     quic_elsewhere: str = ""
+    climbs: list[Measurement] = field(default_factory=list)
 
     # What the resolvers say
 
@@ -98,9 +103,22 @@ class Scene:
             self._lookup(host, "dot", "9.9.9.9:853", "A", False, [encrypted])
         return self
 
+    def behind(
+        self, home: Sequence[str] | Failure, network: Sequence[str] | Failure | None = None,
+        host: str = "news.example",
+    ) -> Scene:
+        """The own resolver is at *home*; the one behind it, where it answers, in the *network*."""
+        self.evidence = [e for e in self.evidence if not (isinstance(e, DNSExchange) and e.own)]
+        self._lookup(host, "system", "", "ANY", True, [home])
+        self._lookup(host, "udp", "192.168.1.1:53", "A", True, [home])
+        if network is not None:
+            self._lookup(host, "udp", "178.124.1.1:53", "A", False, [network], upstream=True)
+        return self
+
     def _lookup(
         self, host: str, engine: str, resolver: str, rdtype: str, own: bool,
         answers: Sequence[Sequence[str] | Failure], vantage: str = PROBE,
+        upstream: bool = False,
     ) -> None:
         read = [_answer(a) for a in answers]
         heard = tuple(a for a, failure in read if failure not in (Failure.TIMEOUT,))
@@ -108,7 +126,7 @@ class Scene:
             DNSExchange(
                 vantage=vantage, url=self.url, hostname=host, rdtype=rdtype,
                 engine=engine,  # type: ignore[arg-type]
-                resolver=resolver, own=own, answers=heard, failure=read[0][1],
+                resolver=resolver, own=own, answers=heard, failure=read[0][1], upstream=upstream,
             )
         )
 
@@ -234,13 +252,55 @@ class Scene:
 
     def canary(
         self, ring: str, at: float = 0.0, failure: Failure | None = None, *,
-        name: str = "", family: int = 4, resolver: Failure | None = None,
+        name: str = "", family: int = 4, resolver: Failure | None = None, **greeting: Any,
     ) -> Scene:
         """A canary of *ring*, *at* seconds after the measurement's start."""
         self.canaries.append(
             CanaryCheck(
                 run_id="run", ring=ring, name=name or f"{ring}.example",  # type: ignore[arg-type]
                 at=STARTED + at, family=family, failure=failure, resolver_failure=resolver,
+                **greeting,
+            )
+        )
+        return self
+
+    def greeted(
+        self, issuer: str = "CN=Good CA", *problems: str, rings: Sequence[str] = RINGS
+    ) -> Scene:
+        """Two canaries of each of *rings* show certificates of *issuer* with *problems*."""
+        for ring in rings:
+            for n in range(2):
+                self.canary(
+                    ring, -5, name=f"{ring}{n}.example", handshake=True, issuer=issuer,
+                    problems=problems,
+                )
+        return self
+
+    # The ladder
+
+    def follow(
+        self, layer: str, how: Failure | None, rungs: Mapping[str, str], *, ip: str = SITE,
+        port: int = 443, url: str | None = None,
+    ) -> Scene:
+        """A follow-up of what failed with *how*. Each rung's tests, in order: ``s`` meets the
+        same end, ``f`` is answered, ``o`` is silence; ``h`` before it: a harmless name."""
+        url = url or self.url
+        records: list[AnyEvidence] = []
+        for rung, tests in rungs.items():
+            for number, test in enumerate(tests.split()):
+                said = HARMLESS if "h" in test or rung == "harmless" else place(url).host
+                where = {"url": url, "step": rung, "transaction": 10 * len(records) + number + 1,
+                         "t0": float(len(records)), "t": len(records) + 0.1}
+                ends = {"s": how, "f": None, "o": Failure.TIMEOUT}[test[-1]]
+                records += _climbed(layer, ends, said, ip, port, where)
+        self.climbs.append(
+            Measurement(
+                id=f"climb-{len(self.climbs)}", run_id=self.run.id, nettest="diagnosis",
+                nettest_version="1", url=self.url, evidence=tuple(records), about="m",
+                comparison={
+                    "accused": layer, "how": str(how or ""), "accused_url": url, "ip": ip,
+                    "port": port, "number": len(self.climbs) + 1,
+                },
             )
         )
         return self
@@ -273,11 +333,36 @@ class Scene:
 
     def row(self) -> Observation:
         return observe(
-            self.measurement(), self.run, self.canaries, quic_elsewhere=self.quic_elsewhere
+            self.measurement(), self.run, self.canaries, forger=forger(self.canaries),
+            quic_elsewhere=self.quic_elsewhere,
+            follow_ups=self.climbs,
         )
 
     def verdict(self) -> Verdict:
         return judge([self.row()])[0]
+
+
+def _climbed(
+    layer: str, ends: Failure | None, said: str, ip: str, port: int, where: dict[str, object]
+) -> list[AnyEvidence]:
+    """The records of one test, which ends at *layer* if it fails."""
+    if layer == "dns":
+        given = () if ends is not None else (SITE if said != HARMLESS else OTHER,)
+        return [
+            DNSExchange(
+                hostname=said, rdtype="A", engine="udp", resolver=f"{ip}:53", own=True,
+                answers=(DNSAnswer(addresses=given),), failure=ends, **where,  # type: ignore[arg-type]
+            )
+        ]
+    at = {"ip": ip, "port": port, **where}
+    if layer == "tcp":
+        return [TCPConnect(failure=ends, **at)]  # type: ignore[arg-type]
+    if layer == "tls":
+        return [TCPConnect(**at), TLSHandshake(sni=said, failure=ends, **at)]  # type: ignore[arg-type]
+    return [
+        TCPConnect(**at),  # type: ignore[arg-type]
+        HTTPExchange(host=said, failure=ends, status=None if ends else 404, **at),  # type: ignore[arg-type]
+    ]
 
 
 def _answers(

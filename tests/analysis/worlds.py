@@ -6,7 +6,7 @@ literature of this field knows; the innocent ones have a fault that is no block.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -806,3 +806,230 @@ def innocent_server_that_has_no_room_for_one_visitor() -> Scene:
 @case("ok")
 def innocent_control_that_met_another_family_over_quic() -> Scene:
     return site().visit().quic(failure=Failure.TIMEOUT).quic(ip=SITE_6, by=BOTH)
+
+
+# The ladder
+
+RESET = Failure.CONNECTION_RESET
+NAMED = {"again": "s s s s", "elsewhere": "hf s hf s", "harmless": "f f"}
+
+
+def _reset(*controls: str) -> Scene:
+    scene = site(controls=controls) if controls else site(controls=()).asked(silent=BOTH)
+    return scene.visit(by=controls).connect(tls=RESET, holds=True)
+
+
+@case("blocked", "tls.reset")
+def name_that_is_reset_each_time_and_anywhere() -> Scene:
+    return _reset(*BOTH).follow("tls", RESET, NAMED)
+
+
+@case("blocked", "tls.reset")
+def name_reset_anywhere_with_no_control_to_ask() -> Scene:
+    """E9"""
+    return _reset().follow("tls", RESET, NAMED)
+
+
+@case("inconclusive")
+def innocent_reset_of_everything_with_no_control_to_ask() -> Scene:
+    rungs = {"again": "s s s s", "elsewhere": "hf f f hf", "harmless": "s s"}
+    return _reset().follow("tls", RESET, rungs)
+
+
+@case("inconclusive")
+def innocent_reset_that_does_not_come_again() -> Scene:
+    return _reset(*BOTH).follow("tls", RESET, {"again": "f f f f"})
+
+
+@case("inconclusive")
+def innocent_line_that_is_silent_now_and_then() -> Scene:
+    scene = site().visit(by=BOTH).connect(tcp=Failure.TIMEOUT)
+    return scene.follow("tcp", Failure.TIMEOUT, {"again_tcp": "f s f f"})
+
+
+@case("inconclusive")
+def innocent_resolver_that_failed_once() -> Scene:
+    scene = Scene().names(own=Failure.DNS_SERVFAIL).control_names().asked(*BOTH)
+    scene.visit(by=BOTH).canary("foreign").connect(tls=Failure.TIMEOUT)
+    return scene.follow(
+        "dns", Failure.DNS_SERVFAIL, {"again_dns": "f f f f"}, ip="178.124.1.1", port=53
+    )
+
+
+@case("blocked", "tls.reset")
+def hello_of_any_name_is_reset_anywhere() -> Scene:
+    rungs = {"again": "s s s s", "elsewhere": "hs hs hs", "harmless": "s s"}
+    return _reset(*BOTH).follow("tls", RESET, rungs)
+
+
+@case("blocked", "tls.reset")
+def name_that_is_reset_at_its_own_address_only() -> Scene:
+    rungs = {"again": "s s s s", "elsewhere": "hf f f hf", "harmless": "f f"}
+    return _reset(*BOTH).follow("tls", RESET, rungs)
+
+
+@case("blocked", "tls.reset")
+def whatever_is_said_at_the_address_is_reset() -> Scene:
+    rungs = {"again": "s s s s", "elsewhere": "hf f f hf", "harmless": "s s"}
+    return _reset(*BOTH).follow("tls", RESET, rungs)
+
+
+@case("blocked", "tls.reset")
+def whatever_is_said_at_the_port_is_reset() -> Scene:
+    rungs = {"again": "s s s s", "harmless": "s s", "name_on_other_port": "hf f"}
+    return _reset(*BOTH).follow("tls", RESET, rungs)
+
+
+@case("blocked", "tcp.silence")
+def address_whose_other_ports_answer() -> Scene:
+    scene = site().visit(by=BOTH).connect(tcp=Failure.TIMEOUT)
+    rungs = {"again_tcp": "s s s s", "other_port": "f f"}
+    return scene.follow("tcp", Failure.TIMEOUT, rungs)
+
+
+@case("blocked", "tcp.silence")
+def address_whose_every_port_is_silent() -> Scene:
+    scene = site().visit(by=BOTH).connect(tcp=Failure.TIMEOUT)
+    rungs = {"again_tcp": "s s s s", "other_port": "s s s"}
+    return scene.follow("tcp", Failure.TIMEOUT, rungs)
+
+
+@case("blocked", "dns.nxdomain")
+def resolver_that_denies_one_name_and_knows_others() -> Scene:
+    scene = Scene().names(own=NX).control_names().asked(*BOTH).visit(by=BOTH)
+    rungs = {"again_dns": "s s s s", "harmless_dns": "hf hf"}
+    return scene.follow("dns", NX, rungs, ip="178.124.1.1", port=53)
+
+
+@case("blocked", "tls.reset")
+def silent_connection_reset_only_while_the_name_was_being_punished() -> Scene:
+    """The plain pass said nothing right after the name, and was reset for that."""
+    scene = site().visit(by=BOTH).connect(tls=RESET, held=RESET)
+    return scene.follow("tls", RESET, NAMED | {"say_nothing": "f f"})
+
+
+# What stands in the household
+
+UNKNOWN = Failure.TLS_UNKNOWN_AUTHORITY
+ANTIVIRUS, STRANGER = "CN=ESET SSL Filter CA,O=ESET", "CN=Northwind Inspection"
+
+
+def _signed_by(issuer: str, *, everywhere: bool = True, **run: str | bool) -> Scene:
+    """Here the certificate is *issuer*'s, for the controls it is the site's own."""
+    scene = site().visit(by=BOTH).connect(leaf="forged", bad=UNKNOWN, issuer=issuer).page()
+    scene.run = msgspec.structs.replace(scene.run, **run)
+    return scene.greeted(issuer, UNKNOWN) if everywhere else scene.greeted()
+
+
+@case("local_fault")
+def innocent_antivirus() -> Scene:
+    return _signed_by(ANTIVIRUS)
+
+
+@case("local_fault")
+def innocent_antivirus_that_spares_canaries() -> Scene:
+    return _signed_by(ANTIVIRUS, everywhere=False)
+
+
+@case("local_fault")
+def innocent_unknown_program_on_this_machine() -> Scene:
+    return _signed_by(STRANGER, forger_at="machine")
+
+
+@case("local_fault")
+def innocent_unknown_box_at_the_home_router() -> Scene:
+    return _signed_by(STRANGER, forger_at="hop", home_router=True)
+
+
+@case("inconclusive")
+def stranger_who_signs_for_everybody() -> Scene:
+    return _signed_by(STRANGER, forger_at="beyond")
+
+
+@case("inconclusive")
+def stranger_at_a_first_router_that_may_be_the_operators() -> Scene:
+    return _signed_by(STRANGER, forger_at="hop", home_router=False)
+
+
+@case("inconclusive")
+def product_that_employers_and_operators_buy() -> Scene:
+    return _signed_by("CN=FortiGate CA", everywhere=False)
+
+
+@case("blocked", "tls.forged")
+def stranger_who_signs_for_some() -> Scene:
+    return _signed_by(STRANGER, everywhere=False)
+
+
+@case("blocked", "tls.forged")
+def state_that_signs_for_everybody() -> Scene:
+    return _signed_by("CN=Qaznet Trust Network")
+
+
+@case("blocked", "tls.forged")
+def stranger_who_signs_for_everybody_abroad() -> Scene:
+    scene = _signed_by(STRANGER, everywhere=False)
+    scene.canaries.clear()
+    scene.greeted(STRANGER, UNKNOWN, rings=("foreign",))
+    return scene.greeted("CN=Good CA", rings=("domestic",))
+
+
+@case("inconclusive")
+def reset_where_somebody_opens_every_connection() -> Scene:
+    scene = site().visit(by=BOTH).connect(tls=Failure.CONNECTION_RESET, holds=True)
+    return scene.greeted(STRANGER, UNKNOWN)
+
+
+@case("ok")
+def innocent_page_in_the_clear_beside_an_antivirus() -> Scene:
+    scene = site(HTTP).visit()
+    scene.connect("https://news.example/", leaf="forged", bad=UNKNOWN, issuer=ANTIVIRUS)
+    scene.visit("https://news.example/", by=BOTH)
+    return scene.greeted(ANTIVIRUS, UNKNOWN)
+
+
+def _resolver_at_home(
+    home: Sequence[str] | Failure, network: Sequence[str] | Failure | None
+) -> Scene:
+    return Scene().names().control_names().asked(*BOTH).visit(by=BOTH).behind(home, network)
+
+
+@case("local_fault")
+def innocent_filter_of_the_home_router() -> Scene:
+    return _resolver_at_home(NX, (SITE,))
+
+
+@case("local_fault")
+def innocent_advertisement_blocker() -> Scene:
+    return _resolver_at_home(("0.0.0.0",), (SITE,))
+
+
+@case("blocked", "dns.nxdomain")
+def lie_of_the_operator_through_the_home_router() -> Scene:
+    return _resolver_at_home(NX, NX)
+
+
+@case("inconclusive")
+def lie_of_the_home_router_or_of_who_is_behind_it() -> Scene:
+    return _resolver_at_home(NX, None)
+
+
+@case("ok")
+def innocent_resolver_at_home_that_tells_the_truth() -> Scene:
+    return _resolver_at_home((SITE,), (SITE,)).visit()
+
+
+def _chosen_abroad(public: Sequence[str] | Failure = (SITE,)) -> Scene:
+    scene = Scene().names(own=NX, public=public).control_names().asked(*BOTH).visit(by=BOTH)
+    scene.run = msgspec.structs.replace(scene.run, resolver_cc="CY", resolver_at="network")
+    return scene
+
+
+@case("local_fault")
+def innocent_filter_abroad_that_the_user_chose() -> Scene:
+    return _chosen_abroad()
+
+
+@case("blocked", "dns.nxdomain", "dns.injected")
+def lie_on_the_way_to_every_resolver_abroad() -> Scene:
+    return _chosen_abroad(public=NX)
