@@ -93,6 +93,13 @@ THROTTLED = SLOWED_BY_NAME | SLOWED_ON_THE_WAY
 FOLLOWED = (_.followed == _.path_end) | ((_.followed == "dns") & ~DNS_FINE)
 # The name meets its end at a place that has nothing to do with it, where others pass.
 NAMED = (_.elsewhere == "same") & (_.harmless_elsewhere == "free")
+NAMED_EACH_TIME = ~REACHED & FOLLOWED & NAMED & (_.again_same >= 3)
+
+
+def _named(layer: str, how: str) -> Deferred:
+    """The ladder shows it, and no control is needed for that."""
+    return NAMED_EACH_TIME & (_.path_end == layer) & (_.path_how == how)
+
 
 MECHANISMS: tuple[Rule, ...] = (
     Rule(
@@ -166,22 +173,26 @@ MECHANISMS: tuple[Rule, ...] = (
         source="vocabulary of mechanisms; Tor relays in Belarus 2016",
     ),
     Rule(
-        "tls_silence_on_name", _.tls_silence >= 2, mechanism="tls.silence",
+        "tls_silence_on_name", (_.tls_silence >= 2) | _named("tls", "silence"),
+        mechanism="tls.silence",
         comment="No answer to our ClientHello where two controls complete a handshake.",
         source="OONI QA 36, 37",
     ),
     Rule(
-        "tls_reset_on_name", _.tls_reset >= 1, mechanism="tls.reset",
+        "tls_reset_on_name", (_.tls_reset >= 1) | _named("tls", "reset"),
+        mechanism="tls.reset",
         comment="Our ClientHello is answered with a reset where a control completes a handshake.",
         source="OONI QA 31, 32, 46, 47; Belarus since 2020 (F15)",
     ),
     Rule(
-        "tls_closed_on_name", _.tls_closed >= 1, mechanism="tls.closed",
+        "tls_closed_on_name", (_.tls_closed >= 1) | _named("tls", "closed"),
+        mechanism="tls.closed",
         comment="Our ClientHello is answered with an end of file, or with what is no TLS.",
         source="OONI QA 34, 35",
     ),
     Rule(
-        "tls_alert_on_name", _.tls_alert >= 1, mechanism="tls.alert",
+        "tls_alert_on_name", (_.tls_alert >= 1) | _named("tls", "alert"),
+        mechanism="tls.alert",
         comment="Our ClientHello is answered with an alert where a control completes a handshake.",
         source="vocabulary of outcomes and mechanisms",
     ),
@@ -205,17 +216,20 @@ MECHANISMS: tuple[Rule, ...] = (
         source="vocabulary of outcomes and mechanisms; RFC 9000, 21.2 for who can do it",
     ),
     Rule(
-        "http_silence", _.http_silence >= 2, mechanism="http.silence",
+        "http_silence", (_.http_silence >= 2) | _named("http", "silence"),
+        mechanism="http.silence",
         comment="No answer to our request where two controls get one.",
         source="OONI QA 36",
     ),
     Rule(
-        "http_reset", _.http_reset >= 1, mechanism="http.reset",
+        "http_reset", (_.http_reset >= 1) | _named("http", "reset"),
+        mechanism="http.reset",
         comment="Our request is answered with a reset where a control gets a page.",
         source="OONI QA 18, 31",
     ),
     Rule(
-        "http_closed", _.http_closed >= 1, mechanism="http.closed",
+        "http_closed", (_.http_closed >= 1) | _named("http", "closed"),
+        mechanism="http.closed",
         comment="Our request is answered with an end of file where a control gets a page.",
         source="OONI QA 34",
     ),
@@ -398,7 +412,7 @@ OUTCOMES: tuple[Rule, ...] = (
     ),
     Rule(
         "name_refused_anywhere",
-        ~REACHED & FOLLOWED & NAMED & (_.again_same >= 3), outcome="blocked",
+        NAMED_EACH_TIME, outcome="blocked",
         comment="Each time the name is spoken, and also at a place that has nothing to do with"
         " it, where a harmless name passes. That needs no control.",
         source="case E9; Quack (USENIX Security 2018) for the neutral place",
@@ -584,7 +598,7 @@ TRIGGERS: tuple[Rule, ...] = (
     ),
     Rule(
         "trigger_port",
-        (_.followed == "tcp") & (_.other_port == "free"), trigger="port",
+        (_.followed == "tcp") & _.other_port.isin(["free", "mixed"]), trigger="port",
         comment="Other ports of the address answer.",
         source="rung other_port",
     ),

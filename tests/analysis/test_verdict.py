@@ -12,6 +12,20 @@ from probe.failure import Failure
 from tests.analysis.build import BOTH, RUN, Page, Scene, site
 from tests.analysis.worlds import CASES
 
+TRIGGERS_OF = {
+    "name_that_is_reset_each_time_and_anywhere": "name",
+    "name_reset_anywhere_with_no_control_to_ask": "name",
+    "name_that_is_reset_at_its_own_address_only": "name",
+    "hello_of_any_name_is_reset_anywhere": "protocol",
+    "whatever_is_said_at_the_address_is_reset": "address",
+    "whatever_is_said_at_the_port_is_reset": "port",
+    "address_whose_other_ports_answer": "port",
+    "address_whose_every_port_is_silent": "address",
+    "resolver_that_denies_one_name_and_knows_others": "name",
+    "silent_connection_reset_only_while_the_name_was_being_punished": "name",
+    "innocent_reset_that_does_not_come_again": None,
+}
+
 
 @pytest.fixture(scope="module")
 def judged() -> dict[str, Verdict]:
@@ -36,12 +50,29 @@ def test_every_rule_fires_somewhere_and_is_silent_somewhere(judged: dict[str, Ve
         assert any(rule.id not in ids for ids in fired), f"{rule.id} always fires"
 
 
+def test_trigger_is_what_changes_the_outcome(judged: dict[str, Verdict]) -> None:
+    said = {name: judged[name].trigger for name in TRIGGERS_OF}
+    assert said == TRIGGERS_OF
+
+
+def test_residual_blocking_lasts_until_a_harmless_name_passes() -> None:
+    scene = site().visit(by=BOTH).connect(tls=Failure.CONNECTION_RESET, holds=True)
+    none = scene.follow("tls", Failure.CONNECTION_RESET, {"elsewhere": "hf s hf s"})
+    assert none.verdict().residual == 0.0
+    punished = site().visit(by=BOTH).connect(tls=Failure.CONNECTION_RESET, holds=True)
+    rungs = {"again": "s s s s", "elsewhere": "hf s ho ho ho hf hf s"}
+    punished.follow("tls", Failure.CONNECTION_RESET, rungs)
+    # The name's test ended at 10.1 s, and the fourth harmless one after it began at 18 s.
+    assert punished.verdict().residual == 7.9
+
+
 def test_every_mechanism_of_the_vocabulary_has_a_rule() -> None:
     dns = "nxdomain refused servfail empty silence bogon substituted injected"
     tcp, tls = "silence refused reset unreachable", "silence reset closed alert forged"
     http, quic = "silence reset closed redirect blockpage altered", "silence closed"
     words = {"dns": dns, "tcp": tcp, "tls": tls, "http": http, "quic": quic}
     expected = {f"{layer}.{how}" for layer, hows in words.items() for how in hows.split()}
+    expected.add("throttled")
     assert {rule.mechanism for rule in MECHANISMS} == expected
 
 
@@ -53,7 +84,8 @@ def test_line_has_exactly_the_fields_of_the_format() -> None:
     line = msgspec.json.decode(msgspec.json.encode(site().visit().verdict()))
     assert list(line) == [
         "url", "category", "measured_at", "probe_cc", "probe_asn", "outcome", "mechanisms",
-        "trigger", "probability", "location", "fingerprints", "rules", "rules_version", "controls",
+        "trigger", "residual", "position", "probability", "location", "fingerprints", "rules",
+        "rules_version", "controls",
     ]
     assert line["probe_asn"] == "AS6697"
     assert line["measured_at"] == "2026-09-21T14:13:20Z"
