@@ -16,11 +16,16 @@ from lab.world import Way, Wire, World
 from lab.worlds.plan import Plan, truly, world
 
 HOSTING = (Wire.HOSTING,)
-LONG, ENDLESS = 40_000, 4_000_000  # bytes: an ordinary page, and one whose end is not seen
+ENDLESS = 4_000_000  # bytes: the end of such a page is not seen
 
 
-def long(plan: Plan, size: int = LONG) -> Page:
-    return big(plan.article(), size)
+def long(plan: Plan, paragraphs: int = 60) -> Page:
+    """An ordinary page of some 15 to 25 KB."""
+    return plan.article(paragraphs=paragraphs)
+
+
+def endless(plan: Plan) -> Page:
+    return big(plan.article(), ENDLESS)
 
 
 def by_name(plan: Plan, slowness: Slowness, page: Page | None = None, outcome: str = "ok") -> World:
@@ -62,13 +67,14 @@ def name_delayed(plan: Plan) -> World:
 
 @world("throttled")
 def name_with_loss(plan: Plan) -> World:
-    return by_name(plan, Slowness(loss=plan.chance.uniform(0.25, 0.3), seed=seed(plan)))
+    slowness = Slowness(loss=plan.chance.uniform(0.25, 0.3), seed=seed(plan))
+    return by_name(plan, slowness, long(plan, 240))
 
 
 @world("throttled")
 def name_shaped_away(plan: Plan) -> World:
     """A page so long that nobody waits for its end."""
-    page = long(plan, ENDLESS)
+    page = endless(plan)
     return by_name(plan, Slowness(rate=plan.chance.uniform(5e3, 12e3)), page, "blocked")
 
 
@@ -95,7 +101,7 @@ def address_delayed(plan: Plan) -> World:
 
 @world("throttled")
 def address_shaped_away(plan: Plan) -> World:
-    page = long(plan, ENDLESS)
+    page = endless(plan)
     return by_address(plan, Slowness(rate=plan.chance.uniform(5e3, 12e3)), page, "blocked")
 
 
