@@ -108,10 +108,21 @@ _NEUTRAL = (
     _neutral("www.openstreetmap.org", "82.199.86.108", "2a00:5884:0:6::108", h3="on"),
     _neutral("www.postgresql.org", "72.32.157.246", "2a02:c0:301::246"),
 )
-NEUTRAL = tuple(site.names[0] for site in _NEUTRAL)
+# In the lab hundreds of targets may differ, and one climb at a time has a neutral site.
+_MORE_NEUTRAL = tuple(
+    _neutral(
+        f"www.neutral-{n:02}.example",
+        f"{'66.39.1' if n % 2 else '204.11.50'}.{n}",
+        f"{'2605:a601' if n % 2 else '2a00:1098'}:{n}::1",
+        h3="on" if n % 4 < 2 else "",
+    )
+    for n in range(1, 25)
+)
+NEUTRAL = tuple(site.names[0] for site in (*_NEUTRAL, *_MORE_NEUTRAL))
 
 SITES = (
     *_NEUTRAL,
+    *_MORE_NEUTRAL,
     _always("www.belta.by", "86.57.250.10", "2a0a:7d80:0:250::10"),
     _always("www.mail.by", "93.125.120.20", "2a0a:7d80:0:120::20"),
     _always("www.wikipedia.org", "185.15.59.224", "2a02:ec80:300:ed1a::1", language="en"),
