@@ -27,6 +27,7 @@ Result = tuple[Test, str]
 MIN_STOPPED = 2  # connections in which nothing of the server's follows
 ROUND_TRIPS = 2.0  # for which a connection must have been watched after our words
 AT_ONCE = 0.5  # seconds
+_NO_ANSWER = "dns silence"
 NO_ROUND_TRIP = 1.0  # seconds, where the server was never heard
 UNKNOWN = -1
 
@@ -99,11 +100,20 @@ class Flow:
         if ending is not None and ending.protocol == "tcp" and handshake is not None:
             # One that looks like the server's own may be the server's own; and after a bare
             # handshake we said nothing that could have been kept back.
-            if (ending.ttl == handshake.ttl and not nearer) or said <= 1:
+            alike = ending.ttl == handshake.ttl and not nearer and not self._goes_on()
+            if alike or said <= 1:
                 return False
         if ending is None and not self._repeated():
             return False
         return not any(_hears(p, said) for p in self._back() if not self._forged(p))
+
+    def _goes_on(self) -> bool:
+        """Whether the server said anything after it had reset the connection, as it seemed."""
+        ending = self.ending
+        if ending is None or "R" not in ending.flags:
+            return False
+        after = self.packets[self.packets.index(ending) + 1 :]
+        return any(_hears(p, 0) for p in after if p.way == "back")
 
     def _forged(self, p: PacketFacts) -> bool:
         """Whether *p* came with, or from, what ended it."""
@@ -216,9 +226,9 @@ def _position(
         return "on-path"
     met = [test for test, result in results if result == SAME]
     answered = {(t.ip, t.port) for t, result in results if result == FREE}
-    # A whole address that does not answer has nothing to be compared with but the controls,
-    # and without them nothing is called blocked.
-    if not any((t.ip, t.port) in answered for t in met) and layer != "tcp":
+    # A whole address that does not answer, or somebody else does, has nothing to be compared
+    # with but the controls, and without them nothing is called blocked.
+    if not any((t.ip, t.port) in answered for t in met) and layer not in ("tcp", "certificate"):
         return ""
     if layer == "certificate":
         # Somebody else had the whole connection, from its first packet on.
@@ -243,7 +253,17 @@ def _position_by_answers(results: Sequence[Result]) -> Position:
     kept_back = [
         test for test, e in lied if not e.own and test.ip in answering and len(_said(e)) <= 1
     ]
-    return "in-path" if len(kept_back) >= MIN_STOPPED else ""
+    if len(kept_back) >= MIN_STOPPED or len(_swallowed(results)) >= MIN_STOPPED:
+        return "in-path"
+    return ""
+
+
+def _swallowed(results: Sequence[Result]) -> set[str]:
+    """Addresses without a resolver, where a question is refused, and one about the name not."""
+    names = {t.said for t, result in results if result == SAME and t.end == _NO_ANSWER}
+    bare = [t for t, _ in results if t.step == "bare_dns"]
+    refused = {t.ip for t in bare if t.said not in names and t.end != _NO_ANSWER}
+    return {t.ip for t in bare if t.said in names and t.end == _NO_ANSWER and t.ip in refused}
 
 
 def _said(e: DNSExchange) -> set[tuple[str, tuple[str, ...]]]:

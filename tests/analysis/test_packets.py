@@ -72,18 +72,18 @@ class FollowUp:
         return self
 
     def asked(
-        self, result: str, *answers: str, own: bool = False, step: str = "other_resolver",
-        resolver: str = RESOLVER,
+        self, result: str, *answers: str, said: str = "news.example", own: bool = False,
+        step: str = "other_resolver", at: str = RESOLVER, refused: bool = False,
     ) -> FollowUp:
         exchange = DNSExchange(
-            hostname="news.example", rdtype="A", engine="udp", own=own,
+            hostname=said, rdtype="A", engine="udp", own=own,
             answers=tuple(DNSAnswer(addresses=(a,)) for a in answers),
         )
-        end = "ok" if answers else "dns silence"
-        self.results.append(
-            (Test(step=step, ip=resolver, port=53, began=0, ended=1, end=end, exchange=exchange),
-             result)
+        end = "ok" if answers else "dns refused" if refused else "dns silence"
+        test = Test(
+            step=step, ip=at, port=53, began=0, ended=1, said=said, end=end, exchange=exchange
         )
+        self.results.append((test, result))
         return self
 
     def columns(self, asn: int = 6697, nearer: bool = False) -> dict[str, object]:
@@ -205,6 +205,17 @@ def test_tests_that_met_something_else_are_not_asked() -> None:
     assert "" == free(FollowUp().test(OTHER, (*SPOKEN, RESET, HEARD))).position()
 
 
+def test_a_server_that_goes_on_did_not_reset_the_connection_itself() -> None:
+    packets = (*SPOKEN, back("R", 1, None), HALF_HEARD)
+    assert "in-path" == free(FollowUp().test(SAME, packets).test(SAME, packets)).position()
+
+
+def test_who_has_whole_connections_in_the_servers_place_is_in_the_path() -> None:
+    forged = FollowUp("certificate").test(SAME, end="ok")
+    assert "" == forged.position()
+    assert "in-path" == forged.test(SAME, end="ok").position()
+
+
 # Names
 
 
@@ -220,6 +231,23 @@ def test_lies_alone_where_true_answers_come_otherwise() -> None:
     lies = FollowUp("dns").asked(SAME, "95.46.44.10").asked(SAME, "95.46.44.10")
     assert "" == lies.position()
     assert "in-path" == lies.asked(FREE, "142.250.1.1", step="harmless_dns").position()
+
+
+def test_questions_that_vanish_where_others_are_refused() -> None:
+    vanished = FollowUp("dns").asked(SAME, own=True)
+    for resolver in ("192.0.46.9", "209.51.188.116"):
+        assert "" == vanished.position()
+        vanished.asked(FREE, said="www.example.org", refused=True, step="bare_dns", at=resolver)
+        vanished.asked(FREE, step="bare_dns", at=resolver)
+    assert "in-path" == vanished.position()
+
+
+def test_questions_that_vanish_where_all_do_tell_nothing() -> None:
+    vanished = FollowUp("dns").asked(SAME, own=True)
+    for resolver in ("192.0.46.9", "209.51.188.116"):
+        vanished.asked(FREE, said="www.example.org", step="bare_dns", at=resolver)
+        vanished.asked(FREE, step="bare_dns", at=resolver)
+    assert "" == vanished.position()
 
 
 def test_an_own_resolver_may_lie_by_itself() -> None:
