@@ -425,9 +425,12 @@ OUTCOMES: tuple[Rule, ...] = (
         source="O'Neill et al., IMC 2016",
     ),
     Rule(
-        "interference_at_home", (_.hop_high == 1) & _.home_router, outcome="local_fault",
+        "interference_at_home",
+        (_.hop_high == 1) & _.home_router & ((_.followed != "dns") | (_.bare_dns == "same")),
+        outcome="local_fault",
         comment="It happens before the second hop, and the first router has a private address: a"
-        " filter of the household, a school or an employer.",
+        " filter of the household, a school or an employer. The resolver at home is at that hop"
+        " itself, whoever's lie it tells; one that answers what is sent elsewhere is a filter.",
         source="design 0001, canaries and local faults",
     ),
     Rule(

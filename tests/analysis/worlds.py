@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from probe.evidence import PROBE, Run
+from probe.evidence import PROBE, HopProbe, Run
 from probe.failure import Failure
 from tests.analysis.build import (
     BLOCK,
@@ -1033,3 +1033,30 @@ def innocent_filter_abroad_that_the_user_chose() -> Scene:
 @case("blocked", "dns.nxdomain", "dns.injected")
 def lie_on_the_way_to_every_resolver_abroad() -> Scene:
     return _chosen_abroad(public=NX)
+
+
+def _reset_at_the_first_hop(*, home_router: bool) -> Scene:
+    reset = Failure.CONNECTION_RESET
+    scene = site().visit(by=BOTH).connect(tls=reset, holds=True)
+    scene.run = msgspec.structs.replace(scene.run, home_router=home_router)
+    at = {"ip": SITE, "port": 443, "url": scene.url, "step": "where_tls"}
+    met = [
+        HopProbe(ttl=1, trigger="tls", name="news.example", answer="reset", **at)  # type: ignore[arg-type]
+        for _ in range(3)
+    ]
+    scene.follow("tls", reset, {"again": "s s s"})
+    follow_up = scene.climbs.pop()
+    scene.climbs.append(
+        msgspec.structs.replace(follow_up, evidence=(*follow_up.evidence, *met))
+    )
+    return scene
+
+
+@case("local_fault")
+def innocent_filter_in_the_home_router() -> Scene:
+    return _reset_at_the_first_hop(home_router=True)
+
+
+@case("blocked", "tls.reset")
+def reset_at_a_first_router_that_is_the_operators() -> Scene:
+    return _reset_at_the_first_hop(home_router=False)
