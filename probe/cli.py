@@ -334,7 +334,7 @@ def _conclude(result: Result, differs: int, compared: int, database: Path) -> No
     click.echo(f"database: {database}", err=True)
     if result.measured:
         click.echo(f"what it means: zond verdicts --db {database}", err=True)
-    if result.run.ended in ("interrupted", "no_network", "failed"):
+    if result.run.ended in ("interrupted", "no_network", "failed", "budget"):
         click.echo("to go on with it: zond run --resume", err=True)
 
 
@@ -343,9 +343,9 @@ def _status(result: Result, refused: bool) -> int:
         return 128 + result.signal
     if result.crashes or result.run.ended == "failed":
         return FAILED
-    if result.run.ended != "done":
+    if result.run.ended not in ("done", "budget"):
         return NOTHING_MEASURED
-    return IN_PART if refused else DONE
+    return IN_PART if refused or result.run.ended == "budget" else DONE
 
 
 @zond.command()

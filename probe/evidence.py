@@ -424,7 +424,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     resolver, never an address. ``AS0``/``ZZ`` where they could not be learned.
     *clock_offset* is seconds to add to this machine's clock (None: unknown).
     *captive_portal* is true where a portal answered in place of known pages.
-    *ended* is empty while it runs, then one of ``done``, ``interrupted``,
+    *ended* is empty while it runs, then one of ``done``, ``budget`` (no time was left to
+    follow up all that differs), ``interrupted``,
     ``no_network``, ``captive_portal``, ``wrong_clock``, ``vpn``, ``failed``.
 
     *way_out* is the kind of interface that traffic leaves by: ``tunnel``, ``unclear``

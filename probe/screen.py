@@ -19,6 +19,7 @@ from probe.evidence import Measurement, Run
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+CLOSER_STEPS = 4
 STEPS = 10  # lines about progress, where there is no terminal
 
 
@@ -31,6 +32,7 @@ class Screen:
         self._json = json
         self._terminal = terminal
         self._done = self._remaining = 0
+        self._closer = self._looked = 0
         self._progress: Progress | None = None
 
     def __enter__(self) -> Self:
@@ -59,9 +61,27 @@ class Screen:
         if self._terminal:
             self._progress = _progress_bar(remaining)
 
+    def looking_closer(self, differing: int, seconds: float) -> None:
+        """The second pass begins, over *differing* things."""
+        self._closer, self._looked = differing, 0
+        most = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} s"
+        self.note(f"looking closer at what differs: {differing}, for {most} at most")
+        if self._progress is not None:
+            self._progress.add_task("looked closer at", total=differing, differs="")
+
+    def _looked_closer(self) -> None:
+        self._looked += 1
+        if self._progress is not None:
+            self._progress.update(self._progress.tasks[1].id, completed=self._looked)
+        elif self._looked * CLOSER_STEPS // self._closer > (
+            (self._looked - 1) * CLOSER_STEPS // self._closer
+        ):
+            self.note(f"looked closer at {self._looked} of {self._closer}")
+
     def stored(self, measurement: Measurement) -> None:
         if measurement.about:
-            return  # the target has had its line
+            self._looked_closer()  # the target itself has had its line
+            return
         self._done += 1
         differs = measurement.comparison.get("differs")
         self.compared += differs is not None
@@ -72,7 +92,8 @@ class Screen:
             task = self._progress.tasks[0].id
             # A target measured again after a loss of the line comes on top.
             total = max(self._remaining, self._done)
-            self._progress.update(task, completed=self._done, total=total, differs=self.differs)
+            said = f"{self.differs} differ from the controls"
+            self._progress.update(task, completed=self._done, total=total, differs=said)
         elif self._done * STEPS // max(1, self._remaining) > (
             (self._done - 1) * STEPS // max(1, self._remaining)
         ):
@@ -110,14 +131,14 @@ def _progress_bar(total: int) -> Progress:
     )
 
     progress = Progress(
-        TextColumn("measured"),
+        TextColumn("{task.description}"),
         MofNCompleteColumn(),
         BarColumn(),
-        TextColumn("{task.fields[differs]} differ from the controls"),
+        TextColumn("{task.fields[differs]}"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         refresh_per_second=4,
     )
-    progress.add_task("measuring", total=total, differs=0)
+    progress.add_task("measured", total=total, differs="")
     progress.start()
     return progress

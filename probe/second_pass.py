@@ -70,18 +70,28 @@ class _Work:
 class SecondPass:
     """Follows up targets of the run *run_id*, whose plain pass is in *stored*.
 
-    *send* stores a follow-up; *note* tells the user. *crashes* counts rungs lost to bugs.
+    *send* stores a follow-up; *note* tells the user, as does *began*, how many there are and
+    how many seconds they may take. *crashes* counts rungs lost to bugs,
+    *left* what there was no time for.
     """
 
     def __init__(
-        self, stored: Store, run_id: str, config: Config, send: Send, note: Callable[[str], None]
+        self,
+        stored: Store,
+        run_id: str,
+        config: Config,
+        *,
+        send: Send,
+        note: Callable[[str], None],
+        began: Callable[[int, float], None],
     ) -> None:
         self._stored, self._run_id = stored, run_id
         self._config, self._settings = config, config.ladder
-        self._send, self._note = send, note
+        self._send, self._note, self._began = send, note, began
         self._queue: deque[_Work] = deque()
         self._finished: list[tuple[float, float, _Work]] = []
-        self.crashes = 0
+        self._open = 0
+        self.crashes = self.left = 0
 
     async def run(
         self,
@@ -95,9 +105,7 @@ class SecondPass:
         self._plan(differing)
         if not self._queue:
             return
-        targets = len({work.about for work in self._queue})
-        most = self._settings.run_seconds / 60
-        self._note(f"{targets} differ: looking closer, for {most:.0f} minutes at most")
+        self._began(len(self._queue), self._settings.run_seconds)
         neutral = await find_neutral(tools, self._settings.neutral)
         if not neutral:
             self._note("no neutral site can be reached: what triggers a block cannot be told")
@@ -112,7 +120,8 @@ class SecondPass:
                             nursery.start_soon(self._worker, line, ladders)
                     await self._settle(line)
         if limit.cancelled_caught:
-            self._note("the time for looking closer is over; --resume goes on with the rest")
+            self.left = len(self._queue) + self._open
+            self._note(f"the time for looking closer is over: {self.left} are left for --resume")
 
     def _plan(self, differing: Iterable[Differing]) -> None:
         followed = self._stored.followed(self._run_id)
@@ -143,11 +152,13 @@ class SecondPass:
                 return
             work = self._queue.popleft()
             began = trio.current_time()
+            self._open += 1
             plain = self._stored.measurement(work.about)
             result = await ladders.follow(plain, work.accused, number=work.number, of=work.of)
             self.crashes = ladders.crashes
             self._finished.append((began, trio.current_time(), work))
             await self._send(result)
+            self._open -= 1
 
     async def _settle(self, line: Line) -> None:
         """Look at the line, and queue once more what was climbed while it was lost."""

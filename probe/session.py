@@ -64,6 +64,9 @@ class Reporter(Protocol):
 
     def began(self, run: Run, planned: int, remaining: int) -> None: ...
 
+    def looking_closer(self, differing: int, seconds: float) -> None:
+        """The second pass begins: so many differences, for *seconds* at most."""
+
     def stored(self, measurement: Measurement) -> None:
         """*measurement* is on disk."""
 
@@ -291,15 +294,15 @@ class _Session:
                 await line.look()
                 await line.wait_until_back()
                 await self._looked(line, controls)
-            await self._look_closer(line, tools, controls)
-            ended = "done"
+            left = await self._look_closer(line, tools, controls)
+            ended = "budget" if left else "done"
             nursery.cancel_scope.cancel()
         return ended
 
-    async def _look_closer(self, line: Line, tools: Tools, controls: Controls) -> None:
-        """The second pass: up the ladder with what differs from the controls."""
+    async def _look_closer(self, line: Line, tools: Tools, controls: Controls) -> int:
+        """The second pass: up the ladder with what differs from the controls; what is left."""
         if not self.config.follow_up:
-            return
+            return 0
         written = trio.Event()
         await self._send(written)
         await written.wait()
@@ -308,11 +311,13 @@ class _Session:
                 key = measurement.nettest, measurement.url
                 self.differing.setdefault(key, Differing.of(measurement))
             second = SecondPass(
-                stored, self.run_record.id, self.config, self._send, self.reporter.note
-            )
+                stored, self.run_record.id, self.config, send=self._send,
+                note=self.reporter.note, began=self.reporter.looking_closer,
+            )  # fmt: skip
             found = list(self.differing.values())
             await second.run(found, line, tools, controls.client, self.book)
         self.crashes += second.crashes
+        return second.left
 
     async def _worker(self, line: Line, tools: Tools, controls: Controls) -> None:
         while self.queue:

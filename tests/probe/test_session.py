@@ -61,6 +61,9 @@ class Reported:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
+    def looking_closer(self, differing: int, seconds: float) -> None:
+        self.notes.append(f"looking closer at {differing}")
+
     def began(self, run: Run, planned: int, remaining: int) -> None:
         self.began_with = (planned, remaining)
 
