@@ -20,6 +20,7 @@ MIN_MET = 2  # connections that must meet it
 OWN_NETWORK = "router's address withheld: of this machine's own network"
 WITHHELD = "router's address withheld"  # how such a probe's detail begins
 _SILENCE = (Failure.TIMEOUT, Failure.TIMED_OUT)
+NOWHERE, READDRESSED = "where_dns_nowhere", "where_readdressed"  # rungs that tell more
 _HANDSHAKE = b"\x16"  # a TLS record that a server's hello comes in (RFC 8446, 5.1)
 
 
@@ -75,34 +76,34 @@ def locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None:
     """Where *layer* was interfered with, which ended as *how* (the accused's, see
     ``Measurement.comparison``); None where the probes do not tell."""
     found: dict[str, Location] = {}
-    steps = dict.fromkeys(e.step for e in probes if not e.contrast)
-    for step in steps:
+    for step in dict.fromkeys(e.step for e in probes if not e.contrast):
         mine = [e for e in probes if e.step == step and e.ttl <= MAX_TTL]
-        where = _locate(mine, layer, how)
+        address = layer == "tcp" or step == READDRESSED
+        where = _locate(mine, layer, step == READDRESSED or how in _SILENCE, address)
         if where is not None:
             found[step] = where
-    if not found:
-        return None
-    first, *others = found.values()
-    if layer == "dns" and others and first.high == first.path_length:
-        # The resolver says it, who may believe somebody that stands further on: who answers
-        # where no resolver is, says it of his own.
-        return others[0]
+    # Where it ends with whoever answers last, that may be a resolver who believes somebody
+    # that stands further on, or one to whom the packets were led: then the other search tells.
+    other = found.pop(NOWHERE, None) or found.pop(READDRESSED, None)
+    first = next(iter(found.values()), None)
+    if first is None or (other is not None and first.high == first.path_length):
+        return other
     return first
 
 
-def _locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None:
-    silent = how in _SILENCE
+def _locate(
+    probes: Sequence[HopProbe], layer: str, silent: bool, address: bool
+) -> Location | None:
+    """*silent*: silence is what is looked for; *address*: it is the SYN that meets it."""
     accused = [e for e in probes if not e.contrast and e.failure is None]
-    if layer != "tcp":
-        accused = [e for e in accused if e.trigger != "syn"]
+    accused = [e for e in accused if (e.trigger == "syn") == address]
     audible = {e.ttl for e in probes if e.contrast and e.answer != "nothing"}
     met: Counter[int] = Counter()
     not_met: Counter[int] = Counter()
     for e in accused:
         if _answers(e, layer, silent) or (silent and _is_missing(e, audible)):
             met[e.ttl] += 1
-        elif e.answer != "nothing" or not silent:
+        elif e.answer != "nothing" or not (silent or layer == "certificate"):
             not_met[e.ttl] += 1
     high = next((t for t in sorted(met) if met[t] >= MIN_MET and met[t] > not_met[t]), None)
     if high is None:
@@ -144,7 +145,7 @@ def _same_way(e: HopProbe, probes: Sequence[HopProbe], low: int) -> bool:
 def _answers(e: HopProbe, layer: str, silent: bool) -> bool:
     """Whether what came back is the interference."""
     if e.trigger == "syn":
-        return e.answer in ("refused", "unreachable")
+        return e.answer in ("refused", "unreachable") and layer == "tcp"
     if e.answer in ("reset", "closed"):
         return True
     if e.trigger == "quic" and e.answer in ("refused", "unreachable"):

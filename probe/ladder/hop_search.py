@@ -214,9 +214,11 @@ class AddressSearch(_Search):
     """Where packets to an address end, whatever they say: SYNs, beside those to neutral ones.
 
     What is silent is compared with a neutral address whose packets go through the router
-    where the accused's were heard of last.
+    where the accused's were heard of last. *mute*: silence is looked for whatever the accused
+    met, since errors about a packet that was readdressed on its way do not find back to us.
     """
 
+    mute: bool = False
     shared: dict[tuple[str, int], HopProbe] = field(default_factory=dict)
 
     async def _look(self, ttl: int, passed: int) -> tuple[Met, bool, bool]:
@@ -235,7 +237,7 @@ class AddressSearch(_Search):
             return "met"
         if heard(probe):
             return "passed"
-        if not self.silent:
+        if not self.silent and not self.mute:
             return "unknown"
         return "met" if await self._neutral_is_heard(ttl, passed) else "unknown"
 

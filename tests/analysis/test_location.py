@@ -170,6 +170,28 @@ def test_who_answers_where_no_resolver_is_stands_before_the_resolver() -> None:
     assert both is not None and both.hop == 2
 
 
+def test_who_readdresses_packets_is_where_they_are_no_longer_heard_of() -> None:
+    """Routers behind him quote packets that are not ours: the errors do not find back."""
+    hello = [*PATH[:2], syn(3, "nothing"), syn(4, "accepted"), *times(3, 2, "expired")]
+    hello += [*times(2, 3, "nothing"), *times(3, 4, "answered", received=SERVER_HELLO)]
+    alone = locate(hello, "certificate", "ssl_unknown_authority")
+    assert alone is not None
+    assert (None, 2, 4) == (alone.hop, alone.low, alone.high)
+    step = {"step": "where_readdressed"}
+    syns = [syn(2, "expired", ROUTER, **step), *[syn(3, "nothing", **step)] * 3]
+    syns += [syn(2, "expired", ROUTER, ip="1.2.3.4", contrast=True, **step)]
+    syns += [syn(3, "expired", FAR, ip="1.2.3.4", contrast=True, **step)] * 3
+    both = locate([*hello, *syns], "certificate", "ssl_unknown_authority")
+    assert both is not None
+    assert (3, FAR, "in-path") == (both.hop, both.router, both.position)
+
+
+def test_a_proxy_that_speaks_for_itself_is_where_it_answers() -> None:
+    hello = [*PATH, *times(3, 1, "expired"), *times(3, 2, "answered", received=SERVER_HELLO)]
+    found = locate(hello, "certificate", "ssl_unknown_authority")
+    assert found is not None and found.hop == 2
+
+
 def test_a_packet_that_lives_as_long_as_any_is_at_no_hop() -> None:
     assert locate([dns(64, "answered")] * 3, "dns", "") is None
 

@@ -18,6 +18,12 @@ async def where_tls(climb: Climb, accused: Accused) -> None:
         await NameSearch(climb, accused, accused.ip, accused.port, trigger="tls").run()
 
 
+@rung("where_readdressed", of=("certificate",), phase="where")
+async def where_readdressed(climb: Climb, accused: Accused) -> None:
+    """From which hop on are packets to the address not heard of, though they get somewhere?"""
+    await AddressSearch(climb, accused, accused.ip, accused.port, mute=True).run()
+
+
 @rung("where_http", of=("http", "page"), phase="where")
 async def where_http(climb: Climb, accused: Accused) -> None:
     """At which hop does a plain request meet its fate? (Inside TLS nobody can read one.)"""
