@@ -22,11 +22,13 @@ from lab.packet import (
     SYN,
     TCP,
     UDP,
+    Hello,
     Packet,
     Question,
     Request,
     changed,
     client_hello,
+    client_hello_at_a_glance,
     dns_question,
     http_request,
     parse,
@@ -74,6 +76,10 @@ class NameRule:
     *clients* and *servers* narrow the rule to these networks, *ports* to these ports of
     the server; none means all. *spared* servers are never meant.
 
+    In TLS, *reassembles* says whether the box puts segments together or reads each packet
+    alone, and *hellos* whose ClientHellos it minds: those of browsers, known by their
+    GREASE (RFC 8701), or those of Python's kind, which have none.
+
     *residual*: for so many seconds after a trigger in a TCP flow the box punishes what
     the same client has with the server's port, or with all of the *server*. It drops
     everything, or answers each new connection with a *reset*. After one in QUIC it drops
@@ -94,6 +100,8 @@ class NameRule:
     servers: tuple[str, ...] = ()
     spared: tuple[str, ...] = ()
     ports: tuple[int, ...] = ()
+    reassembles: bool = True
+    hellos: Literal["any", "browser", "python"] = "any"
     residual: float = 0.0
     punishes: Literal["port", "server"] = "port"
     punishes_by: Literal["drop", "reset"] = "drop"
@@ -152,6 +160,9 @@ class Middlebox:
         for rule in self.rules:
             self._add(rule)
         self._reads_streams = any((self._names, self._anywhere, self._every, self._keywords))
+        self._reads_packets = any(
+            isinstance(rule, NameRule) and not rule.reassembles for rule in self.rules
+        )
         self._reads_quic = any(
             isinstance(rule, NameRule) and rule.layer == "quic" for rule in self.rules
         )
@@ -248,7 +259,7 @@ class Middlebox:
         if flow.fate is not None:
             return flow.fate(packet, way, now)
         if way is Way.OUT and packet.end > packet.payload and flow.take(packet):
-            for rule in self._read(flow, ends):
+            for rule in (*self._glimpsed(packet, ends), *self._read(flow, ends)):
                 said = rule.on_name(packet, flow, now)
                 self._remember(rule, ends, now)
                 if flow.alias is not None:
@@ -283,6 +294,11 @@ class Middlebox:
             port = ends.port if rule.punishes == "port" else _ALL_PORTS
             self._punished[ends.client, ends.server, port] = now + rule.residual, rule
 
+    def _glimpsed(self, packet: Packet, ends: Ends) -> list[NameRule]:
+        """The rules of boxes that read single packets, about the name in this one."""
+        hello = client_hello_at_a_glance(packet.data) if self._reads_packets else None
+        return self._about_hello(hello, ends, reassembled=False) if hello else []
+
     def _read(self, flow: Flow, ends: Ends) -> list[NameRule]:
         """The rules about the name that the flow's bytes now hold."""
         found: list[NameRule] = []
@@ -301,7 +317,7 @@ class Middlebox:
                     if hello is None:
                         return []
                     flow.stream, flow.layer, flow.said = None, "tls", stream
-                    found = self._about("tls", hello.name or "", ends)
+                    found = self._about_hello(hello, ends, reassembled=True)
                 else:
                     request = http_request(stream)
                     if request is None:
@@ -314,6 +330,14 @@ class Middlebox:
             if flow.stream is not None and len(flow.stream) > MAX_HELLO:
                 flow.stream = None
         return found
+
+    def _about_hello(self, hello: Hello, ends: Ends, *, reassembled: bool) -> list[NameRule]:
+        kinds = ("any", "browser" if hello.grease else "python")
+        return [
+            rule
+            for rule in self._about("tls", hello.name or "", ends)
+            if rule.reassembles == reassembled and rule.hellos in kinds
+        ]
 
     def _about_request(self, request: Request, ends: Ends) -> list[NameRule]:
         found = self._about("http", request.host, ends)

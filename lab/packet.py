@@ -189,9 +189,13 @@ def changed(
 
 
 class Hello(NamedTuple):
-    """A TLS ClientHello. *name* is its SNI as it is spelled, None where it sends none."""
+    """A TLS ClientHello. *name* is its SNI as it is spelled, None where it sends none.
+
+    *grease*: it offers ciphers that nobody has (RFC 8701), as browsers do and few others.
+    """
 
     name: str | None
+    grease: bool = False
 
 
 def client_hello(stream: bytes) -> Hello | None:
@@ -217,14 +221,38 @@ def client_hello(stream: bytes) -> Hello | None:
             if wanted > MAX_HELLO:
                 raise ValueError("too long")
             if len(message) >= wanted:
-                return Hello(_server_name(message[:wanted]))
+                return Hello(_server_name(message[:wanted]), _has_grease(message))
         if at >= len(stream):
             if len(stream) > 2 * MAX_HELLO:
                 raise ValueError("too long")
             return None
 
 
-def _server_name(hello: bytes) -> str | None:
+def client_hello_at_a_glance(data: bytes) -> Hello | None:
+    """The ClientHello whose first bytes *data* is, by a reader who never waits for more.
+
+    None if it is none, or if its name is not wholly there.
+    """
+    message = data[5:]
+    if data[:1] != b"\x16" or message[:1] != b"\x01":
+        return None
+    try:
+        name = _server_name(message, whole=True)
+    except (ValueError, struct.error):
+        return None
+    return Hello(name, _has_grease(message)) if name else None
+
+
+def _has_grease(hello: bytes) -> bool:
+    at = 39 + hello[38]  # header 4, version 2, random 32, session id
+    size = int.from_bytes(hello[at : at + 2], "big")
+    ciphers = hello[at + 2 : at + 2 + size]
+    pairs = zip(ciphers[::2], ciphers[1::2], strict=False)  # the second may be cut off
+    return any(high == low and low & 0x0F == 0x0A for high, low in pairs)
+
+
+def _server_name(hello: bytes, *, whole: bool = False) -> str | None:
+    """The name in SNI. With *whole*, None where the name is cut short."""
     at = 38  # header 4, version 2, random 32
     for width in (1, 2, 1):  # session id, cipher suites, compression methods
         if at + width > len(hello):
@@ -237,6 +265,8 @@ def _server_name(hello: bytes) -> str | None:
         if kind == 0 and size >= 5:
             length = int.from_bytes(hello[at + 7 : at + 9], "big")
             name = hello[at + 9 : min(at + 9 + length, end)]
+            if whole and len(name) < length:
+                return None
             return name.decode("ascii", "replace")
         at += 4 + size
     return None
