@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -45,6 +46,10 @@ class ControlServer(_Section, frozen=True, kw_only=True):
 
     name: str
     url: HttpURL
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
 
 
 class Canaries(_Section, frozen=True, kw_only=True):
@@ -194,7 +199,13 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     for source, layer in layers:
         _checked(source, layer)
         settings = _merged(settings, layer)
-    return _checked("the settings together", settings)
+    config = _checked("the settings together", settings)
+    kept_apart = {*config.canaries.domestic, *config.canaries.foreign}
+    kept_apart |= {control.host for control in config.controls}
+    if both := sorted(kept_apart & {*config.ladder.neutral}):
+        # What is tried there would make the line, or a control, look dead.
+        raise ConfigError(f"ladder.neutral: {both[0]} is a canary or a control")
+    return config
 
 
 def controls_from_urls(urls: tuple[str, ...]) -> list[dict[str, str]]:

@@ -46,6 +46,16 @@ def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) ->
     assert (config.limits.concurrency, config.limits.per_address, config.db) == (3, 2.0, "b")
 
 
+@pytest.mark.parametrize("name", ["www.belta.by", "www.debian.org", "control.example"])
+def test_no_canary_and_no_control_is_a_neutral_site(tmp_path: Path, name: str) -> None:
+    settings = f"[ladder]\nneutral = ['www.iana.org', '{name}']\n"
+    control = "[[controls]]\nname = 'c'\nurl = 'https://control.example/'\n"
+    with pytest.raises(ConfigError, match=re.escape(f"ladder.neutral: {name} is a canary")):
+        load(write(tmp_path, control + settings), {}, {})
+    fine = load(write(tmp_path, control + "[ladder]\nneutral = ['www.iana.org']\n"), {}, {})
+    assert fine.ladder.neutral == ("www.iana.org",)
+
+
 def test_a_variable_says_where_the_file_is(tmp_path: Path) -> None:
     path = write(tmp_path, "db = 'here'")
     assert load(None, {"ZOND_CONFIG": str(path)}, {}).db == "here"
