@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from lab.censors import QUICClose, QUICDrop, SNIDrop, SNIReset
+from lab.censors import QUICClose, QUICDrop, SNIDrop, SNIReset, a_censor
 from lab.sites import Site
-from lab.world import World
-from lab.worlds.plan import Plan, known, truly, world
+from lab.world import Wire, World
+from lab.worlds.plan import Plan, build, known, truly, world
+from lab.worlds.whole import CountryWorld
 
 H3_RECORD = "1 . alpn=h3,h2,http/1.1"  # of the HTTPS type (RFC 9460)
 
@@ -99,4 +100,17 @@ def sni_dropped_over_both(plan: Plan) -> World:
         site,
         zone=(known(site, https=H3_RECORD),),
         censors=plan.censors(SNIDrop(names=(plan.host,)), QUICDrop(names=(plan.host,))),
+    )
+
+
+def quic_dropped_for_all(seed: int) -> CountryWorld:
+    """A network that lets no QUIC out, as companies and some operators do: about no site."""
+    return CountryWorld(
+        name="quic_dropped_for_all",
+        note="the household's line carries no QUIC",
+        worlds=(
+            *(build(name, seed) for name in ("h3_site", "h3_site_with_record", "plain_site")),
+            build("h3_site", seed + 1), build("h3_offered_in_vain", seed),
+        ),
+        censors={Wire.LINE: (a_censor(QUICDrop(every="any")),)},
     )
