@@ -59,6 +59,15 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         bool, Meta(description="and answers from this machine, or at the household's router")
     ] = False
 
+    line_connects: Annotated[
+        int, Meta(description="connections of ours that stood, over the run's plain pass")
+    ] = 0
+    line_late: Annotated[
+        int, Meta(description="of those, with a SYN or its answer lost: later than 0.9 s")
+    ] = 0
+    canary_looks: Annotated[int, Meta(description="looks at canaries over the run, IPv4")] = 0
+    canary_failures: Annotated[int, Meta(description="of those, in vain")] = 0
+
     resolver_foreign: Annotated[
         bool, Meta(description="the resolver asks the world from another country than the probe's")
     ] = False

@@ -17,6 +17,7 @@ from ibis.backends.duckdb import Backend  # type: ignore[import-untyped]
 
 from analysis.observations import Observation, describe
 from analysis.observe.derive import observe, unmeasured
+from analysis.observe.line import line_columns
 from analysis.observe.over_run import forger, over_run
 from analysis.rules import OUTCOMES, RULES, RULES_VERSION, TRIGGERS, Outcome
 from probe.evidence import Run
@@ -152,7 +153,7 @@ def observations(store: Store, run: Run) -> list[Observation]:
     """
     whole = over_run(store.measurements(run.id))
     canaries = store.canaries(run.id)
-    signs_for_all = forger(canaries)
+    signs_for_all, line = forger(canaries), line_columns(whole.line, canaries)
     rows: dict[str, Observation] = {
         target.url: unmeasured(run, target.url, target.category)
         for target in store.planned(run.id)
@@ -163,6 +164,7 @@ def observations(store: Store, run: Run) -> list[Observation]:
             quic_elsewhere=whole.quic.elsewhere(measurement.url),
             follow_ups=store.follow_ups(measurement.id), forger=signs_for_all,
         )  # fmt: skip
+        row = msgspec.structs.replace(row, **line)
         known = rows.get(measurement.url)
         if known is None or not known.measured or known.measured_at <= row.measured_at:
             rows[measurement.url] = row

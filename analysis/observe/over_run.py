@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from analysis.observe.line import LineOverRun, note_line_of_run
 from analysis.observe.pages import site
 from analysis.observe.paths import walk
 from analysis.observe.quic import QUICOverRun, note_quic_of_run
@@ -40,11 +41,12 @@ class Record:
 @dataclass(frozen=True)
 class OverRun:
     """*records* of the controls by name; marks of pages (`page_marks`) that several sites show;
-    how *quic* fared."""
+    how *quic* and the *line* fared."""
 
     records: dict[str, Record]
     repeated: frozenset[str]
     quic: QUICOverRun = field(default_factory=QUICOverRun)
+    line: LineOverRun = field(default_factory=LineOverRun)
 
     @property
     def unreliable(self) -> frozenset[str]:
@@ -56,10 +58,11 @@ def over_run(measurements: Iterable[Measurement]) -> OverRun:
     records: dict[str, Record] = {}
     first_site: dict[str, str] = {}
     repeated: set[str] = set()
-    quic = QUICOverRun()
+    quic, line = QUICOverRun(), LineOverRun()
     for m in measurements:
         _note_controls(records, m)
         note_quic_of_run(quic, m)
+        note_line_of_run(line, m)
         for e in m.evidence:
             if not isinstance(e, HTTPExchange) or e.vantage != PROBE or e.tls or not answered(e):
                 continue
@@ -67,7 +70,7 @@ def over_run(measurements: Iterable[Measurement]) -> OverRun:
             for mark in page_marks(e):
                 if first_site.setdefault(mark, shown_by) != shown_by:
                     repeated.add(mark)
-    return OverRun(records, frozenset(repeated), quic)
+    return OverRun(records, frozenset(repeated), quic, line)
 
 
 def forger(canaries: Iterable[CanaryCheck]) -> str:
