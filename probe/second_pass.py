@@ -24,7 +24,7 @@ from probe.ladder.differences import differences
 from probe.ladder.follow import Ladders
 from probe.ladder.neutral import find_neutral
 from probe.ladder.rung import Accused
-from probe.ladder.slowness import Slow, slowest, suspicious, usual_times
+from probe.ladder.slowness import Slow, slowest, suspects
 from probe.store import Store
 from probe.tools import Tools
 from testlists.target import RISKS, Risk
@@ -50,12 +50,11 @@ class Differing:
 
 
 def with_the_slow(differing: Iterable[Differing]) -> Iterator[Differing]:
-    """*differing*, where those that are slow beside the rest are accused of that as well."""
+    """*differing*, where those that are suspiciously slow are accused of that as well."""
     found = list(differing)
-    usual = usual_times(one.slowest for one in found)
-    for one in found:
-        accused = suspicious(one.slowest, usual)
-        yield one if accused is None else replace(one, accused=(*one.accused, accused))
+    accused = suspects([one.slowest for one in found])
+    for one, slow in zip(found, accused, strict=True):
+        yield one if slow is None else replace(one, accused=(*one.accused, slow))
 
 
 @dataclass

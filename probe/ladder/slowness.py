@@ -7,8 +7,7 @@ must not send us to half of the list, and throttling that is worth the name is b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from statistics import quantiles
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from probe.evidence import (
@@ -23,8 +22,8 @@ from probe.wire.url import parse
 
 TIMES = 3.0  # as long as at the slowest control
 MORE = 0.8  # seconds longer: four round trips of 200 ms, or a packet lost here and there
-FEWEST = 10  # pages of a run, to say what is usual there
-MOST_USUAL = 4.0
+MANY = 20
+TOO_MANY = 0.25  # of a run's targets
 MOST_SCALED = 20.0  # times; how much more a page that was cut off is taken to have needed
 
 Page = tuple[str, int]  # URL and depth
@@ -50,20 +49,25 @@ def slowest(evidence: Iterable[AnyEvidence]) -> Slow | None:
     return max(compared(evidence), key=lambda page: page.times, default=None)
 
 
-def usual_times(pages: Iterable[Slow | None]) -> float:
-    """How many times as long as at the controls a page takes here, in a run: the lower quartile.
+def suspects(pages: Sequence[Slow | None]) -> list[Accused | None]:
+    """Of the slowest *pages* of each target of a run, those to accuse, at the same places.
 
-    1 where the pages are few, and `MOST_USUAL` at most: if most of the list is slow, that
-    need not be the line.
+    Where very many are suspected it is the line, or all that is abroad: then the slowest
+    stand for the rest.
     """
-    times = [page.times for page in pages if page is not None]
-    return min(quantiles(times, n=4)[0], MOST_USUAL) if len(times) >= FEWEST else 1.0
+    found = [page for page in pages if page is not None and _suspicious(page)]
+    if len(found) > max(MANY, TOO_MANY * len(pages)):
+        found = sorted(found, key=lambda page: -page.times)[:MANY]
+    kept = frozenset(found)
+    return [_accused(page) if page in kept else None for page in pages]
 
 
-def suspicious(page: Slow | None, usual: float) -> Accused | None:
-    """What to accuse if *page* took suspiciously long, in a run where *usual* is usual: on a
-    slow line everything takes long."""
-    if page is None or page.times <= TIMES * max(1.0, usual) or page.ours <= page.theirs + MORE:
+def _suspicious(page: Slow) -> bool:
+    return page.times > TIMES and page.ours > page.theirs + MORE
+
+
+def _accused(page: Slow | None) -> Accused | None:
+    if page is None:
         return None
     url = parse(page.url)
     return Accused(layer="slow", url=url, ip=page.ip, port=page.port, depth=page.depth)
