@@ -15,12 +15,12 @@ import trio
 
 from probe.evidence import Transfer
 from probe.failure import Failure, NetworkFailure
-from probe.net import Network
 from probe.steps.adapter import Adapter
 from probe.steps.http import browser_request, origin_of
 from probe.steps.tcp import tcp_connect
 from probe.steps.tls import TLSStream, tls_handshake
 from probe.tcpinfo import tcp_info
+from probe.tools import Tools
 from probe.trace import StepFailed, Trace
 from probe.wire.url import URL
 
@@ -60,7 +60,7 @@ class Progress:
 
 
 async def transfer(
-    net: Network,
+    tools: Tools,
     trace: Trace,
     url: URL,
     *,
@@ -84,7 +84,7 @@ async def transfer(
             Transfer, timeout=timeout, url=url.text, what=what, source=ip, ip=ip, port=port,
             sni=sni, host=host, asked=limit, **facts,
         ) as learned:
-            await _transfer(net, trace, url, ip, port, sni, host, limit, learned)
+            await _transfer(tools, trace, url, ip, port, sni, host, limit, learned)
     except StepFailed:
         pass  # the record is what was wanted
     record = trace.records[-1]
@@ -93,7 +93,7 @@ async def transfer(
 
 
 async def _transfer(
-    net: Network,
+    tools: Tools,
     trace: Trace,
     url: URL,
     ip: str,
@@ -107,10 +107,12 @@ async def _transfer(
     lap = _Lap(learned)
     stream: trio.abc.Stream | None = None
     try:
-        stream = raw = await tcp_connect(net, apart, ip, port)
+        stream = raw = await tcp_connect(tools.net, apart, ip, port)
         lap.ends("connect")
         if url.tls:
-            stream = await tls_handshake(apart, stream, ip=ip, port=port, sni=sni, alpn=ALPN)
+            stream = await tls_handshake(
+                apart, stream, ip=ip, port=port, sni=sni, alpn=ALPN, hello=tools.hello
+            )
             lap.ends("handshake")
         await _download(stream, url, host, limit, lap, learned)
     except StepFailed as exc:

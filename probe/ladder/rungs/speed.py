@@ -87,7 +87,7 @@ class _Timing:
             about = {key: fact for key, fact in climb.facts.items() if key != "url"}
             made.append(
                 await transfer(
-                    climb.tools.net, climb.trace, self.url, what=what, ip=ip, port=port,
+                    climb.tools, climb.trace, self.url, what=what, ip=ip, port=port,
                     sni=name if self.url.tls and not self.url.ip_literal else None,
                     host=name if what == "unnamed" and not self.url.tls else None,
                     timeout=TIMEOUT, round=number, **about,
@@ -108,7 +108,7 @@ class _Timing:
                             timeout=TIMEOUT, **facts,
                         )
                     )
-        climb.sent(ip, port)
+        climb.sent(ip)
         return made[0]
 
     def _as_slow_unnamed(self) -> bool:
