@@ -53,15 +53,21 @@ class Tuples:
     def __init__(self) -> None:
         self._locks: dict[str, trio.Lock] = {}
         self._free_at: dict[tuple[str, int], float] = {}
+        self._punished: dict[str, float] = {}
 
     def lock(self, ip: str) -> trio.Lock:
         return self._locks.setdefault(ip, trio.Lock())
 
     def free_at(self, ip: str, port: int) -> float:
-        return self._free_at.get((ip, port), -math.inf)
+        return max(self._free_at.get((ip, port), -math.inf), self._punished.get(ip, -math.inf))
 
     def busy_until(self, ip: str, port: int, at: float) -> None:
         self._free_at[ip, port] = max(at, self.free_at(ip, port))
+
+    def punished_until(self, ip: str, at: float) -> None:
+        """Residual blocking there may go on until *at*: on all ports, since some censors
+        look at the two addresses only."""
+        self._punished[ip] = max(at, self._punished.get(ip, -math.inf))
 
 
 class Turns:
@@ -165,11 +171,11 @@ class Climb:
         await trio.sleep_until(at)
         await self.tools.net.turn(ip, port)
 
-    def sent(self, ip: str, port: int) -> None:
-        """The accused name has just gone to the tuple: residual blocking may begin there."""
+    def sent(self, ip: str) -> None:
+        """The accused name has just gone there: residual blocking may begin."""
         residual = self.progress.residual
         if residual:
-            self.tuples.busy_until(ip, port, trio.current_time() + residual + MARGIN)
+            self.tuples.punished_until(ip, trio.current_time() + residual + MARGIN)
 
     def watching(self, ip: str, port: int) -> AbstractAsyncContextManager[None]:
         """What goes to and comes from there meanwhile goes on record, where it may be seen."""
@@ -335,7 +341,7 @@ class Climb:
 
     def _spoken(self, ip: str, port: int, *names: str | None) -> None:
         if any(name and self.accused.host in name.lower() for name in names):
-            self.sent(ip, port)
+            self.sent(ip)
 
     def _recorded(self) -> AbstractContextManager[None]:
         """A failed operation ends the test, and is on the record."""

@@ -22,7 +22,7 @@ from probe.evidence import HopProbe
 from probe.failure import Failure
 from probe.ladder.climb import Climb
 from probe.ladder.rung import Accused
-from probe.steps.hop import hop_hello, hop_initial, hop_query, hop_request, hop_syn
+from probe.steps.hop import LINGER, hop_hello, hop_initial, hop_query, hop_request, hop_syn
 from probe.wire.tls import HANDSHAKE
 
 MAX_TTL = 30
@@ -161,13 +161,13 @@ class NameSearch(_Search):
     async def _try(self, ttl: int, passed: int) -> Met:
         probe = await self._say(self.accused.host, ttl)
         if self._reacted(probe):
-            self.climb.sent(self.ip, self.port)
+            self.climb.sent(self.ip)
             return "met"
         if heard(probe):
             return "passed"
         if not self.silent or probe.failure is not None:
             return "unknown"
-        self.climb.sent(self.ip, self.port)  # it may have come as far as the censor
+        self.climb.sent(self.ip)  # it may have come as far as the censor
         contrast = await self._say(self.climb.harmless, ttl, contrast=True)
         return "met" if heard(contrast) else "unknown"
 
@@ -201,12 +201,16 @@ class NameSearch(_Search):
             return await hop_query(hops, trace, ip, ttl, name, self.accused.rdtype, **facts)
         async with climb.alone(ip):
             await self._polite(ip, port, ttl)
+            linger = 0.0 if self.silent else LINGER
             if self.trigger == "tls":
-                return await hop_hello(hops, trace, ip, port, ttl, name, **facts)
+                facts["hello"] = climb.tools.hello
+                return await hop_hello(hops, trace, ip, port, ttl, name, linger=linger, **facts)
             if self.trigger == "quic":
                 return await hop_initial(hops, trace, ip, port, ttl, name, **facts)
             target = "/" if contrast else self.accused.url.target
-            return await hop_request(hops, trace, ip, port, ttl, name, target, **facts)
+            return await hop_request(
+                hops, trace, ip, port, ttl, name, target, linger=linger, **facts
+            )
 
 
 @dataclass

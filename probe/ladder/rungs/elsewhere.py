@@ -75,6 +75,6 @@ async def _speak_and_look(climb: Climb, accused: Accused, ip: str, harmless: Tes
             pause = min(1.5 * pause, LONGEST_PAUSE)
     if blocked:
         climb.progress.residual = trio.current_time() - spoken
-        climb.sent(accused.ip, accused.port)  # in the plain pass, just before
+        climb.sent(accused.ip)  # in the plain pass, just before
     if met is not None:
         await climb.speak(ip, accused.port, accused.host)
