@@ -25,8 +25,10 @@ Test = Callable[[], Awaitable[Failure | None]]
 
 @rung("elsewhere", of=("tls", "certificate", "http", "page", "quic"), phase="residual")
 async def elsewhere(climb: Climb, accused: Accused) -> None:
-    """Does the name meet the same end at an address that has nothing to do with it, and what
-    of a harmless name there, before and right after?"""
+    """Does the name meet the same end at an address that has nothing to do with it?
+
+    And does a harmless name pass there, before, right after, and how long after?
+    """
     over_quic = accused.layer == "quic"  # which only some of them speak
     count, tries = (len(climb.neutral), 1) if over_quic else (ADDRESSES, TRIES)
     for ip in climb.choose_neutral(accused.port, count):
