@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
+import pytest
 import trio
 from trio.testing import MockClock
 
-from probe.canary import Line
+from probe.canary import GREETING_EVERY, Line, forger
 from probe.config import Canaries
 from probe.evidence import CanaryCheck, Ring
 from probe.failure import Failure
-from tests.probe.fakeline import FakeLine
+from probe.steps.certificate import Verifier
+from tests.certificates import cafile, server_context
+from tests.probe.fakeline import FakeLine, Serve
 
 SITES = {
     "www.belta.by": ("178.124.1.1", "2a02:2208::1"),
@@ -230,3 +234,111 @@ async def test_who_waits_goes_on_when_the_line_is_back(autojump_clock: MockClock
                 await line.wait_until_back()
             nursery.cancel_scope.cancel()
         assert not line.lost
+
+
+UNKNOWN = Failure.TLS_UNKNOWN_AUTHORITY.value
+
+
+def tls_server(name: str, signed_by: str = "good") -> Serve:
+    """Takes a handshake and hangs up."""
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        secure = trio.SSLStream(stream, server_context(name, signed_by=signed_by), server_side=True)
+        try:
+            await secure.do_handshake()
+            await secure.receive_some(1)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return
+
+    return serve
+
+
+def greeting_line(
+    w: World, folder: Path, signed_by: dict[str, str], families: Sequence[int] = (4,)
+) -> Line:
+    """A line whose canaries have certificates, by another authority where *signed_by* says so."""
+    for name, addresses in SITES.items():
+        for ip in addresses:
+            w.net.hosts[ip, 443] = tls_server(name, signed_by.get(name, "good"))
+    return Line(
+        w.net, Canaries(), run_id="r1", report=w.report, families=families,
+        verifier=Verifier(cafile(folder)),
+    )
+
+
+async def test_a_greeting_tells_who_signed(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with world() as w:
+        checks = await greeting_line(w, tmp_path, {"www.mail.by": "evil"}).look(greet=True)
+    told = {c.name: (c.failure, c.handshake, c.problems, "evil" in c.issuer) for c in checks}
+    assert told["www.belta.by"] == (None, True, (), False)
+    assert told["www.mail.by"] == (None, True, (UNKNOWN,), True)
+
+
+async def test_a_look_says_nothing_but_every_tenth_does(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with world() as w:
+        line = greeting_line(w, tmp_path, {})
+        greeted = [any(c.handshake for c in await line.look()) for _ in range(2 * GREETING_EVERY)]
+    assert [n for n, greets in enumerate(greeted, 1) if greets] == [10, 20]
+
+
+async def test_each_canary_is_greeted_once_at_a_look(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with world() as w:
+        checks = await greeting_line(w, tmp_path, {}, families=(4, 6)).look(greet=True)
+    assert {(c.name, c.family) for c in checks if c.handshake} == {(name, 4) for name in SITES}
+
+
+async def test_a_greeting_that_fails_leaves_the_canary_alive(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async def mute(stream: trio.abc.Stream) -> None:
+        await trio.sleep_forever()
+
+    async with world() as w:
+        line = greeting_line(w, tmp_path, {})
+        w.net.hosts["178.124.1.2", 443] = mute
+        w.net.hosts["130.89.148.77", 443] = None  # hangs up
+        checks = {c.name: c for c in await line.look(greet=True)}
+    assert not line.lost
+    assert (checks["www.mail.by"].failure, checks["www.mail.by"].tls_failure) == (
+        None, Failure.TIMEOUT,
+    )
+    assert checks["www.debian.org"].tls_failure is not None
+    assert checks["www.debian.org"].problems == ()
+
+
+@pytest.mark.parametrize(
+    ("evil", "found"),
+    [
+        (set(SITES), True),
+        (set(), False),
+        ({"www.wikipedia.org", "www.debian.org"}, False),  # abroad only: as a border may
+        ({"www.belta.by", "www.mail.by"}, False),
+        (set(SITES) - {"www.mail.by"}, False),
+    ],
+)
+async def test_who_signs_for_all_on_both_sides_of_the_border_is_a_forger(
+    autojump_clock: MockClock, tmp_path: Path, evil: set[str], found: bool
+) -> None:
+    async with world() as w:
+        line = greeting_line(w, tmp_path, dict.fromkeys(evil, "evil"))
+        assert bool(forger(await line.look(greet=True))) is found
+
+
+async def test_two_unknown_authorities_are_no_forger(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with world() as w:
+        signed_by = dict.fromkeys(SITES, "evil") | {"www.mail.by": "another"}
+        assert forger(await greeting_line(w, tmp_path, signed_by).look(greet=True)) == ""
+
+
+async def test_addresses_of_a_ring_are_those_looked_up(autojump_clock: MockClock) -> None:
+    async with world() as w:
+        line = w.line()
+        assert line.addresses("foreign") == ()
+        await line.look()
+        assert set(line.addresses("foreign")) == FOREIGN

@@ -20,7 +20,9 @@ from probe.environment import (
     describe_system,
     families,
     gateways,
+    home_router,
     look_for_portal,
+    nearness,
     own_network,
     resolver_network,
 )
@@ -190,3 +192,36 @@ def test_no_routing_table_is_no_gateway(tmp_path: Path) -> None:
 def test_the_system_is_described_and_the_machine_is_not() -> None:
     assert describe_system().split()[-2] == "Python"
     assert os.uname().release not in describe_system()
+
+
+@pytest.mark.parametrize(
+    ("gateway", "expected"),
+    [
+        ("0101A8C0", True),  # 192.168.1.1
+        ("0100000A", True),  # 10.0.0.1
+        ("01004064", False),  # 100.64.0.1: the carrier's
+        ("01B47CB2", False),  # 178.124.180.1
+    ],
+)
+def test_a_router_with_a_private_address_is_the_households(
+    tmp_path: Path, gateway: str, expected: bool
+) -> None:
+    (tmp_path / "route").write_text(
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+        f"eth0\t00000000\t{gateway}\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+    )
+    assert home_router(str(tmp_path)) is expected
+
+
+def test_without_a_route_nobody_knows_whose_the_router_is(tmp_path: Path) -> None:
+    assert home_router(str(tmp_path)) is None
+
+
+async def test_how_near_somebody_is_stays_unknown_where_no_kernel_tells(
+    autojump_clock: MockClock,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        line = FakeLine(nursery, hosts={("91.198.174.192", 443): None})
+        assert await nearness(line, ()) == ""
+        assert await nearness(line, ("91.198.174.192",)) == ""
+        assert await nearness(line, ("130.89.148.77",)) == ""  # refuses
