@@ -57,3 +57,5 @@ def test_situation_of_the_whole_country(name: str, tmp_path: Path) -> None:
     trial = try_country(country, tmp_path, seed=1)
     assert trial.status in country.exits, trial.said
     check(trial.results, trial.said)
+    assert country.findings <= trial.findings
+    assert not (trial.findings - country.findings) & {"shutdown", "forger", "vpn"}
