@@ -68,7 +68,9 @@ def scene(
         else e
         for e in found.evidence
     ]
-    comparison: dict[str, Fact] = {"accused": "slow", "accused_url": found.url, "ip": SITE, "port": 443}
+    comparison: dict[str, Fact] = {
+        "accused": "slow", "accused_url": found.url, "ip": SITE, "port": 443
+    }  # fmt: skip
     found.climbs.append(
         Measurement(
             id="climb", run_id="run", nettest="diagnosis", nettest_version="1", url=found.url,
