@@ -240,6 +240,7 @@ class HopProbe(Evidence, frozen=True, kw_only=True, tag="hop"):
     begins). *router* is who sent the ICMP error: empty where only the kernel's error
     tells that there was one, and where its address would tell whose line this is (then
     *detail* says so). Beside ``"answered"`` it says that the packet died further on as well.
+    *hello* is whose ClientHello it was, ``"browser"`` or ``"python"``.
     """
 
     ip: str
@@ -251,6 +252,7 @@ class HopProbe(Evidence, frozen=True, kw_only=True, tag="hop"):
     answer: HopAnswer = "nothing"
     router: str = ""
     received: bytes = b""
+    hello: str = ""
 
 
 class Transfer(Evidence, frozen=True, kw_only=True, tag="transfer"):

@@ -17,6 +17,7 @@ import errno
 import os
 import socket
 import struct
+import sys
 from ipaddress import ip_network
 from typing import NoReturn, Protocol
 
@@ -175,6 +176,8 @@ def _socket(ip: str, kind: int) -> tuple[socket.socket, trio.socket.SocketType]:
 
 def _limit(raw: socket.socket, ttl: int) -> None:
     _set_hops(raw, ttl)
+    if not sys.platform.startswith("linux"):
+        return  # these numbers mean something else there
     if raw.family == socket.AF_INET6:
         raw.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
     else:
@@ -193,7 +196,7 @@ def _raise(raw: socket.socket, exc: OSError, ip: str) -> NoReturn:
     left in it would wake the socket for ever."""
     own = raw.getsockname()[0]
     found = None
-    for _ in range(MAX_ERRORS):
+    for _ in range(MAX_ERRORS if sys.platform.startswith("linux") else 0):
         try:
             _, ancillary, _, _ = raw.recvmsg(1, _CONTROL, MSG_ERRQUEUE | socket.MSG_DONTWAIT)
         except OSError:

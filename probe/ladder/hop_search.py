@@ -30,7 +30,7 @@ FULL = 64  # as long as any packet lives
 MAX_PROBES = 40  # of one search
 VOTES = 3
 QUIET = 6  # hops from which nothing is heard at all: the end of the search
-MAX_NEUTRAL = 3
+MAX_NEUTRAL = 6
 
 SILENCE = frozenset({Failure.TIMEOUT, Failure.TIMED_OUT})
 _ENDS = frozenset({"accepted", "answered", "closed", "refused", "unreachable"})
@@ -203,7 +203,7 @@ class NameSearch(_Search):
             await self._polite(ip, port, ttl)
             linger = 0.0 if self.silent else LINGER
             if self.trigger == "tls":
-                facts["hello"] = climb.tools.hello
+                facts["hello"] = "python" if self.silent else climb.tools.hello
                 return await hop_hello(hops, trace, ip, port, ttl, name, linger=linger, **facts)
             if self.trigger == "quic":
                 return await hop_initial(hops, trace, ip, port, ttl, name, **facts)
@@ -249,7 +249,7 @@ class AddressSearch(_Search):
         """Whether something comes back of a SYN to a neutral address, whose packets go the
         accused's way up to *passed*."""
         mine = self.shared.get((self.ip, passed))
-        for ip in self.climb.choose_neutral(self.port, MAX_NEUTRAL):
+        for ip in self._neutral(passed):
             if mine is not None:
                 theirs = self.shared.get((ip, passed)) or await self._syn(
                     ip, self.port, passed, contrast=True
@@ -260,6 +260,17 @@ class AddressSearch(_Search):
             if heard(await self._syn(ip, self.port, ttl, contrast=True)):
                 return True
         return False
+
+
+    def _neutral(self, passed: int) -> list[str]:
+        """Neutral addresses, those first whose way is known to be the accused's."""
+        mine = self.shared.get((self.ip, passed))
+
+        def other(ip: str) -> bool:
+            theirs = self.shared.get((ip, passed))
+            return mine is None or theirs is None or theirs.router != mine.router
+
+        return sorted(self.climb.choose_neutral(self.port, MAX_NEUTRAL), key=other)
 
 
 def heard(probe: HopProbe) -> bool:

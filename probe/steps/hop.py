@@ -13,13 +13,15 @@ import errno
 import secrets
 import ssl
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import trio
 
 from probe.evidence import HopAnswer, HopProbe, HopTrigger
-from probe.failure import NetworkFailure
+from probe.failure import Failure, NetworkFailure
 from probe.hops import HopError, HopNetwork, LimitedDatagrams, LimitedStream
+from probe.steps.engine import Hello, engine, spoken
 from probe.steps.http import BROWSER_HEADERS
 from probe.steps.quic import ALPN as QUIC_ALPN
 from probe.steps.tls import ALPN
@@ -29,9 +31,10 @@ from probe.wire import dns as wire
 CONNECT = 6.0  # seconds; a SYN is sent again after 1 and 3
 WAIT = 2.0  # seconds for any answer; the kernel sends payload again after 0.2, 0.6 and 1.4
 SYN_WAIT = 1.6  # it sends a SYN again after 1
-LINGER = 0.5  # seconds after "expired": a forged answer may come later than a router's
+LINGER = 0.5  # seconds after a router's word: a forged answer may come later than that
 RESEND = 0.8  # seconds; nobody sends a datagram again for us
 KEPT = 256  # bytes of an answer
+PACKET = 1200  # bytes of payload that any path takes in one packet
 
 
 async def hop_syn(
@@ -51,19 +54,34 @@ async def hop_syn(
 
 
 async def hop_hello(
-    hops: HopNetwork, trace: Trace, ip: str, port: int, ttl: int, name: str, **facts: Any
-) -> HopProbe:
-    """A ClientHello with *name*."""
-    return await _limited(hops, trace, ip, port, ttl, "tls", name, hello(name), facts)
+    hops: HopNetwork, trace: Trace, ip: str, port: int, ttl: int, name: str, *,
+    hello: Hello = "browser", linger: float = LINGER, **facts: Any,
+) -> HopProbe:  # fmt: skip
+    """A ClientHello with *name*, whose *hello* says.
+
+    A browser's takes two packets, and a router may speak of the one in which the name is
+    not: who waits for silence must send Python's.
+    """
+    facts |= {"name": name, "hello": spoken(hello)}
+
+    def payload() -> bytes:
+        flight = engine(name, ALPN, hello=hello).hello()
+        return small_hello(name) if hello == "python" and len(flight) > PACKET else flight
+
+    return await _limited(hops, trace, ip, port, ttl, "tls", payload, linger, facts)
 
 
 async def hop_request(
-    hops: HopNetwork, trace: Trace, ip: str, port: int, ttl: int, name: str, target: str,
-    **facts: Any,
+    hops: HopNetwork, trace: Trace, ip: str, port: int, ttl: int, name: str, target: str, *,
+    linger: float = LINGER, **facts: Any,
 ) -> HopProbe:  # fmt: skip
-    """A plain request for *target* (path and query) with *name* as Host."""
-    payload = request(target, name)
-    return await _limited(hops, trace, ip, port, ttl, "http", name, payload, facts)
+    """A plain request for *target* (path and query) with *name* as Host, in one packet."""
+    facts["name"] = name
+
+    def payload() -> bytes:
+        return request(target, name)
+
+    return await _limited(hops, trace, ip, port, ttl, "http", payload, linger, facts)
 
 
 async def hop_query(
@@ -104,26 +122,30 @@ async def hop_initial(
     return await _datagrams(hops, trace, ip, port, ttl, "quic", flight, read, facts)
 
 
-def hello(name: str) -> bytes:
-    """The ClientHello of this machine's OpenSSL, for *name*."""
+def small_hello(name: str) -> bytes:
+    """A ClientHello of one packet, from an OpenSSL whose own is longer (3.5 and later): without
+    the post-quantum key share, which takes 1,200 bytes."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
     context.set_alpn_protocols(list(ALPN))
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = context.wrap_bio(incoming, outgoing, server_hostname=name)
-    try:
+    context.set_ecdh_curve("prime256v1")
+    outgoing = ssl.MemoryBIO()
+    tls = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name)
+    with suppress(ssl.SSLWantReadError):
         tls.do_handshake()
-    except ssl.SSLWantReadError:
-        return outgoing.read()
-    raise AssertionError("a handshake that needs no server")
+    return outgoing.read()
 
 
 def request(target: str, host: str) -> bytes:
-    """A browser's request for *target* with *host* in the Host header."""
+    """A browser's request for *target* with *host* in the Host header: as much of it as fits
+    into one packet. Raises `NetworkFailure` where not even that much does."""
     lines = [f"GET {target} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in BROWSER_HEADERS]
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+    for kept in (len(lines), 2):
+        said = "\r\n".join(lines[:kept]).encode("latin-1") + b"\r\n\r\n"
+        if len(said) <= PACKET:
+            return said
+    raise NetworkFailure(Failure.MESSAGE_SIZE, "no request of one packet")
 
 
 def _probe(
@@ -146,16 +168,16 @@ def _record(trace: Trace, facts: dict[str, Any]) -> HopProbe:
 
 async def _limited(
     hops: HopNetwork, trace: Trace, ip: str, port: int, ttl: int, trigger: HopTrigger,
-    name: str, payload: bytes, facts: dict[str, Any],
+    payload: Callable[[], bytes], linger: float, facts: dict[str, Any],
 ) -> HopProbe:  # fmt: skip
-    facts["name"] = name
     try:
         with _probe(trace, ip, port, ttl, trigger, facts) as learned:
+            said = payload()
             with trio.fail_after(CONNECT):
                 stream = await hops.connect_tcp(ip, port)
             try:
                 stream.limit(ttl)
-                await _say(stream, payload, learned)
+                await _say(stream, said, linger, learned)
             finally:
                 stream.abandon()
     except StepFailed:
@@ -163,7 +185,9 @@ async def _limited(
     return _record(trace, facts)
 
 
-async def _say(stream: LimitedStream, payload: bytes, learned: dict[str, Any]) -> None:
+async def _say(
+    stream: LimitedStream, payload: bytes, linger: float, learned: dict[str, Any]
+) -> None:
     with trio.move_on_after(WAIT) as waiting:
         try:
             await stream.send_all(payload)
@@ -172,7 +196,7 @@ async def _say(stream: LimitedStream, payload: bytes, learned: dict[str, Any]) -
                     received = await stream.receive_some(KEPT)
                 except HopError as exc:
                     _note(exc, learned)
-                    waiting.deadline = min(waiting.deadline, trio.current_time() + LINGER)
+                    waiting.deadline = min(waiting.deadline, trio.current_time() + linger)
                     continue
                 learned["answer"] = "answered" if received else "closed"
                 learned["received"] = received
@@ -186,7 +210,6 @@ async def _datagrams(
     flight: Sequence[bytes], read: Callable[[bytes], HopAnswer | None], facts: dict[str, Any],
 ) -> HopProbe:  # fmt: skip
     """Send *flight*, once more where nothing comes; *read* says what a datagram is."""
-    facts.setdefault("transaction", trace.new_transaction())
     try:
         with _probe(trace, ip, port, ttl, trigger, facts) as learned:
             sock = await hops.open_udp(ip, port, ttl)

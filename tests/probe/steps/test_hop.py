@@ -7,9 +7,10 @@ import trio
 from trio.testing import MockClock
 
 from probe.evidence import HopProbe
-from probe.failure import Failure
+from probe.failure import Failure, NetworkFailure
 from probe.hops import HopError
-from probe.steps.hop import hello, hop_hello, hop_initial, hop_query, hop_request, hop_syn
+from probe.steps.engine import Hello, spoken
+from probe.steps.hop import hop_hello, hop_initial, hop_query, hop_request, hop_syn, request, small_hello
 from probe.trace import Trace
 from probe.wire.tls import client_hello, handshake_message, name_in
 from tests.probe.fakepath import ALERT, SERVER_HELLO, Deed, FakePath
@@ -182,7 +183,35 @@ async def test_trouble_of_this_machines_own_is_a_failure(autojump_clock: MockClo
     assert (Failure.NETWORK_DOWN, "nothing") == (probe.failure, probe.answer)
 
 
-def test_the_hello_is_whole_and_has_the_name() -> None:
-    flight = hello(NAME)
-    assert client_hello(handshake_message(flight)).extensions
+@pytest.mark.parametrize("hello", ["python", "browser"])
+async def test_the_hello_is_the_one_that_was_asked_for(
+    hello: Hello, autojump_clock: MockClock
+) -> None:
+    network = path("reset", 2)
+    probe = await hop_hello(network, Trace(), IP, 443, 2, NAME, hello=hello)
+    ((_, flight, _),) = network.seen
     assert name_in(flight, NAME) is not None
+    assert client_hello(handshake_message(flight)).extensions
+    assert spoken(hello) == probe.hello
+
+
+def test_a_request_is_one_packet() -> None:
+    whole = request("/x?y=1", NAME)
+    assert whole.startswith(b"GET /x?y=1 HTTP/1.1\r\nHost: site.by\r\nsec-ch-ua: ")
+    bare = request("/" + "x" * 1000, NAME)
+    assert len(whole) < 1200 and len(bare) < 1200
+    assert bare.endswith(b" HTTP/1.1\r\nHost: site.by\r\n\r\n")
+    with pytest.raises(NetworkFailure):
+        request("/" + "x" * 1200, NAME)
+
+
+def test_where_a_hello_would_take_two_packets_it_is_made_smaller() -> None:
+    small = small_hello(NAME)
+    assert len(small) < 1200
+    assert name_in(small, NAME) is not None
+    assert client_hello(handshake_message(small)).extensions
+
+
+async def test_what_is_no_host_name_is_a_failure_and_no_crash(autojump_clock: MockClock) -> None:
+    probe = await hop_hello(path(), Trace(), IP, 443, 2, "a" * 64 + ".by")
+    assert (Failure.UNKNOWN, "nothing") == (probe.failure, probe.answer)
