@@ -59,12 +59,16 @@ def try_worlds(
     *,
     concurrency: int = 50,
     variation: str = "",
+    follow_up: bool = True,
 ) -> Trial:
-    """Measure *worlds* in one country, all in one run."""
+    """Measure *worlds* in one country, all in one run; by the plain pass alone, or followed up."""
     setting = setting or Setting(config=HURRY)
     db = folder / "zond.db"
     with Stage(worlds, folder, setting) as stage:
-        done = stage.run(db, "--concurrency", str(concurrency), "--seed", str(setting.seed))
+        done = stage.run(
+            db, "--concurrency", str(concurrency), "--seed", str(setting.seed),
+            *([] if follow_up else ["--no-follow-up"]),
+        )  # fmt: skip
         results = tuple(stage.results(db, variation))
     return Trial(results=results, status=done.returncode, said=done.stderr)
 

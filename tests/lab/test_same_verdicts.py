@@ -49,7 +49,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 def start(stage: Stage, db: Path, *arguments: str) -> subprocess.Popen[Any]:
     return stage.zond(
-        "run", "--yes", "--no-upload", "--db", db, *arguments,
+        "run", "--yes", "--no-upload", "--no-follow-up", "--db", db, *arguments,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
