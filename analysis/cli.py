@@ -6,7 +6,7 @@ Verdicts go to stdout, everything else to stderr.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -109,6 +109,10 @@ def _print_table(console: Console, judged: Sequence[Verdict]) -> None:
         "outcome": max(map(len, _ORDER)),
         "mechanisms": max([len("mechanisms"), *(len(" ".join(v.mechanisms)) for v in judged)]),
     }
+    for name, text in _DIAGNOSIS.items():
+        cells = [text(v) for v in judged]
+        if any(cells) and (wide or name in _ALWAYS):
+            fixed[name] = max(len(name), *map(len, cells))
     if wide:
         fixed["rule"] = max([len("rule"), *(len(v.rules[0]) for v in judged)])
         fixed["known as"] = max([len("known as"), *(len(" ".join(v.fingerprints)) for v in judged)])
@@ -130,6 +134,7 @@ def _print_table(console: Console, judged: Sequence[Verdict]) -> None:
             escape(_printable(verdict.url)),
             " ".join(verdict.mechanisms),
         ]
+        cells += [text(verdict) for name, text in _DIAGNOSIS.items() if name in fixed]
         if wide:
             fingerprints = " ".join(verdict.fingerprints)
             cells += [verdict.rules[0], fingerprints]
@@ -142,6 +147,28 @@ def _print_table(console: Console, judged: Sequence[Verdict]) -> None:
         if counts[outcome]
     )
     console.print(f"\n{summary or 'nothing was measured'}")
+
+
+def _hop(verdict: Verdict) -> str:
+    at = verdict.location
+    if at is None:
+        return ""
+    return "–".join(map(str, at.hops)) if at.hop is None and at.hops else str(at.hop or "")
+
+
+def _sure(verdict: Verdict) -> str:
+    return "" if verdict.probability is None else f"{verdict.probability:.3f}"
+
+
+# What the ladder tells, by column; those of _ALWAYS also where there is little room.
+_DIAGNOSIS: dict[str, Callable[[Verdict], str]] = {
+    "trigger": lambda v: v.trigger or "",
+    "hop": _hop,
+    "network": lambda v: (v.location.asn if v.location else None) or "",
+    "position": lambda v: v.position or "",
+    "sure": _sure,
+}
+_ALWAYS = ("trigger", "hop")
 
 
 def _printable(url: str) -> str:
