@@ -113,4 +113,5 @@ def quic_dropped_for_all(seed: int) -> CountryWorld:
             build("h3_site", seed + 1), build("h3_offered_in_vain", seed),
         ),
         censors={Wire.LINE: (a_censor(QUICDrop(every="any")),)},
+        arguments=("--no-follow-up",),  # the run as a whole tells
     )
