@@ -10,7 +10,15 @@ from probe.evidence import HopProbe
 from probe.failure import Failure, NetworkFailure
 from probe.hops import HopError
 from probe.steps.engine import Hello, spoken
-from probe.steps.hop import hop_hello, hop_initial, hop_query, hop_request, hop_syn, request, small_hello
+from probe.steps.hop import (
+    hop_hello,
+    hop_initial,
+    hop_query,
+    hop_request,
+    hop_syn,
+    request,
+    small_hello,
+)
 from probe.trace import Trace
 from probe.wire.tls import client_hello, handshake_message, name_in
 from tests.probe.fakepath import ALERT, SERVER_HELLO, Deed, FakePath
