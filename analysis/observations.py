@@ -360,9 +360,12 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         float, Meta(description="times as long as over a control, in the median")
     ] = 0.0
     speed_p: Annotated[
-        float, Meta(description="p-value of the page taking over 3 times as long as that")
+        float, Meta(description="p-value of the page taking over 2.5 times as long as that")
     ] = 1.0
     speed_excess: Annotated[float, Meta(description="seconds longer, in the median")] = 0.0
+    speed_rtt_excess: Annotated[
+        float, Meta(description="seconds that a round trip takes longer than over a control")
+    ] = 0.0
     speed_controls: Annotated[int, Meta(description="controls that timed the page")] = 0
     speed_name_pairs: Annotated[int, Meta(description="pairs: with, without the name")] = 0
     speed_name_ratio: Annotated[

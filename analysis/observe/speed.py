@@ -28,7 +28,7 @@ from probe.evidence import PROBE, AnyEvidence, HTTPExchange, Measurement, Transf
 from probe.failure import Failure
 
 BY_NAME = 1.5  # times as long as without the name, at least
-BY_DETOUR = 3.0  # times as long as over a control; bad routes cost up to twice that detour
+BY_DETOUR = 2.5  # times as long as over a control
 FEWEST_TIMED = 3  # transfers of a control, for its word to count
 SAME_SIZE = 0.5  # of the bytes; with less, it was another page
 PATIENCE = 3.0  # seconds; half of the visitors of a page do not wait longer (Google, 2016)
@@ -78,6 +78,7 @@ def compared(evidence: Iterable[AnyEvidence]) -> dict[str, object]:
         "speed_ratio": _median(ways),
         "speed_p": paired_p(ways, BY_DETOUR),
         "speed_excess": _median([mine[n] - detours[n] for n in detours]),
+        "speed_rtt_excess": _rtt_excess(accused.values(), theirs, made),
         "speed_controls": len(theirs),
         "speed_unnamed": _compared_with(_median(unnamed.values()), ours),
         "server_slow": server is not None and 2 * server > ours,
@@ -147,6 +148,18 @@ def _slowest_control(theirs: dict[str, list[Transfer]], size: int) -> float | No
         for made in theirs.values()
     ]
     return max(quartiles, default=None)
+
+
+def _rtt_excess(
+    mine: Iterable[Transfer], theirs: dict[str, list[Transfer]], made: Iterable[Transfer]
+) -> float:
+    """Seconds by which our round trip to the server, at best, exceeds the one over a control."""
+    sent = [e.rtt_min or e.connect for e in made if e.what == "control" and e.connect]
+    there = [min(e.connect for e in timed) for timed in theirs.values()]
+    ours = [e.connect for e in mine if e.connect]
+    if not (sent and there and ours):
+        return 0.0
+    return round(min(ours) - (max(there) + min(sent)), 3)
 
 
 def _compared_with(unnamed: float, ours: float) -> str:

@@ -19,9 +19,9 @@ HOSTING = (Wire.HOSTING,)
 ENDLESS = 4_000_000  # bytes: the end of such a page is not seen
 
 
-def long(plan: Plan, paragraphs: int = 60) -> Page:
+def long(plan: Plan) -> Page:
     """An ordinary page of some 15 to 25 KB."""
-    return plan.article(paragraphs=paragraphs)
+    return plan.article(paragraphs=60)
 
 
 def endless(plan: Plan) -> Page:
@@ -68,7 +68,7 @@ def name_delayed(plan: Plan) -> World:
 @world("throttled")
 def name_with_loss(plan: Plan) -> World:
     slowness = Slowness(loss=plan.chance.uniform(0.25, 0.3), seed=seed(plan))
-    return by_name(plan, slowness, long(plan, 240))
+    return by_name(plan, slowness, big(plan.article(), 200_000))
 
 
 @world("throttled")

@@ -13,71 +13,10 @@ from hypothesis import strategies as st
 
 from analysis.observe.speed import compared, duration, paired_p
 from analysis.verdict import Verdict
-from probe.evidence import PROBE, HTTPExchange, Measurement, Transfer
+from probe.evidence import Transfer
 from probe.failure import Failure
-from tests.analysis.build import BOTH, SITE, Scene
-
-Fact = str | bool | int | float | None
-
-SIZE = 40_000
-ROUNDS = range(8)
-
-
-def made(
-    what: str, seconds: float, *, number: int = 0, vantage: str = PROBE, beside: str = "",
-    received: int = SIZE, failure: Failure | None = None, status: int | None = 200,
-) -> Transfer:  # fmt: skip
-    return Transfer(
-        what=what, source=SITE, vantage=vantage, round=number, beside=beside, step="speed",
-        t0=10.0, t=10.0 + seconds, connect=0.05, wait=0.05, seconds=max(0.0, seconds - 0.1),
-        asked=SIZE, received=received, whole=received == SIZE, status=status, failure=failure,
-    )  # fmt: skip
-
-
-def timed(
-    *, mine: float, unnamed: float | None = None, control: float | None = 0.3,
-    server: Sequence[float] = (0.2, 0.2), spread: float = 0.05, rounds: Sequence[int] = ROUNDS,
-) -> list[Transfer]:
-    """What the rung leaves: our times, and each control's of the page. A control's bytes
-    come in *control* seconds; all times vary by *spread*."""
-    chance = random.Random(1)
-
-    def about(seconds: float) -> float:
-        return seconds * chance.uniform(1 - spread, 1 + spread)
-
-    found: list[Transfer] = []
-    for n in rounds:
-        found.append(made("accused", about(mine), number=n))
-        if control is not None:
-            found.append(made("control", about(control), number=n, beside="accused"))
-        if unnamed is not None:
-            found.append(made("unnamed", about(unnamed), number=n))
-    for name, seconds in zip(BOTH, server, strict=False):
-        found += [made("accused", about(seconds), number=n, vantage=name) for n in range(5)]
-    return found
-
-
-def scene(
-    transfers: Sequence[Transfer], *, seconds: float = 1.0, truncated: bool = False
-) -> Scene:
-    """A page that came, here after *seconds*, and the follow-up that timed it."""
-    found = Scene().names().control_names().visit().asked(*BOTH)
-    found.evidence = [
-        msgspec.structs.replace(e, t=seconds, body_truncated=truncated)
-        if isinstance(e, HTTPExchange) and e.vantage == PROBE
-        else e
-        for e in found.evidence
-    ]
-    comparison: dict[str, Fact] = {
-        "accused": "slow", "accused_url": found.url, "ip": SITE, "port": 443
-    }  # fmt: skip
-    found.climbs.append(
-        Measurement(
-            id="climb", run_id="run", nettest="diagnosis", nettest_version="1", url=found.url,
-            evidence=tuple(transfers), about="m", comparison=comparison,
-        )
-    )
-    return found
+from tests.analysis.build import BOTH, Scene
+from tests.analysis.timed import SIZE, made, scene, timed
 
 
 def verdict(transfers: Sequence[Transfer], **page: bool | float) -> Verdict:
@@ -97,6 +36,12 @@ def test_by_name_it_takes_no_control() -> None:
 def test_slow_from_its_address_whatever_is_said_is_throttled_by_address() -> None:
     said = verdict(timed(mine=4.0, unnamed=4.0))
     assert ("ok", ("throttled",), "address") == (said.outcome, said.mechanisms, said.trigger)
+
+
+def test_a_round_trip_longer_than_any_route_is_throttling() -> None:
+    """Telegram's addresses at Beltelecom in 2020: 350 ms, and 50 for their neighbours (H19)."""
+    said = verdict(timed(mine=1.8, unnamed=1.8, rtt=0.4))
+    assert (("throttled",), "address") == (said.mechanisms, said.trigger)
 
 
 def test_where_the_server_minds_the_missing_name_the_trigger_is_unknown() -> None:
@@ -123,6 +68,7 @@ INNOCENT = {
         mine=4.0, unnamed=0.3, server=(3.8, 3.7)
     ),
     "slow line": timed(mine=4.0, unnamed=4.0, control=3.5),
+    "a route by the wrong ocean": timed(mine=1.4, unnamed=1.4, rtt=0.3),
     "a route three times as long as others": timed(mine=0.8, unnamed=0.8, control=0.2),
     "far server on a slow line": timed(mine=4.0, unnamed=4.0, control=1.5, server=(1.2, 1.2)),
     "one control only": timed(mine=4.0, unnamed=4.0, server=(0.2,)),

@@ -13,6 +13,7 @@ import msgspec
 
 from probe.evidence import PROBE, HopProbe, Run
 from probe.failure import Failure
+from tests.analysis import timed
 from tests.analysis.build import (
     BLOCK,
     BOTH,
@@ -1060,3 +1061,24 @@ def innocent_filter_in_the_home_router() -> Scene:
 @case("blocked", "tls.reset")
 def reset_at_a_first_router_that_is_the_operators() -> Scene:
     return _reset_at_the_first_hop(home_router=False)
+
+
+@case("ok", "throttled")
+def slow_with_its_name_only() -> Scene:
+    return timed.scene(timed.timed(mine=3.0, unnamed=0.3))
+
+
+@case("blocked", "throttled")
+def slow_from_its_address_and_without_end() -> Scene:
+    transfers = timed.timed(mine=6.0, unnamed=6.0)
+    return timed.scene(transfers, seconds=11.0, truncated=True)
+
+
+@case("ok")
+def innocent_slow_server() -> Scene:
+    return timed.scene(timed.timed(mine=6.0, unnamed=6.0, server=(5.5, 5.5)), seconds=11.0)
+
+
+@case("ok")
+def innocent_slow_line() -> Scene:
+    return timed.scene(timed.timed(mine=6.0, unnamed=6.0, control=5.0), seconds=11.0)
