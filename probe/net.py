@@ -116,8 +116,7 @@ class _UDPSocket:
         age, ip_ttl = 0.0, None
         for level, kind, value in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
-                seconds, nanoseconds = struct.unpack("qq", value[:16])
-                age = max(0.0, time.time() - (seconds + nanoseconds / 1e9))
+                age = _age(value)
             elif (level, kind) in (
                 (socket.IPPROTO_IP, socket.IP_TTL),
                 (socket.IPPROTO_IPV6, IPV6_HOPLIMIT),
