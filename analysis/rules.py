@@ -80,13 +80,13 @@ VOUCHED = REACHED & (
 # Slower than without its name, or than over a control, in nearly every pair: 7 of 7 or 8 of 8
 # beyond the margin. A page takes four round trips or a few more: if a longer one explains it,
 # it must be longer than a route by the wrong ocean makes it.
+NOT_THE_SERVER = (_.speed_controls >= 2) & ~_.server_slow
 SLOWED_BY_NAME = (
     (_.speed_name_p <= 0.01) & (_.speed_name_ratio >= 2) & (_.speed_seconds >= 0.5)
-    & ~_.server_slow
+    & NOT_THE_SERVER
 )
 SLOWED_ON_THE_WAY = (
-    (_.speed_p <= 0.01) & (_.speed_excess >= 0.8) & (_.speed_controls >= 2) & ~_.server_slow
-    & ~_.line_slow
+    (_.speed_p <= 0.01) & (_.speed_excess >= 0.8) & NOT_THE_SERVER & ~_.line_slow
     & ((_.speed_rtt_excess >= 0.25) | (_.speed_excess >= 10 * _.speed_rtt_excess))
 )
 THROTTLED = SLOWED_BY_NAME | SLOWED_ON_THE_WAY

@@ -4,7 +4,8 @@ Two comparisons, each of transfers made in pairs (`probe.ladder.rungs.speed`):
 
 - *by name*: the same page from the same address, with and without its name in the
   clear. Server, path and line are the same, so only somebody who reads the name can
-  make a difference, or the server itself, which the controls would meet as well.
+  make a difference, or the server itself, which the controls would meet as well. That is
+  why it takes two of them here, too: were one enough, leaving out the other could accuse.
 - *by detour*: the page, against the way over a control: the time in which the control
   got it from that address, and the time in which we, at the same moment, got as many
   bytes from the control. A slow server lengthens the first part of the detour, a slow line
@@ -30,7 +31,7 @@ from probe.failure import Failure
 BY_NAME = 1.5  # times as long as without the name, at least
 BY_DETOUR = 2.5  # times as long as over a control
 FEWEST_TIMED = 3  # transfers of a control, for its word to count
-SAME_SIZE = 0.5  # of the bytes; with less, it was another page
+SAME_SIZE = 0.5  # of the bytes, or twice; with less or more, it was another page
 PATIENCE = 3.0  # seconds; half of the visitors of a page do not wait longer (Google, 2016)
 MOST_PAIRS = 16  # 65536 sign patterns
 
@@ -122,7 +123,8 @@ def _same_page(e: Transfer, accused: Transfer | None, size: int) -> bool:
     if e.failure is Failure.TIMEOUT:
         return True
     statuses = {e.status, accused.status} - {None}
-    return len(statuses) == 1 and e.received >= SAME_SIZE * size
+    alike = SAME_SIZE * size <= e.received <= size / SAME_SIZE
+    return len(statuses) == 1 and (alike or e.received >= e.asked)
 
 
 def _usual_size(transfers: Sequence[Transfer]) -> int:

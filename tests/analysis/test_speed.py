@@ -28,11 +28,6 @@ def test_slow_with_its_name_and_fast_without_is_throttled_by_name() -> None:
     assert ("ok", ("throttled",), "name") == (said.outcome, said.mechanisms, said.trigger)
 
 
-def test_by_name_it_takes_no_control() -> None:
-    said = verdict(timed(mine=3.0, unnamed=0.3, control=None, server=()))
-    assert (("throttled",), "name") == (said.mechanisms, said.trigger)
-
-
 def test_slow_from_its_address_whatever_is_said_is_throttled_by_address() -> None:
     said = verdict(timed(mine=4.0, unnamed=4.0))
     assert ("ok", ("throttled",), "address") == (said.outcome, said.mechanisms, said.trigger)
@@ -72,6 +67,8 @@ INNOCENT = {
     "a route three times as long as others": timed(mine=0.8, unnamed=0.8, control=0.2),
     "far server on a slow line": timed(mine=4.0, unnamed=4.0, control=1.5, server=(1.2, 1.2)),
     "one control only": timed(mine=4.0, unnamed=4.0, server=(0.2,)),
+    "by name, and one control only": timed(mine=4.0, unnamed=0.3, server=(0.2,)),
+    "by name, and no control": timed(mine=4.0, unnamed=0.3, server=(), control=None),
     "no control": timed(mine=4.0, unnamed=4.0, server=(), control=None),
     "too few rounds": timed(mine=4.0, unnamed=0.3, rounds=range(5)),
     "controls whose bytes came to none of ours": timed(mine=4.0, unnamed=4.0, control=None),
@@ -102,6 +99,16 @@ def test_pages_of_another_size_are_no_comparison() -> None:
         for e in timed(mine=4.0, unnamed=0.1, server=())
     ]
     assert 0 == compared(short)["speed_name_pairs"]
+
+
+def test_a_longer_page_is_another_page() -> None:
+    longer = [
+        msgspec.structs.replace(e, received=3 * e.received, asked=10**6)
+        if e.what == "unnamed"
+        else e
+        for e in timed(mine=4.0, unnamed=0.1, server=())
+    ]
+    assert 0 == compared(longer)["speed_name_pairs"]
 
 
 def test_a_refusal_without_the_name_is_no_comparison() -> None:
