@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -19,7 +20,14 @@ from probe.control.protocol import (
     read_question,
     unpack,
 )
-from probe.evidence import CertificateCheck, DNSAnswer, DNSExchange, HTTPExchange, TCPConnect
+from probe.evidence import (
+    CertificateCheck,
+    DNSAnswer,
+    DNSExchange,
+    HTTPExchange,
+    QUICHandshake,
+    TCPConnect,
+)
 from probe.failure import Failure
 from probe.trace import Trace
 from tests.control.stage import ADDRESS, URL, good_site
@@ -127,6 +135,17 @@ def test_what_is_packed_unpacks_to_the_same_without_its_contents() -> None:
     assert [type(record) for record in records] == [type(record) for record in unpacked]
 
 
+async def test_a_quic_handshake_is_told_with_the_digests_of_its_chain() -> None:
+    shake = QUICHandshake(ip=ADDRESS, port=443, sni="news.example", version="1", chain=(b"leaf",))
+    data, _ = pack([shake], max_bytes=100_000)
+    (told,) = unpack(msgspec.Raw(data))
+    assert isinstance(told, QUICHandshake)
+    assert ((), (hashlib.sha256(b"leaf").hexdigest(),)) == (told.chain, told.chain_sha256)
+    trace = Trace()
+    (adopted,) = adopt([told], trace, control="control-1", depth=1)
+    assert ("control-1", 1) == (adopted.vantage, adopted.depth)
+
+
 def test_what_does_not_fit_is_cut_at_the_end_and_said() -> None:
     data, fitted = pack(good_site(), max_bytes=400)
     assert not fitted
@@ -142,6 +161,8 @@ def test_what_does_not_fit_is_cut_at_the_end_and_said() -> None:
         TCPConnect(ip=ADDRESS, port=70000),
         TCPConnect(ip=ADDRESS, port=443, depth=-1),
         TCPConnect(ip=ADDRESS, port=443, depth=10**9),
+        QUICHandshake(ip="news.example", port=443),
+        QUICHandshake(ip=ADDRESS, port=-1),
         CertificateCheck(ip="x" * 100, port=443, hostname="a", checked_at=0),
         DNSExchange(
             hostname="a", rdtype="A", engine="udp", answers=(DNSAnswer(addresses=("localhost",)),)
