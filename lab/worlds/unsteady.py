@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from lab.censors import HTTPReset, Slowness, SNIDrop, SNIReset, ThrottleAddress
 from lab.flows import Ends, Flow
@@ -116,6 +117,18 @@ def site_answers_after_long(plan: Plan) -> World:
     """Some answers come before our patience ends, and some after."""
     page = slow(plan.article(), plan.chance.uniform(11.0, 18.0))
     return plan.world_of(truly(SILENT), plan.site(page))
+
+
+@world("unsteady")
+def site_resets_what_is_too_much(plan: Plan) -> World:
+    """A balancer that resets some connections when the client has spoken, whoever it is."""
+    site = plan.site(addresses=(plan.address(),))
+    facts: dict[str, Any] = {
+        "every": "any", "servers": site.addresses, "misses": plan.chance.uniform(0.3, 0.7),
+    }  # fmt: skip
+    rules = (OverloadedSNIReset(seed=seed(plan), **facts),
+             OverloadedHTTPReset(seed=seed(plan), **facts))  # fmt: skip
+    return plan.world_of(truly(SILENT), site, censors=plan.censors(*rules, at=HOSTING))
 
 
 @world("overloaded")
