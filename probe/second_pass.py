@@ -99,8 +99,13 @@ class SecondPass:
         tools: Tools,
         controls: ControlClient,
         book: AddressBook,
+        *,
+        own: Iterable[str] = (),
     ) -> None:
-        """Follow up *differing*, as far as the budget and the risk allow."""
+        """Follow up *differing*, as far as the budget and the risk allow.
+
+        *own* are the user's addresses as others see them, which no capture may keep.
+        """
         self._plan(differing)
         if not self._queue:
             return
@@ -112,7 +117,7 @@ class SecondPass:
             tools=tools, controls=controls, book=book, settings=self._settings, neutral=neutral
         )
         with trio.move_on_after(self._settings.run_seconds) as limit:
-            async with capturing() as ladders.captures:
+            async with capturing(own=own) as ladders.captures:
                 while self._queue:
                     async with trio.open_nursery() as nursery:
                         for _ in range(min(self._settings.concurrency, len(self._queue))):

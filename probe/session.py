@@ -36,6 +36,7 @@ from probe.clock import Clock
 from probe.config import Config
 from probe.control.client import ControlClient
 from probe.evidence import CanaryCheck, Measurement, Run
+from probe.hops import TrioHops
 from probe.net import Network, TrioNetwork
 from probe.nettest import Nettest, measure
 from probe.pacing import PacedNetwork, Rates
@@ -131,6 +132,7 @@ class _Session:
         rates = Rates(**{name: getattr(limits, name) for name in Rates.__struct_fields__})
         encrypted = {ip for _, ip in (*self.resolvers.dot, *self.resolvers.doh)}
         self.net = PacedNetwork(net or TrioNetwork(), rates, resolvers=encrypted)
+        self.hops = TrioHops() if net is None else None
         self.book = AddressBook(_path(config.asn_database))
         self.verifier = Verifier(None)
         self.nettests = {test.name: test for test in request.nettests}
@@ -140,6 +142,7 @@ class _Session:
         self.finished: list[tuple[float, float, Planned]] = []  # the line's fate not known yet
         self.differing: dict[tuple[str, str], Differing] = {}  # by nettest and URL
         self.again: set[tuple[str, str]] = set()  # nettest and URL measured a second time
+        self.own_addresses: set[str] = set()  # in memory only
         self.line_lost = self.abroad_lost = False
         self.measured = self.crashes = self.signal = 0
         self.problem = ""
@@ -241,7 +244,7 @@ class _Session:
     async def _arrive(self, controls: Controls) -> Arrival:
         found, introductions = await arrive(
             self.net, controls.client, self.config.portal_checks, self._line_over,
-            self.resolvers.own, self.config.resolvers.whoami,
+            self.resolvers.own, self.config.resolvers.whoami, self.hops,
         )  # fmt: skip
         if found.upstream.answers:
             self.resolvers = replace(self.resolvers, upstream=(found.upstream.address,))
@@ -250,6 +253,7 @@ class _Session:
             await controls.renew(clock_wrong=True)
             introductions = await controls.client.introduce()
         earlier = [run for run in self.store.runs() if run.id != self.run_record.id]
+        self.own_addresses = {ip for told in introductions for ip in told.client_addresses}
         judge_controls(
             found, self.run_record, introductions, self.resolvers, self.book,
             usual=usual_countries(earlier), vpn_ok=self.config.vpn_ok,
@@ -315,7 +319,9 @@ class _Session:
                 note=self.reporter.note, began=self.reporter.looking_closer,
             )  # fmt: skip
             found = list(self.differing.values())
-            await second.run(found, line, tools, controls.client, self.book)
+            await second.run(
+                found, line, tools, controls.client, self.book, own=self.own_addresses
+            )
         self.crashes += second.crashes
         return second.left
 

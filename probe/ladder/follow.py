@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import trio
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 DIAGNOSIS = "diagnosis"
 VERSION = "1.0.0"
 CONFIRM = "confirm"
+AGAIN = "again"  # how the rungs that only repeat are called
 
 
 @dataclass(kw_only=True)
@@ -99,7 +101,9 @@ class Ladders:
     async def _up(self, climb: Climb, accused: Accused) -> str:
         """Climb; how it ended: ``done``, ``budget``, or ``not repeated``."""
         every = rungs(accused.layer)
-        async with climb.alone(accused.ip):
+        # A resolver serves everybody at once, and nobody's question colours another's.
+        alone = nullcontext() if accused.layer == "dns" else climb.alone(accused.ip)
+        async with alone:
             for rung in every:
                 if rung.phase in ("residual", CONFIRM):
                     await self._one(climb, rung)
@@ -143,6 +147,5 @@ class Ladders:
 def _repeated(climb: Climb, accused: Accused) -> bool:
     """Whether any confirmation ended as the accused did. Where that was no failure (another
     page, another address, slowness) it takes ``analysis`` to tell."""
-    ids = {rung.id for rung in rungs(accused.layer) if rung.phase == CONFIRM}
-    confirming = [e for e in climb.trace.records if e.step in ids]
+    confirming = [e for e in climb.trace.records if e.step.startswith(AGAIN)]
     return not accused.how or not confirming or any(e.failure == accused.how for e in confirming)

@@ -18,6 +18,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
+import trio
+
 from probe.evidence import HopProbe
 from probe.failure import Failure
 from probe.ladder.climb import Climb
@@ -31,6 +33,9 @@ MAX_PROBES = 40  # of one search
 VOTES = 3
 QUIET = 6  # hops from which nothing is heard at all: the end of the search
 MAX_NEUTRAL = 6
+# Seconds. Silence is taken for silence after ten, so residual blocking of a few more has
+# passed, or was a slow connection, before anybody looked.
+UNNOTICED = 15.0
 
 SILENCE = frozenset({Failure.TIMEOUT, Failure.TIMED_OUT})
 _ENDS = frozenset({"accepted", "answered", "closed", "refused", "unreachable"})
@@ -135,6 +140,7 @@ class NameSearch(_Search):
     fate."""
 
     trigger: Literal["tls", "http", "dns", "quic"] = "tls"
+    met_at: float | None = None  # when the name was met last, trio's time
 
     async def is_forged(self) -> bool:
         """Whether the name is answered where a harmless one is not, by packets that live as
@@ -171,6 +177,10 @@ class NameSearch(_Search):
         contrast = await self._say(self.climb.harmless, ttl, contrast=True)
         return "met" if heard(contrast) else "unknown"
 
+    def _spoken(self) -> None:
+        self.met_at = trio.current_time()
+        self.climb.sent(self.ip, self.port)
+
     def _reacted(self, probe: HopProbe) -> bool:
         """Whether what came back is the interference, as far as one packet shows."""
         if probe.answer in ("reset", "closed"):
@@ -184,12 +194,16 @@ class NameSearch(_Search):
         return self.accused.layer not in ("http", "quic")
 
     async def _say(self, name: str, ttl: int, *, contrast: bool = False) -> HopProbe:
-        """Send *name*. A connection that cannot be made is tried once more: residual blocking
-        that is over before a handshake is given up has not been noticed before."""
-        for _ in range(2):
+        """Send *name*. Where no connection can be made, wait and try once more: that is how
+        residual blocking shows which is too short to have been noticed before."""
+        probe = await self._say_once(name, ttl, contrast)
+        if probe.failure is not None:
+            await trio.sleep(UNNOTICED)
             probe = await self._say_once(name, ttl, contrast)
-            if probe.failure is None:
-                break
+            if probe.failure is None and self.met_at is not None:
+                progress = self.climb.progress
+                lasted = trio.current_time() - self.met_at
+                progress.residual = max(progress.residual, min(lasted, 2 * UNNOTICED))
         return probe
 
     async def _say_once(self, name: str, ttl: int, contrast: bool) -> HopProbe:

@@ -8,7 +8,7 @@ from probe.ladder.rung import Accused, rung
 TRIES = 2
 
 
-@rung("harmless", of=("tls", "certificate", "http", "page", "quic"), phase="trigger")
+@rung("harmless", of=("tls", "certificate", "http", "page", "quic"), phase="confirm")
 async def harmless(climb: Climb, accused: Accused) -> None:
     """Does a harmless name pass at the accused address?"""
     async with climb.watching(accused.ip, accused.port):
