@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from lab.score import AXES, Result, axis_text, by_axis, summary
+from lab.score import Result, axes_table, cells_table, summary
 from lab.stage import Setting
 from lab.trial import HURRY, try_worlds
 from lab.worlds.matrix import CELLS
@@ -54,29 +54,6 @@ def run(names: Sequence[str], seed: int, together: int, keep: Path | None = None
         print(f"{len(worlds)} cells in {took:.0f} s: {summary(trial.results)}", file=sys.stderr)
     order = {name: number for number, name in enumerate(names)}
     return sorted(results, key=lambda r: order[r.world])
-
-
-def axes_table(results: Sequence[Result]) -> str:
-    lines = ["| axis | right | wrong | not said | of |", "|---|---:|---:|---:|---:|"]
-    for axis, counts in by_axis(results).items():
-        if counts:
-            marks = (counts["right"], counts["wrong"], counts["not said"], counts.total())
-            lines.append(f"| {axis} | {' | '.join(map(str, marks))} |")
-    return "\n".join(lines)
-
-
-def cells_table(results: Sequence[Result]) -> str:
-    """Every cell; what is wrong in bold, with what would be right."""
-    shown = [axis for axis in AXES if any(r.mark(axis) != "not scored" for r in results)]
-    lines = [
-        f"| cell | {' | '.join(shown)} | probability |",
-        f"|---|{'---|' * len(shown)}---:|",
-    ]
-    for r in results:
-        said = [axis_text(r, axis) for axis in shown]
-        sure = "" if r.probability is None else f"{r.probability:.3f}"
-        lines.append(f"| {r.world.removeprefix('matrix/')} | {' | '.join(said)} | {sure} |")
-    return "\n".join(lines)
 
 
 def text(results: Sequence[Result], seed: int) -> str:

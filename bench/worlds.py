@@ -2,8 +2,9 @@
 
     python bench/worlds.py [--variations 20] [--write]
 
-Prints the confusion matrix and every wrong verdict; --write puts the tables into
-docs/worlds.md and docs/qa.md. Real packets; needs what the lab needs.
+Variations are measured by the plain pass alone, one of them with the ladder, whose
+diagnosis is scored apart. Prints the confusion matrix and every wrong verdict; --write
+puts the tables into docs/worlds.md and docs/qa.md. Real packets; needs what the lab needs.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab.score import Result, confusion, summary, truth_text, wrong
+from lab.score import Result, axes_table, confusion, summary, truth_text, wrong
 from lab.trial import try_country, try_worlds
 from lab.worlds.plan import REGISTRY, build, names
 from lab.worlds.qa import EXPECTED
 from lab.worlds.whole import WHOLE
 
 KINDS = ("blocked", "hindered", "innocent")
+TIMED = ("throttled", "unhurried")  # only the ladder tells them
 TOGETHER = 5  # variations in one country
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -37,9 +39,21 @@ def variations(count: int) -> list[Result]:
         said = f"seeds {first} to {seeds[-1]}"
         worlds = [build(name, seed) for seed in seeds for name in names(*KINDS)]
         with tempfile.TemporaryDirectory() as folder:
-            trial = try_worlds(worlds, Path(folder), variation=said)
+            trial = try_worlds(worlds, Path(folder), variation=said, follow_up=False)
         results += trial.results
         print(f"{said}: {summary(trial.results)}", file=sys.stderr)
+    return results
+
+
+def diagnosed(seed: int) -> list[Result]:
+    """All of them once with the ladder; those that are a matter of time in a lab of their own."""
+    results: list[Result] = []
+    for kinds in (KINDS, TIMED):
+        worlds = [build(name, seed) for name in names(*kinds)]
+        with tempfile.TemporaryDirectory() as folder:
+            trial = try_worlds(worlds, Path(folder), variation=f"seed {seed}, with the ladder")
+        results += trial.results
+        print(f"with the ladder: {summary(trial.results)}", file=sys.stderr)
     return results
 
 
@@ -109,18 +123,28 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write docs/worlds.md and docs/qa.md")
     given = parser.parse_args()
     varied = variations(given.variations)
+    climbed = diagnosed(1)
     whole = countries(range(given.countries))
     fifty = qa()
-    shown = text(confusion(varied + whole), wrong(varied + whole + fifty))
+    shown = text(
+        confusion(varied + climbed + whole), wrong(varied + climbed + whole + fifty)
+    )
     print(shown)
-    print(summary(varied + whole), "| QA:", summary(fifty))
+    print(axes_table(climbed))
+    print(summary(varied + climbed + whole), "| QA:", summary(fifty))
     if given.write:
-        write(varied, whole, fifty, given.variations, given.countries)
+        write(varied, climbed, whole, fifty, given.variations, given.countries)
 
 
 def write(
-    varied: list[Result], whole: list[Result], fifty: list[Result], count: int, seeds: int
+    varied: list[Result],
+    climbed: list[Result],
+    whole: list[Result],
+    fifty: list[Result],
+    count: int,
+    seeds: int,
 ) -> None:
+    everything = varied + climbed + whole
     kinds = Counter(REGISTRY[name].kind for name in {r.world for r in varied})
     (DOCS / "worlds.md").write_text(
         "# Verdicts against the truth\n\n"
@@ -128,16 +152,18 @@ def write(
         " Each world is a situation in the lab with real packets; each variation has other"
         " names, addresses, paths, and places of the censor.\n\n"
         f"Worlds that share a country: {', '.join(f'{n} {k}' for k, n in kinds.items())}, each"
-        f" in {count} variations: **{summary(varied)}**. Situations of the whole country, each"
-        f" with {seeds} seed{'s' if seeds != 1 else ''}: **{summary(whole)}**.\n\n"
-        f"```\n{text(confusion(varied + whole), wrong(varied + whole))}```\n\n"
-        f"{by_world(varied)}\n\n{by_world(whole)}\n"
+        f" in {count} variations by the plain pass alone: **{summary(varied)}**. Once more with"
+        f" the ladder, {len(climbed)} worlds: **{summary(climbed)}**. Situations of"
+        f" the whole country, each with {seeds} seed{'s' if seeds != 1 else ''}: **{summary(whole)}**.\n\n"
+        f"```\n{text(confusion(everything), wrong(everything))}```\n\n"
+        f"What the ladder says, where the truth states it:\n\n{axes_table(climbed)}\n\n"
+        f"{by_world(varied)}\n\n{by_world(climbed)}\n\n{by_world(whole)}\n"
     )
     (DOCS / "qa.md").write_text(
         "# OONI's fifty worlds\n\n"
         "The situations of OONI's own test suite, rebuilt in the lab with other names and"
-        f" addresses: **{summary(fifty)}**. The two throttled ones wait for the diagnosis of"
-        " throttling. OONI's expectation is `blocking/accessible`. Written by"
+        f" addresses: **{summary(fifty)}**."
+        " OONI's expectation is `blocking/accessible`. Written by"
         " `python bench/worlds.py --write`.\n\n"
         f"{qa_table(fifty)}\n"
     )

@@ -187,6 +187,27 @@ def by_axis(results: Iterable[Result]) -> dict[str, Counter[Mark]]:
     return counts
 
 
+def axes_table(results: Iterable[Result]) -> str:
+    """`by_axis` as a table in Markdown."""
+    lines = ["| axis | right | wrong | not said | of |", "|---|---:|---:|---:|---:|"]
+    for axis, counts in by_axis(results).items():
+        if counts:
+            marks = (counts["right"], counts["wrong"], counts["not said"], counts.total())
+            lines.append(f"| {axis} | {' | '.join(map(str, marks))} |")
+    return "\n".join(lines)
+
+
+def cells_table(results: Sequence[Result]) -> str:
+    """Each result, axis by axis, in Markdown; what is wrong in bold, with what is so."""
+    shown = [axis for axis in AXES if any(r.mark(axis) != "not scored" for r in results)]
+    lines = [f"| world | {' | '.join(shown)} | probability |", f"|---|{'---|' * len(shown)}---:|"]
+    for r in results:
+        said = [axis_text(r, axis) for axis in shown]
+        sure = "" if r.probability is None else f"{r.probability:.3f}"
+        lines.append(f"| {r.world.removeprefix('matrix/')} | {' | '.join(said)} | {sure} |")
+    return "\n".join(lines)
+
+
 def axis_text(r: Result, axis: str) -> str:
     """Truth and verdict on one axis, for a table: ``name``, or ``name, said address``."""
     truth = r.truth

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bench.matrix import axes_table, cells_table, sample
+from bench.matrix import sample
 from lab.middlebox import Middlebox
-from lab.score import summary, wrong
+from lab.score import axes_table, cells_table, summary, wrong
 from lab.stage import Setting
 from lab.trial import HURRY, try_worlds
 from lab.world import Wire

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.fingerprints import known
-from bench.matrix import cells_table
+from lab.score import cells_table
 from lab.trial import try_profile
 from lab.worlds.plan import build, names
 from lab.worlds.profiles import PROFILES
