@@ -167,19 +167,19 @@ class NameSearch(_Search):
     async def _try(self, ttl: int, passed: int) -> Met:
         probe = await self._say(self.accused.host, ttl)
         if self._reacted(probe):
-            self.climb.sent(self.ip)
+            self._spoken()
             return "met"
         if heard(probe):
             return "passed"
         if not self.silent or probe.failure is not None:
             return "unknown"
-        self.climb.sent(self.ip)  # it may have come as far as the censor
+        self._spoken()  # it may have come as far as the censor
         contrast = await self._say(self.climb.harmless, ttl, contrast=True)
         return "met" if heard(contrast) else "unknown"
 
     def _spoken(self) -> None:
         self.met_at = trio.current_time()
-        self.climb.sent(self.ip, self.port)
+        self.climb.sent(self.ip)
 
     def _reacted(self, probe: HopProbe) -> bool:
         """Whether what came back is the interference, as far as one packet shows."""

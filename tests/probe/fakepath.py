@@ -28,7 +28,8 @@ class FakePath:
 
     A packet in which one of *words* is (or to one of *addresses*) meets *deed* where it has
     *hop* hops left to live, or another *hop* for another flow. A reset comes *late* seconds
-    after the router's word. *residual* seconds after a trigger the tuple is dead.
+    after the router's word. *residual* seconds after a trigger the tuple is dead; where
+    *prolonged*, by each packet again.
     """
 
     routers: Sequence[str]
@@ -38,6 +39,7 @@ class FakePath:
     addresses: tuple[str, ...] = ()
     late: float = 0.0
     residual: float = 0.0
+    prolonged: bool = False
     in_path: bool = False
     no_resolver: bool = False
     flows: int = 0
@@ -74,9 +76,13 @@ class FakePath:
     async def connect_tcp(self, ip: str, port: int) -> LimitedStream:
         self.flows += 1
         began = trio.current_time()
-        for resent in (0.0, 1.0, 3.0, 7.0):  # seconds, as Linux sends a SYN again
+        for resent in (0.0, 1.0, 2.0, 3.0, 4.0):  # seconds, as Linux sends a SYN again
             await trio.sleep_until(began + resent)
-            if trio.current_time() >= self.dead_until.get((ip, port), 0.0):
+            dead_until = self.dead_until.get((ip, port), 0.0)
+            if trio.current_time() < dead_until:
+                if self.prolonged:
+                    self.dead_until[ip, port] = trio.current_time() + self.residual
+            else:
                 await trio.sleep(0.01 * self.length)
                 return _Stream(self, ip, port, self.flows)
         await trio.sleep_forever()

@@ -204,10 +204,14 @@ async def test_short_residual_blocking_that_nobody_noticed_does_no_harm(
 ) -> None:
     # A handshake is silent for ten seconds before it is given up: less is not seen before.
     for residual in (3.0, 6.0, 9.0):
-        network = path("drop", 3, residual=residual)
-        accused = accused_of("drop")
-        found = read(await search(network, accused), accused)
-        assert found is not None and found.hop == 3, residual
+        for prolonged in (False, True):
+            network = path("drop", 3, residual=residual, prolonged=prolonged)
+            accused = accused_of("drop")
+            probes = await search(network, accused)
+            found = read(probes, accused)
+            assert found is not None and found.hop == 3, residual
+            # Once it is known it is waited for.
+            assert sum(1 for e in probes if e.failure is not None) <= 1
 
 
 async def test_the_harmless_request_does_not_ask_for_the_accused_page(
