@@ -413,6 +413,15 @@ OUTCOMES: tuple[Rule, ...] = (
         source="issue 3: confirm by repetition before accusing",
     ),
     Rule(
+        "fails_at_times",
+        ~REACHED & FOLLOWED & _.path_how.isin([*WEAK, "servfail"]) & (_.again_passed >= 1) & ~NAMED,
+        outcome="inconclusive",
+        comment="What is dropped is dropped each time. A site that is too busy, a bad line and a"
+        " resolver in trouble let some through, and only the name met elsewhere tells these from"
+        " a censor that misses some.",
+        source="bench/calibration.py: world site_drops_what_is_too_much",
+    ),
+    Rule(
         "name_refused_anywhere",
         NAMED_EACH_TIME, outcome="blocked",
         comment="Each time the name is spoken, and also at a place that has nothing to do with"

@@ -849,6 +849,12 @@ def innocent_line_that_is_silent_now_and_then() -> Scene:
 
 
 @case("inconclusive")
+def innocent_site_that_is_too_busy_for_every_second_connection() -> Scene:
+    scene = site().visit(by=BOTH).connect(tcp=Failure.TIMEOUT)
+    return scene.follow("tcp", Failure.TIMEOUT, {"again_tcp": "s s f f", "other_port": "f"})
+
+
+@case("inconclusive")
 def innocent_resolver_that_failed_once() -> Scene:
     scene = Scene().names(own=Failure.DNS_SERVFAIL).control_names().asked(*BOTH)
     scene.visit(by=BOTH).canary("foreign").connect(tls=Failure.TIMEOUT)
