@@ -10,6 +10,7 @@ from aioquic.h3.connection import H3Connection
 from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
+from aioquic.quic.packet import encode_quic_retry
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -19,6 +20,7 @@ from tests.fakenet import Reply
 
 DELAY = 0.02  # seconds, each way together
 PEER = ("198.51.100.1", 1)
+NEW = b"as new.."  # the connection ID after a Retry
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -28,7 +30,8 @@ class QUICServer:
 
     *names* are those of its certificate. It answers requests with *headers* and *body*,
     of which it sends the first *cut* bytes, if that is set, and no more.
-    *after* sees each connection when its handshake is done.
+    *after* sees each connection when its handshake is done. *retries*: it has the client
+    prove its address first (RFC 9000, 8.1.2).
     """
 
     names: tuple[str, ...]
@@ -38,6 +41,7 @@ class QUICServer:
     body: bytes = b"<title>Over QUIC</title>"
     cut: int | None = None
     after: Callable[[QuicConnection], None] = lambda connection: None
+    retries: bool = False
     requests: list[Headers] = field(default_factory=list)
     connections: list[QuicConnection] = field(default_factory=list)
 
@@ -45,7 +49,15 @@ class QUICServer:
         now = trio.current_time()
         header = opening(data)
         known = {c.original_destination_connection_id for c in self.connections}
-        known |= {c.host_cid for c in self.connections}
+        known |= {c.host_cid for c in self.connections} | ({NEW} if self.connections else set())
+        if header is not None and self.retries:
+            self.retries = False
+            self._first = header.destination
+            yield DELAY, encode_quic_retry(
+                version=header.version, source_cid=NEW, destination_cid=header.source,
+                original_destination_cid=header.destination, retry_token=b"come back",
+            )
+            return
         if header is not None and header.destination not in known:
             self._open(header.destination)
         if not self.connections:
@@ -70,8 +82,11 @@ class QUICServer:
             certificate_chain=chain[1:],
             private_key=load_pem_private_key(leaf.private_key_pem.bytes(), None),
         )  # fmt: skip
+        retried = destination == NEW
         quic = QuicConnection(
-            configuration=configuration, original_destination_connection_id=destination
+            configuration=configuration,
+            original_destination_connection_id=self._first if retried else destination,
+            retry_source_connection_id=NEW if retried else None,
         )
         self.connections.append(quic)
         self._h3 = H3Connection(quic)

@@ -122,6 +122,22 @@ async def test_a_lost_datagram_is_sent_again(autojump_clock: MockClock) -> None:
     assert 0.5 < record.t < 3.0
 
 
+async def test_a_server_may_have_us_prove_our_address(autojump_clock: MockClock) -> None:
+    server = QUICServer((NAME,), retries=True)
+    record = await shaken(server)
+    assert (None, 1) == (record.failure, len(server.connections))
+
+
+async def test_a_negotiation_that_names_our_version_is_no_end(autojump_clock: MockClock) -> None:
+    server = QUICServer((NAME,))
+
+    def confused(data: bytes) -> list[tuple[float, bytes | OSError]]:
+        forged = censor.version_negotiation(data, 1, 0xFF00001D)
+        return [*([(0.001, forged)] if forged else []), *server(data)]
+
+    assert (await shaken(confused)).failure is None
+
+
 async def test_icmp_is_a_refusal_and_not_silence(autojump_clock: MockClock) -> None:
     record = await shaken(replies([os_error(errno.ECONNREFUSED)]))
     assert Failure.CONNECTION_REFUSED == record.failure
