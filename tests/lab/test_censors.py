@@ -21,6 +21,7 @@ from lab.censors import (
     HTTPAlter,
     HTTPInjectPage,
     HTTPReset,
+    RelayReset,
     Slowness,
     SNIClose,
     SNIDrop,
@@ -474,3 +475,15 @@ def test_a_reset_in_the_path_ends_the_flow_for_both() -> None:
 def test_a_refusal_beside_the_path_lets_the_syn_go_on() -> None:
     rule = AddressRefuse(addresses=(SERVER,), drop_original=False)
     assert [RST | ACK, SYN] == [p.flags for p in Talk(rule).out(flags=SYN)]
+
+
+def test_a_listed_relay_is_reset_first_without_numbers_and_then_with_those_that_fit() -> None:
+    """As in the capture of 2016: RST with seq 0 to the SYN, then one with the server's ISN+1."""
+    talk = Talk(RelayReset(addresses=(SERVER,), ports=(9001,)), port=9001)
+    syn, malformed = talk.out(flags=SYN)
+    assert (SYN, RST, 0, 0) == (syn.flags, malformed.flags, malformed.seq, malformed.ack)
+    assert 1 == len(talk.back(flags=SYN | ACK))
+    ack, reset = talk.out(flags=ACK)
+    assert (ACK, RST, talk.ack) == (ack.flags, reset.flags, reset.seq)
+    assert 125 == reset.ttl
+    assert 1 == len(Talk(RelayReset(addresses=(SERVER,), ports=(9001,)), port=80).out(flags=SYN))
