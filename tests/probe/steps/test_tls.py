@@ -14,6 +14,7 @@ from probe.evidence import TLSHandshake
 from probe.failure import Failure, NetworkFailure, classify
 from probe.steps import browser
 from probe.steps.engine import Hello, PythonTLS, engine
+from probe.steps.http import BROWSER_HEADERS
 from probe.steps.tls import TLSStream, tls_handshake
 from probe.trace import StepFailed, Trace
 from probe.wire.tls import client_hello, handshake_message, name_in
@@ -276,6 +277,14 @@ async def test_a_browsers_hello_is_that_of_one_chrome(autojump_clock: MockClock)
     for _ in range(5):
         record, _ = await shake(tls(context, hang_up), "browser")
         assert ("chrome-152", expected) == (record.hello, record.ja4)
+
+
+def test_the_hello_is_of_the_browser_that_the_headers_name() -> None:
+    version = browser.NAME.removeprefix("chrome-")
+    assert browser.PRESET == f"chrome:{version}"
+    headers = dict(BROWSER_HEADERS)
+    assert f"Chrome/{version}.0.0.0" in headers["user-agent"]
+    assert f'"Google Chrome";v="{version}"' in headers["sec-ch-ua"]
 
 
 @needs_browser
