@@ -4,7 +4,7 @@ import os
 import re
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx2
 import pytest
@@ -31,6 +31,12 @@ from lab.sites import (
     drip,
     truncated,
 )
+from probe.evidence import AnyEvidence, HTTPExchange, QUICHandshake
+from probe.failure import Failure
+from probe.net import TrioNetwork
+from probe.steps.quic import http3_fetch, quic_handshake
+from probe.trace import StepFailed, Trace
+from probe.wire.url import parse
 
 LOCAL = f"127.77.{os.getpid() % 250 + 1}.1"  # so that parallel runs do not meet
 OTHER = f"127.78.{os.getpid() % 250 + 1}.1"
@@ -75,6 +81,48 @@ async def test_two_sites_at_one_address_have_their_own_pages_and_certificates() 
             answer = await get(f"https://{LOCAL}:{HTTPS}/", name)
             assert page(Request()).body == answer.content
             assert f"<title>{name}: " in answer.text
+
+
+async def over_quic(name: str, address: str = LOCAL) -> list[AnyEvidence]:
+    trace = Trace()
+    with suppress(StepFailed):
+        connection = await quic_handshake(
+            TrioNetwork(), trace, ip=address, port=HTTPS, sni=name
+        )
+        try:
+            await http3_fetch(
+                trace, connection, parse(f"https://{name}/news"), ip=address, port=HTTPS
+            )
+        finally:
+            await connection.aclose()
+    return trace.records
+
+
+async def test_sites_speak_h3_with_their_own_certificates_and_say_so() -> None:
+    pages = {name: big(Article(name), 100_000) for name in ("a.example", "b.example")}
+    async with served(*(site(name, page, h3="on") for name, page in pages.items())):
+        for name in pages:
+            plain = await get(f"https://{LOCAL}:{HTTPS}/", name)
+            assert f'h3=":{HTTPS}"; ma=86400' == plain.headers["alt-svc"]
+            shake, exchange = await over_quic(name)
+            assert isinstance(shake, QUICHandshake) and isinstance(exchange, HTTPExchange)
+            leaf = x509.load_der_x509_certificate(shake.chain[0])
+            names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            assert [name] == names.get_values_for_type(x509.DNSName)
+            assert (200, plain.content) == (exchange.status, exchange.body)
+        assert "alt-svc" not in (await get(f"http://{LOCAL}:{HTTP}/", "a.example")).headers
+
+
+async def test_h3_is_offered_in_vain_in_two_ways() -> None:
+    refused = site("a.example", Article("a.example"), h3="refused")
+    mute = site("b.example", Article("b.example"), OTHER, h3="mute")
+    async with served(refused, mute):
+        assert "alt-svc" in (await get(f"https://{LOCAL}:{HTTPS}/", "a.example")).headers
+        (record,) = await over_quic("a.example")
+        assert Failure.CONNECTION_REFUSED == record.failure
+        with trio.move_on_after(0.3) as waiting:
+            await over_quic("b.example", OTHER)
+        assert waiting.cancelled_caught
 
 
 async def test_h2_is_spoken_where_the_site_speaks_it() -> None:
