@@ -23,7 +23,7 @@ IN_PART = 5  # of `zond run`: there was no time to look closer at all that diffe
 QUICK_LADDER = f"""
 [ladder]
 neutral = {list(NEUTRAL)}
-run_seconds = 90.0
+run_seconds = 60.0
 residual_seconds = 10.0
 pause = 0.2
 hops_per_second = 20.0

@@ -131,8 +131,14 @@ class SecondPass:
         followed = self._stored.followed(self._run_id)
         allowed = RISKS[: RISKS.index(self._config.max_risk or USUAL_RISK) + 1]
         targets, too_risky, too_many = 0, 0, 0
+        works: list[_Work] = []
         for found in with_the_slow(differing):
-            if not found.accused or followed[found.id] >= len(found.accused):
+            left = [
+                _Work(found.id, accused, number, len(found.accused))
+                for number, accused in enumerate(found.accused, 1)
+                if (found.id, number) not in followed
+            ]
+            if not left:
                 continue
             if found.risk and found.risk not in allowed:
                 too_risky += 1
@@ -140,10 +146,9 @@ class SecondPass:
                 too_many += 1
             else:
                 targets += 1
-                self._queue += [
-                    _Work(found.id, accused, number, len(found.accused))
-                    for number, accused in enumerate(found.accused, 1)
-                ]
+                works += left
+        # What is lowest on the way first, of all targets, should the time not be enough.
+        self._queue.extend(sorted(works, key=lambda work: work.number))
         if too_risky:
             self._note(f"{too_risky} that differ are not looked at again: they are of high risk")
         if too_many:

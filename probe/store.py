@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -198,14 +197,15 @@ class Store:
         """What followed the plain measurement *about*, in the order of what was accused."""
         return list(self._measurements("about = ?", (about,)))
 
-    def followed(self, run_id: str) -> Counter[str]:
-        """How many follow-ups each plain measurement of the run has."""
+    def followed(self, run_id: str) -> set[tuple[str, int]]:
+        """What of each plain measurement of the run has been followed up: its id, and which of
+        the things accused, by number."""
         rows = self._rows(
-            "SELECT about, count(*) FROM measurements WHERE run_id = ? AND about != ''"
-            " GROUP BY about",
+            "SELECT about, json_extract(record, '$.comparison.number') FROM measurements"
+            " WHERE run_id = ? AND about != ''",
             (run_id,),
         )
-        return Counter(dict(rows))
+        return {(about, int(number or 0)) for about, number in rows}
 
     def _measurements(self, condition: str, parameters: Sequence[object]) -> Iterator[Measurement]:
         for key, record in self._rows(

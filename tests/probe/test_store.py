@@ -319,3 +319,42 @@ def test_a_full_disk_is_said_and_keeps_what_was_stored(path: Path) -> None:
     with Store(path) as store:
         stored = [m.id for m in store.measurements()]
     assert stored == [f"m{i}" for i in range(n)]
+
+
+def test_follow_ups_stand_beside_what_they_are_about(tmp_path: Path) -> None:
+    path = tmp_path / "z.db"
+    plain, other = a_measurement(1), a_measurement(2)
+    climbs = [
+        msgspec.structs.replace(
+            a_measurement(10 + n), nettest="diagnosis", url=plain.url, about=plain.id,
+            comparison={"number": n, "of": 2},
+        )
+        for n in (1, 2)
+    ]  # fmt: skip
+    with Store(path, write=True) as store:
+        store.begin_run(a_run(), [])
+        store.append([plain, other])
+        store.append(climbs)
+    with Store(path) as store:
+        assert [plain, other] == list(store.measurements("r1"))
+        assert climbs == store.follow_ups(plain.id)
+        assert [] == store.follow_ups(other.id)
+        assert plain == store.measurement(plain.id)
+        assert {("m1", 1), ("m1", 2)} == store.followed("r1")
+        assert set() == store.followed("r2")
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "z.db"
+    plain = a_measurement(1)
+    with Store(path, write=True) as store:
+        store.begin_run(a_run(), [])
+        store.append([plain])
+    with sqlite3.connect(path) as old:
+        old.execute("DROP INDEX idx_measurements_about")
+        old.execute("ALTER TABLE measurements DROP COLUMN about")
+        old.execute("DELETE FROM _sqlite_migrations WHERE name = 'm002_follow_ups'")
+    with pytest.raises(StoreError, match="older zond"):
+        Store(path)
+    with Store(path, write=True) as store:
+        assert [plain] == list(store.measurements("r1"))
