@@ -19,6 +19,7 @@ from analysis.observations import Observation, describe
 from analysis.observe.derive import observe, unmeasured
 from analysis.observe.line import line_columns
 from analysis.observe.over_run import forger, over_run
+from analysis.probability import probability
 from analysis.rules import OUTCOMES, RULES, RULES_VERSION, TRIGGERS, Outcome
 from probe.evidence import Run
 from probe.store import Store
@@ -100,6 +101,9 @@ def _verdict(o: Observation, fired: Sequence[str]) -> Verdict:
     trigger = next((rule for rule in TRIGGERS if rule.id in fired), None)
     named = [rule for rule in RULES if rule.id in fired and rule.mechanism is not None]
     explained = decided.outcome in _WITH_MECHANISMS
+    mechanisms = tuple(str(rule.mechanism) for rule in named) if explained else ()
+    # The last rule fires for everything measured: it is named where it decides.
+    rules = (decided.id, *(i for i in fired if i not in (decided.id, OUTCOMES[-1].id)))
     return Verdict(
         url=o.url,
         category=o.category,
@@ -107,14 +111,14 @@ def _verdict(o: Observation, fired: Sequence[str]) -> Verdict:
         probe_cc=o.probe_cc,
         probe_asn=f"AS{o.probe_asn}",
         outcome=decided.outcome,
-        mechanisms=tuple(str(rule.mechanism) for rule in named) if explained else (),
+        mechanisms=mechanisms,
         trigger=trigger.trigger if explained and named and trigger is not None else None,
         residual=o.residual if explained and named and o.residual >= 0 else None,
         position=(o.position or o.hop_position or None) if explained and named else None,
+        probability=probability(o, decided.outcome, mechanisms, rules),
         location=_location(o) if explained and named else None,
         fingerprints=_fingerprints(o),
-        # The last rule fires for everything measured: it is named where it decides.
-        rules=(decided.id, *(i for i in fired if i not in (decided.id, OUTCOMES[-1].id))),
+        rules=rules,
         controls=o.controls,
     )
 
