@@ -70,6 +70,7 @@ class _Search:
         for ttl in range(1, MAX_TTL + 1):
             met, heard, ends = await self._look(ttl, passed)
             if met == "met" and await self._most_meet(ttl, passed):
+                await self._learn_name(ttl, passed)
                 if ttl > 1:
                     await self._vote(passed if self.silent and passed else ttl - 1, passed)
                 return
@@ -88,6 +89,9 @@ class _Search:
     async def _try(self, ttl: int, passed: int) -> Met:
         """One more try at *ttl*; *passed* is the last TTL before it that was passed."""
         raise NotImplementedError
+
+    async def _learn_name(self, ttl: int, passed: int) -> None:
+        """Let the router at *ttl* speak, where it has not."""
 
     @property
     def silent(self) -> bool:
@@ -258,6 +262,10 @@ class AddressSearch(_Search):
         if not self.silent and not self.mute:
             return "unknown"
         return "met" if await self._neutral_is_heard(ttl, passed) else "unknown"
+
+    async def _learn_name(self, ttl: int, passed: int) -> None:
+        if not self.silent and not self.mute:
+            await self._neutral_is_heard(ttl, passed)
 
     async def _neutral_is_heard(self, ttl: int, passed: int) -> bool:
         """Whether something comes back of a SYN to a neutral address, whose packets go the

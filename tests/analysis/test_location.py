@@ -2,10 +2,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from analysis.observe.location import Location, columns, locate
+from analysis.verdict import Location as VerdictLocation
+from analysis.verdict import judge
+from probe.asn import AddressBook
 from probe.evidence import AddressInfo, HopProbe, Measurement
+from probe.failure import Failure
+from probe.nettest import whose
+from tests.analysis.build import site
 
 IP, ROUTER, FAR = "93.184.215.14", "93.84.4.2", "62.115.40.1"
 SERVER_HELLO, ALERT = b"\x16\x03\x03\x00\x7a\x02", b"\x15\x03\x03\x00\x02\x02\x28"
@@ -210,3 +217,33 @@ def test_the_columns_of_a_follow_up() -> None:
     assert {} == columns(Measurement(
         id="f", run_id="r", nettest="diagnosis", nettest_version="1", url="https://news.example/",
     ))  # fmt: skip
+
+
+def verdict_with(**columns: Any) -> VerdictLocation | None:
+    """The location in the verdict about a site whose name is met by a reset."""
+    scene = site()
+    scene.connect(by=("one", "two")).page(by=("one", "two"))
+    scene.connect(tls=Failure.CONNECTION_RESET)
+    verdict = judge([msgspec.structs.replace(scene.row(), **columns)])[0]
+    assert "tls.reset" in verdict.mechanisms
+    return verdict.location
+
+
+def test_a_verdict_has_the_hop_its_router_and_as() -> None:
+    found = verdict_with(hop_low=3, hop_high=3, hop_ip=FAR, hop_asn=1299)
+    assert VerdictLocation(hop=3, ip=FAR, asn="AS1299") == found
+
+
+def test_a_verdict_may_have_a_range_or_nothing() -> None:
+    assert VerdictLocation(hops=(2, 3)) == verdict_with(hop_low=2, hop_high=3)
+    assert verdict_with() is None
+
+
+def test_the_neighbour_is_of_the_probes_own_network() -> None:
+    found = verdict_with(hop_low=1, hop_high=1, hop_near=True)
+    assert VerdictLocation(hop=1, asn="AS6697") == found
+
+
+def test_the_routers_on_the_way_are_looked_up() -> None:
+    found = whose([*PATH, syn(4, "accepted")], AddressBook())
+    assert {IP, ROUTER, FAR} == set(found)
