@@ -183,6 +183,7 @@ def cases_of(lab: Lab) -> list[Case]:
         row, verdict = pair
         claim = claim_of(verdict.outcome, verdict.mechanisms)
         seen = features(row, claim, verdict.mechanisms, verdict.rules) if claim else {}
+        seen = {name: float(f"{value:.3g}") for name, value in seen.items() if value}
         found.append(
             Case(
                 split=lab.split, noise=lab.noise.name, world=kind, seed=seed, claim=claim or "",
