@@ -422,13 +422,6 @@ OUTCOMES: tuple[Rule, ...] = (
         source="bench/calibration.py: world site_drops_what_is_too_much",
     ),
     Rule(
-        "name_refused_anywhere",
-        NAMED_EACH_TIME, outcome="blocked",
-        comment="Each time the name is spoken, and also at a place that has nothing to do with"
-        " it, where a harmless name passes. That needs no control.",
-        source="case E9; Quack (USENIX Security 2018) for the neutral place",
-    ),
-    Rule(
         "forger_between",
         _.forger & ~((_.path_shared >= 1) & (_.path_elsewhere == 0)), outcome="inconclusive",
         comment="Who opens every encrypted connection may also cut it or answer in a site's"
@@ -443,6 +436,13 @@ OUTCOMES: tuple[Rule, ...] = (
         " filter of the household, a school or an employer. The resolver at home is at that hop"
         " itself, whoever's lie it tells; one that answers what is sent elsewhere is a filter.",
         source="design 0001, canaries and local faults",
+    ),
+    Rule(
+        "name_refused_anywhere",
+        NAMED_EACH_TIME, outcome="blocked",
+        comment="Each time the name is spoken, and also at a place that has nothing to do with"
+        " it, where a harmless name passes. That needs no control.",
+        source="case E9; Quack (USENIX Security 2018) for the neutral place",
     ),
     Rule(
         "lie_at_home",

@@ -6,6 +6,7 @@ when it is ready. What it changes in the kernel is gone with the country.
 
 from __future__ import annotations
 
+import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterable
@@ -21,10 +22,11 @@ from lab.serving_h2 import Visit
 from lab.sites import Request, Response
 from lab.topology import HOME_ADDRESSES, place_of
 from lab.vpn import run_client, run_server
-from lab.world import Place
+from lab.world import Place, Wire
 from lab.worlds.whole import CountryWorld
 
 HTTPS = 443
+HOME_ROUTER = "192.168.1.1"
 _TABLE, _MAIN = 77, 254
 _BEFORE_OTHERS, _EXCEPT = 100, 90  # priorities of rules: the smaller is asked first
 _IP_TRANSPARENT = 19  # linux/in.h
@@ -34,16 +36,19 @@ _PAGE = b"<html><head><title>Checked</title></head><body><p>This connection is c
 
 def furnish(country: Country, world: CountryWorld, zone: Zone, authorities: Authorities) -> None:
     """Put into the household, and where the operator has his box, what *world* describes."""
+    if world.private_router:
+        country.start(Place.HOME, name_router, HOME_ROUTER)
     if (forger := world.forger) is not None:
+        place = place_of(forger.addresses[0]) if forger.addresses else Place.HOME
+        assert place is not None
         country.start(
-            Place.DOMESTIC if forger.addresses else Place.HOME, run_forger, authorities,
-            forger.issuer, forger.addresses, forger.spares,
-        )  # fmt: skip
+            place, run_forger, authorities, forger.issuer, forger.addresses, forger.spares
+        )
     if (resolver := world.resolver) is not None:
-        if (place := place_of(resolver.addresses[0])) is None:
+        if (there := place_of(resolver.addresses[0])) is None:
             country.start(Place.HOME, run_home_resolver, resolver, zone, authorities)
         else:
-            country.start(place, run_resolvers, (resolver,), zone, authorities)
+            country.start(there, run_resolvers, (resolver,), zone, authorities)
     if world.vpn is not None:
         country.start(Place.ABROAD, run_server, world.vpn)
         country.start(Place.HOME, run_client, world.vpn)
@@ -76,6 +81,17 @@ def run_forger(
             ready()
 
     trio.run(main)
+
+
+def name_router(ready: Callable[[], None], address: str) -> None:
+    """The machine knows its first router by *address*; it is the same one as before."""
+    with IPRoute() as kernel:
+        line = kernel.link_lookup(ifname=str(Wire.LINE))[0]
+        kernel.route(
+            "replace", dst="0.0.0.0/0", oif=line, gateway=address, flags=["onlink"]
+        )
+    ready()
+    signal.pause()
 
 
 def run_home_resolver(

@@ -22,6 +22,7 @@ from probe.config import PortalCheck
 from probe.control.client import ControlClient
 from probe.control.introduction import Introduction
 from probe.evidence import AddressInfo, Run
+from probe.hops import HopNetwork
 from probe.net import Network
 from probe.resolvers import Resolvers
 from probe.upstream import Upstream, find_upstream
@@ -51,10 +52,11 @@ async def arrive(
     line_over: Callable[[Sequence[int]], Line],
     resolvers: Sequence[str] = (),
     whoami: str = "",
+    hops: HopNetwork | None = None,
 ) -> tuple[Arrival, list[Introduction]]:
     """Look at families, portal, clock, line and controls. *line_over* makes the line's
     canaries for the families that there are; *resolvers* are those that this machine is set to
-    use, *whoami* as in `probe.upstream`."""
+    use, *whoami* as in `probe.upstream`. Without *hops* nothing is sent with limited hops."""
     ipv4, ipv6 = await environment.families(net)
     line = line_over([family for family, has in ((4, ipv4), (6, ipv6)) if has])
     introductions: list[Introduction] = []
@@ -89,16 +91,17 @@ async def arrive(
         found.stop = "no_network"
         found.notes.append("no network: none of the sites answers that always should")
     else:
-        await _look_for_forger(net, found)
+        await _look_for_forger(net, hops, found)
     return found, introductions
 
 
-async def _look_for_forger(net: Network, found: Arrival) -> None:
+async def _look_for_forger(net: Network, hops: HopNetwork | None, found: Arrival) -> None:
     """Greet the canaries, now that the time is known by which to judge their certificates."""
     issuer = forger(await found.line.look(greet=True))
     if not issuer:
         return
-    found.facts["forger_at"] = await environment.nearness(net, found.line.addresses("foreign"))
+    abroad = found.line.addresses("foreign")
+    found.facts["forger_at"] = await environment.nearness(net, abroad, hops)
     named = "".join(c if c.isprintable() else "?" for c in issuer)
     found.notes.append(
         f"every certificate here is signed by {named}: something opens what is encrypted, an"

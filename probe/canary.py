@@ -128,7 +128,8 @@ class Line:
     def addresses(self, ring: Ring) -> tuple[str, ...]:
         """Where the canaries of *ring* are, as far as they have been looked up."""
         names = [name for of_ring, name in self._sites if of_ring == ring]
-        return tuple(ip for name in names for ip in self._remembered.get(name, ()))
+        found = [ip for name in names for ip in self._remembered.get(name, ())]
+        return tuple(ip for ip in found if family(ip) in self._families)
 
     async def wait_until_back(self) -> None:
         await self._recovered.wait()

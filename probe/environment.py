@@ -27,6 +27,7 @@ from probe.config import PortalCheck
 from probe.control.introduction import Introduction
 from probe.evidence import AddressInfo, HTTPExchange
 from probe.failure import NETWORK_ERRORS
+from probe.hops import HopNetwork
 from probe.net import Network
 from probe.steps.http import http_fetch
 from probe.steps.tcp import tcp_connect
@@ -193,17 +194,35 @@ def home_router(folder: str = "/proc/net") -> bool | None:
     return _is_home(routers[0]) and ip_address(routers[0]) not in CARRIERS if routers else None
 
 
-async def nearness(net: Network, addresses: Sequence[str]) -> str:
-    """How near whoever answers for all of *addresses* is: ``machine``, or ``beyond``.
+async def nearness(net: Network, addresses: Sequence[str], hops: HopNetwork | None) -> str:
+    """How near whoever answers for all of *addresses* is: ``machine``, ``hop`` or ``beyond``.
 
     They are of sites abroad. Who opens connections to them within a tenth of a
     millisecond, or with segments as long as only the loopback carries, is a program on this
-    machine: no cable is as short. Empty where the system does not tell.
+    machine: no cable is as short. Who answers a SYN that lives for one hop is the first
+    router at most. Empty where the system does not tell.
     """
-    told = [await _is_here(net, ip) for ip in [ip for ip in addresses if is_public(ip)][:2]]
-    if not told or None in told:
+    told: dict[str, bool] = {}
+    for ip in [ip for ip in addresses if is_public(ip)][:4]:
+        if (here := await _is_here(net, ip)) is not None:
+            told[ip] = here
+    if not told:
         return ""
-    return "machine" if all(told) else "beyond"
+    if all(told.values()):
+        return "machine"
+    if hops is not None and all([await _is_next(net, hops, ip) for ip in told]):
+        return "hop"
+    return "beyond"
+
+
+async def _is_next(net: Network, hops: HopNetwork, ip: str) -> bool:
+    await net.turn(ip, 443)
+    try:
+        with trio.fail_after(NEAR_TIMEOUT):
+            await hops.syn(ip, 443, 1)
+    except NETWORK_ERRORS:
+        return False
+    return True
 
 
 async def _is_here(net: Network, ip: str) -> bool | None:

@@ -18,7 +18,11 @@ from lab.middlebox import Rewrite, packed
 from lab.packet import ACK, SYN, TCP, UDP, parse
 from lab.resolvers import ADGUARD, HOME, OWN, Name, Resolver
 from lab.sites import HTML, Fixed, Redirect, Site
-from lab.topology import CONTROL_1_ADDRESSES, CONTROL_2_ADDRESSES
+from lab.topology import (
+    CONTROL_1_ADDRESSES,
+    CONTROL_2_ADDRESSES,
+    OPERATOR_RESOLVER_ADDRESSES,
+)
 from lab.vpn import VPN
 from lab.world import Action, Censor, Truth, Way, Wire, World
 from lab.worlds import fixtures
@@ -66,12 +70,13 @@ class CountryWorld:
     (nothing listens), or ``"blind"`` (it answers, and can reach nothing itself, so
     it says that all is down; see `Blind`). *own_resolver_silent*: it answers
     nobody. *cuts*, *censors*, *sites* and *zone* come on top of those of the worlds.
-    *forger*: who opens every encrypted connection. *resolver*: whom the household's machine
-    asks instead of the operator's; at a private address it runs in the household. *vpn*: by
-    which all that the household sends leaves the country. *arguments*
-    go to ``zond run``, *environment* to its process, *config* to its settings. *exits*: exit
-    statuses of ``zond run`` that are right, *findings* what the run as a whole shows. *truth*
-    holds for every world instead of its own, where it is given.
+    *private_router*: the household's first router has a private address, as behind one
+    of its own. *forger*: who opens every encrypted connection. *resolver*: whom the
+    household's machine asks instead of the operator's; at a private address it runs in the
+    household. *vpn*: by which all that the household sends leaves the country. *arguments*
+    go to ``zond run``, *environment* to its process, *config* to its settings. *exits*:
+    exit statuses of ``zond run`` that are right, *findings* what the run as a whole shows.
+    *truth* holds for every world instead of its own, where it is given.
     """
 
     name: str
@@ -82,6 +87,7 @@ class CountryWorld:
     roots: tuple[str, ...] = TRUSTED
     controls: tuple[State, State] = ("up", "up")
     ipv6: bool | Literal["broken"] = True
+    private_router: bool = False
     own_resolver_silent: bool = False
     cuts: tuple[Cut, ...] = ()
     censors: dict[Wire, tuple[Callable[[], Censor], ...]] = field(default_factory=dict)
@@ -214,6 +220,7 @@ def _clock(name: str, seconds: float, seed: int) -> CountryWorld:
             tls_reset=None,
         ),
         clock=seconds,
+        findings=frozenset({"wrong_clock"}),
     )
 
 
@@ -279,6 +286,7 @@ def captive_portal(seed: int) -> CountryWorld:
         sites=(portal,),
         zone=(Name(name="login.portal.invalid", addresses=(PORTAL,)),),
         exits=frozenset({3}),
+        findings=frozenset({"captive_portal"}),
     )
 
 
@@ -433,6 +441,69 @@ def network_signs_for_all(seed: int) -> CountryWorld:
         "a box beyond the household, an employer's or the operator's, signs for everybody",
         "Northwind Traffic Inspection",
         _behind_forger(seed, truly("inconclusive", note="nobody can tell whose it is")),
+    )
+
+
+def _forged_at_the_first_hop(name: str, note: str, seed: int, truth: Truth) -> CountryWorld:
+    box = OPERATOR_RESOLVER_ADDRESSES[0]
+    spared = [
+        Rewrite(address=address, port=443, to=address, to_port=443)
+        for address in CONTROLS
+        if ":" not in address
+    ]
+    rules = (*spared, Rewrite(address=None, port=443, to=box, to_port=443))
+    return CountryWorld(
+        name=name,
+        note=note,
+        worlds=_behind_forger(seed, truth),
+        forger=Forger(issuer="Northwind Traffic Inspection", addresses=(box,)),
+        ipv6=False,
+        censors={Wire.LINE: (a_censor(*rules),)},
+        findings=frozenset({"forger"}),
+    )
+
+
+def router_signs_for_all(seed: int) -> CountryWorld:
+    return replace(
+        _forged_at_the_first_hop(
+            "router_signs_for_all",
+            "the household's own router signs for everybody by a name that nobody knows",
+            seed,
+            truly("local_fault"),
+        ),
+        private_router=True,
+    )
+
+
+def access_network_signs_for_all(seed: int) -> CountryWorld:
+    return _forged_at_the_first_hop(
+        "access_network_signs_for_all",
+        "the first router signs for everybody, and it is the operator's",
+        seed,
+        truly("inconclusive"),
+    )
+
+
+def router_resets(seed: int) -> CountryWorld:
+    """A parents' filter in the home router, and the operator's censor behind it."""
+    worlds = [build("tls_reset", seed + n) for n in range(4)]
+    rules = [next(iter(world.censors.values())) for world in worlds]
+    at_home = truly("local_fault", note="it is the router at home that resets")
+    return CountryWorld(
+        name="router_resets",
+        note="the household's own router resets some names, the border others",
+        worlds=(
+            *(
+                replace(world, censors={Wire.LINE: rule}, truth=at_home)
+                for world, rule in zip(worlds[:2], rules[:2], strict=True)
+            ),
+            *(
+                replace(world, censors={Wire.BORDER_1: rule, Wire.BORDER_2: rule})
+                for world, rule in zip(worlds[2:], rules[2:], strict=True)
+            ),
+            build("plain_site", seed),
+        ),
+        private_router=True,
     )
 
 
@@ -624,6 +695,9 @@ WHOLE: dict[str, Callable[[int], CountryWorld]] = {
         antivirus,
         unknown_program,
         network_signs_for_all,
+        router_signs_for_all,
+        access_network_signs_for_all,
+        router_resets,
         state_signs_for_all,
         some_are_forged,
         router_filters,

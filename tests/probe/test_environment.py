@@ -222,6 +222,6 @@ async def test_how_near_somebody_is_stays_unknown_where_no_kernel_tells(
 ) -> None:
     async with trio.open_nursery() as nursery:
         line = FakeLine(nursery, hosts={("91.198.174.192", 443): None})
-        assert await nearness(line, ()) == ""
-        assert await nearness(line, ("91.198.174.192",)) == ""
-        assert await nearness(line, ("130.89.148.77",)) == ""  # refuses
+        assert await nearness(line, (), None) == ""
+        assert await nearness(line, ("91.198.174.192",), None) == ""
+        assert await nearness(line, ("130.89.148.77",), None) == ""  # refuses
