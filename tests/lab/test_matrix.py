@@ -18,6 +18,13 @@ from lab.worlds.matrix import CELLS
 from lab.worlds.plan import build
 
 SAMPLE, SEED = 24, 11
+# Transfers to be timed, and residues that outlast a wait for an answer, take minutes: those
+# cells are left to the bench, and have tests of their own elsewhere.
+QUICK = [
+    name
+    for name, cell in CELLS.items()
+    if cell.layer != "throttle" and not (cell.residual and cell.action == "drop")
+]
 
 
 def test_every_cell_sits_at_its_hop_and_says_so() -> None:
@@ -64,7 +71,7 @@ def test_a_sample_is_the_same_for_the_same_seed() -> None:
 
 @pytest.mark.lab
 def test_a_sample_of_the_cells_is_judged_as_it_is(tmp_path: Path) -> None:
-    names = sample(list(CELLS), SAMPLE, SEED)
+    names = sample(QUICK, SAMPLE, SEED)
     worlds = [build(name, SEED) for name in names]
     trial = try_worlds(worlds, tmp_path, Setting(seed=SEED, config=HURRY, icmp_ratelimit=0))
     Console(width=150).print(wrong(trial.results))
