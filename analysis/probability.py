@@ -38,8 +38,8 @@ FOR, AGAINST = 1, -1
 DIRECTION: Mapping[str, int] = {
     "again_same": FOR, "again_passed": AGAINST, "contradicting": FOR, "answered": FOR,
     "forged": FOR, "known": FOR, "named": FOR, "harmless_free": FOR, "located": FOR,
-    "slow": FOR, "loss": AGAINST, "canaries": AGAINST,
-    "certified": FOR, "alike": FOR, "shared": FOR, "elsewhere": AGAINST,
+    "own_network": FOR, "slow": FOR, "loss": AGAINST, "canaries": AGAINST,
+    "certified": FOR, "alike": FOR, "shared": FOR, "elsewhere": AGAINST, "cut": AGAINST,
 }  # fmt: skip
 
 REPETITIONS = 5
@@ -139,6 +139,7 @@ def features(
         "alike": float("same" in (o.page_match, o.page_twin)),
         "shared": float(min(o.path_shared, CONTROLS)),
         "elsewhere": float(min(o.path_elsewhere, CONTROLS)),
+        "cut": float(o.speed_cut),
     }
 
 
@@ -149,6 +150,7 @@ def _accusation(o: Observation, mechanisms: Sequence[str]) -> dict[str, float]:
     contradicting = max(int(getattr(o, name)) for name in _CONTRASTS)
     if o.dns_own in _LIES:
         contradicting = max(contradicting, o.dns_witnesses)
+    located = o.hop_met >= 2 and 0 < o.hop_high != o.path_length
     p = min(o.speed_p, o.speed_name_p) if "throttled" in mechanisms else 1.0
     return {
         "again_same": min(o.again_same, REPETITIONS) if again else 0.0,
@@ -160,7 +162,9 @@ def _accusation(o: Observation, mechanisms: Sequence[str]) -> dict[str, float]:
         "known": float(o.fingerprint_path != ""),
         "named": float(o.elsewhere == "same" and o.harmless_elsewhere == "free"),
         "harmless_free": float(o.harmless_here == "free"),
-        "located": float(0 < o.hop_high < o.path_length and o.hop_met >= 2),
+        # A site in trouble is met at the far end of the way, or at no one place.
+        "located": float(located),
+        "own_network": float(located and (o.hop_near or 0 < o.hop_asn == o.probe_asn)),
         "slow": min(-math.log10(max(p, 1e-3)), 3.0),
         "loss": 0.0 if answered else 10 * loss(o),
         "canaries": min(o.canary_failures / max(o.canary_looks, FEWEST_CONNECTS), 1.0),
