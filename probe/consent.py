@@ -12,13 +12,15 @@ from pathlib import Path
 
 import msgspec
 
-VERSION = 1  # of the text; raised when it says something else
+VERSION = 2  # of the text; raised when it says something else
 
 TEXT = """\
 zond will now ask for sites that may be forbidden where you are, many of them in a few
 minutes, from this machine and under your name as your operator knows it.
 
   - Your operator sees every site that is asked for, and may have to keep it on record.
+  - What seems blocked is tried again, some thirty times in a few minutes and in ways in
+    which no browser does, unless you say --no-follow-up or it is of high risk.
   - Asking for or following some of these sites has been punished.
   - On public Wi-Fi you may have been identified when you got access.
   - The database on this machine tells what was measured. It is not encrypted.
