@@ -459,7 +459,9 @@ async def test_a_server_that_has_no_such_key_is_told_apart(autojump_clock: MockC
 
 @needs_browser
 @pytest.mark.parametrize(
-    "config", [b"\x00", ech_config("cover.example")[:-1], ech_config("cover.example", kem=0x99)]
+    "config",
+    [b"\x00", ech_config("cover.example")[:-1], ech_config("cover.example", kem=0x99)],
+    ids=["no list", "cut short", "of another kind"],  # a new key each time has no name
 )
 async def test_without_a_key_to_use_nothing_is_sent(
     config: bytes, autojump_clock: MockClock
