@@ -25,7 +25,7 @@ from probe.evidence import AddressInfo, Run
 from probe.hops import HopNetwork
 from probe.net import Network
 from probe.resolvers import Resolvers
-from probe.upstream import Upstream, find_upstream
+from probe.upstream import Upstream, find_upstream, try_upstream
 from probe.way_out import WayOut, elsewhere, is_vpn, way_out
 
 FIRST_LOOKS = 3  # before a line is called dead; a laptop that just woke up needs a moment
@@ -78,7 +78,9 @@ async def arrive(
         nursery.start_soon(look_for_portal)
         nursery.start_soon(_first_looks, line)
 
-    found = Arrival(line, upstream=upstreams[0])
+    ours = [ip for i in introductions for ip in i.client_addresses]
+    upstream = await try_upstream(net, upstreams[0], whoami, ours)
+    found = Arrival(line, upstream=upstream)
     _judge_families(found, ipv4, ipv6)
     told = [i.clock_offset for i in introductions if i.clock_offset is not None]
     _judge_clock(found, agreed_offset([*portals[0].offsets, *told]))

@@ -95,6 +95,39 @@ def test_a_narrow_table_keeps_the_finding_whole(db: Path, monkeypatch: pytest.Mo
     assert "tls.reset" in result.stdout and "F15" not in result.stdout
 
 
+@pytest.fixture
+def cut_off(tmp_path: Path) -> Path:
+    """A run behind a VPN, in which abroad was lost for forty seconds."""
+    path = tmp_path / "cut.db"
+    run = msgspec.structs.replace(RUN, vpn=True)
+    scene = site().visit()
+    for look, failure in enumerate((None, *[Failure.TIMEOUT] * 5, None)):
+        for ring in ("domestic", "foreign"):
+            scene.canary(ring, 10.0 * look, failure if ring == "foreign" else None)
+    with Store(path, write=True) as store:
+        store.begin_run(run, _planned("run", "https://news.example/"))
+        store.append([scene.measurement(STARTED - 60)])
+        store.append_canaries(scene.canaries)
+    return path
+
+
+def test_findings_about_runs_come_after_the_targets_and_only_if_asked_for(cut_off: Path) -> None:
+    assert [*_lines(_run("--db", cut_off, "--format", "jsonl"))] == ["https://news.example/"]
+    result = _run("--db", cut_off, "--format", "jsonl", "--findings")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line.get("finding") for line in lines] == [None, "vpn", "abroad_lost"]
+    assert {line.get("kind") for line in lines[1:]} == {"run"} and "kind" not in lines[0]
+
+
+def test_findings_about_runs_stand_below_the_table_on_stderr(
+    cut_off: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    result = _run("--db", cut_off)
+    assert "abroad lost from 2026-09-21T14:13:30Z to 2026-09-21T14:14:20Z" in result.stderr
+    assert "abroad lost" not in result.stdout
+
+
 def test_missing_database_is_an_argument_that_is_wrong(tmp_path: Path) -> None:
     result = _run("--db", tmp_path / "none.db")
     assert (result.exit_code, "Traceback" in result.output) == (2, False)

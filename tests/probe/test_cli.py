@@ -230,6 +230,7 @@ def test_an_unreadable_database_is_one_line_and_status_1(session: Session, tmp_p
         ("no_network", {}, 3),
         ("captive_portal", {}, 3),
         ("wrong_clock", {}, 3),
+        ("vpn", {}, 3),
         ("interrupted", {"signal": signal.SIGINT}, 130),
         ("interrupted", {"signal": signal.SIGTERM}, 143),
     ],

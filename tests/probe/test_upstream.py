@@ -12,11 +12,12 @@ import trio
 from trio.testing import MockClock
 
 from probe.net import Datagram, Datagrams
-from probe.upstream import Upstream, find_upstream, where
+from probe.upstream import Upstream, find_upstream, try_upstream, where
 from tests.probe.fakeline import FakeLine
 
 WHOAMI = "whoami.example"
 OPERATOR = "178.124.130.53"
+OURS = "178.124.180.77"
 
 
 class Answering:
@@ -79,9 +80,13 @@ def test_where_a_resolver_is_its_address_tells(own: tuple[str, ...], at: str) ->
     assert where(own) == at
 
 
+async def ask(net: Line, own: str, *ours: str) -> Upstream:
+    return await try_upstream(net, await find_upstream(net, (own,), WHOAMI), WHOAMI, ours)
+
+
 async def test_who_is_behind_the_router_is_found_and_tried(autojump_clock: MockClock) -> None:
     async with line((OPERATOR,), answering=(OPERATOR,)) as net:
-        found = await find_upstream(net, ("192.168.1.1",), WHOAMI)
+        found = await ask(net, "192.168.1.1", OURS)
     assert found == Upstream(at="home", address=OPERATOR, answers=True)
 
 
@@ -89,8 +94,16 @@ async def test_who_asks_and_does_not_answer_us_is_known_all_the_same(
     autojump_clock: MockClock,
 ) -> None:
     async with line((OPERATOR,)) as net:
-        found = await find_upstream(net, ("192.168.1.1",), WHOAMI)
+        found = await ask(net, "192.168.1.1", OURS)
     assert found == Upstream(at="home", address=OPERATOR, answers=False)
+
+
+@pytest.mark.parametrize("ours", [(OPERATOR,), ("178.124.130.7",), ("2a02:2208::7",), ()])
+async def test_an_address_that_may_be_our_own_is_not_asked(
+    autojump_clock: MockClock, ours: tuple[str, ...]
+) -> None:
+    async with line((OPERATOR,), answering=(OPERATOR,)) as net:
+        assert not (await ask(net, "192.168.1.1", *ours)).answers
 
 
 @pytest.mark.parametrize("told", [(), ("192.168.1.1",), ("0.0.0.0",), ("2a02:2208:53::53",)])
@@ -110,7 +123,7 @@ async def test_a_resolver_that_fails_leaves_it_unknown(autojump_clock: MockClock
 
 async def test_a_resolver_in_the_network_is_not_asked_twice(autojump_clock: MockClock) -> None:
     async with line((OPERATOR,), answering=(OPERATOR,)) as net:
-        found = await find_upstream(net, ("178.124.130.1",), WHOAMI)
+        found = await ask(net, "178.124.130.1", OURS)
     assert found == Upstream(at="network", address=OPERATOR)
 
 
