@@ -44,7 +44,7 @@ from lab.worlds.plan import DOMESTIC, Plan, known, world
 from lab.worlds.quic import H3_RECORD, site_with_h3
 
 HOUSEHOLD = tuple(host_prefix(address) for address in HOME_ADDRESSES)
-RESIDUE = 6.0  # seconds
+RESIDUE = 4.0  # seconds
 # Who gets no answer waits for one as long as a handshake may take; only what lasts longer
 # than that can be noticed.
 RESIDUE_OF_SILENCE = 16.0
