@@ -63,7 +63,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="connections of ours that stood, over the run's plain pass")
     ] = 0
     line_late: Annotated[
-        int, Meta(description="of those, with a SYN or its answer lost: later than 0.9 s")
+        int, Meta(description="of those, as late as one whose SYN, or its answer, was lost")
     ] = 0
     canary_looks: Annotated[int, Meta(description="looks at canaries over the run, IPv4")] = 0
     canary_failures: Annotated[int, Meta(description="of those, in vain")] = 0

@@ -36,9 +36,9 @@ CLAIMS = (ACCUSED, "ok", "down", "server_side", "local_fault")
 # Features of an accusation, each with the way it points. Bounds are in `_accusation`.
 FOR, AGAINST = 1, -1
 DIRECTION: Mapping[str, int] = {
-    "again_same": FOR, "again_passed": AGAINST, "contradicting": FOR, "answered": FOR,
-    "forged": FOR, "known": FOR, "named": FOR, "harmless_free": FOR, "located": FOR,
-    "own_network": FOR, "slow": FOR, "loss": AGAINST, "canaries": AGAINST,
+    "again_same": FOR, "again_passed": AGAINST, "again_other": AGAINST, "contradicting": FOR,
+    "answered": FOR, "forged": FOR, "known": FOR, "named": FOR, "harmless_free": FOR,
+    "located": FOR, "own_network": FOR, "slow": FOR, "loss": AGAINST, "canaries": AGAINST,
     "certified": FOR, "alike": FOR, "shared": FOR, "elsewhere": AGAINST, "cut": AGAINST,
 }  # fmt: skip
 
@@ -147,6 +147,7 @@ def _accusation(o: Observation, mechanisms: Sequence[str]) -> dict[str, float]:
     kinds = {name.partition(".")[2] for name in mechanisms if name != "throttled"}
     answered = bool(kinds - _ABSENCE) or o.path_how in _CUT or o.path_end == "certificate"
     again = o.followed == "dns" or o.path_end in (o.followed, "page", "redirect")
+    other = o.again_tries - o.again_same - o.again_passed
     contradicting = max(int(getattr(o, name)) for name in _CONTRASTS)
     if o.dns_own in _LIES:
         contradicting = max(contradicting, o.dns_witnesses)
@@ -155,6 +156,7 @@ def _accusation(o: Observation, mechanisms: Sequence[str]) -> dict[str, float]:
     return {
         "again_same": min(o.again_same, REPETITIONS) if again else 0.0,
         "again_passed": min(o.again_passed, REPETITIONS) if again else 0.0,
+        "again_other": float(min(other, REPETITIONS)) if again else 0.0,
         "contradicting": float(min(contradicting, CONTROLS)),
         # A line that loses packets is silent; it does not answer in another's place.
         "answered": float(answered),
