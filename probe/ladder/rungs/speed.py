@@ -33,7 +33,8 @@ FEWEST_BYTES = 4096  # for a control to send: below that only the round trips co
 async def speed(climb: Climb, accused: Accused) -> None:
     """Is the page slower than others on this line now, and is its name or its address?"""
     timing = _Timing(climb, accused)
-    async with trio.open_nursery() as nursery:
+    # From beginning to end: the controls' own transfers are a load as well.
+    async with climb.controls.timing, trio.open_nursery() as nursery:
         nursery.start_soon(timing.ask_controls)
         for number in range(ROUNDS):
             if not await timing.round(number):
@@ -94,20 +95,19 @@ class _Timing:
                 )
             )
 
-        async with climb.controls.timing:
-            await climb.ready(ip, port)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(page)
-                if self.controls:
-                    turn = number + (what == "unnamed")
-                    control = self.controls[turn % len(self.controls)]
-                    facts = climb.facts | {"round": number, "beside": what}
-                    nursery.start_soon(
-                        partial(
-                            climb.controls.download, climb.trace, control, size=self.size,
-                            timeout=TIMEOUT, **facts,
-                        )
+        await climb.ready(ip, port)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(page)
+            if self.controls:
+                turn = number + (what == "unnamed")
+                control = self.controls[turn % len(self.controls)]
+                facts = climb.facts | {"round": number, "beside": what}
+                nursery.start_soon(
+                    partial(
+                        climb.controls.download, climb.trace, control, size=self.size,
+                        timeout=TIMEOUT, **facts,
                     )
+                )
         climb.sent(ip)
         return made[0]
 
