@@ -29,7 +29,7 @@ from probe.evidence import (
 )
 
 MIXED = "mixed"
-AGAIN = ("again", "again_tcp", "again_dns")
+AGAIN = ("again", "again_tcp", "again_dns", "again_later")
 # A SYN is sent again after a second: who connects later than that had met a drop before.
 RETRANSMITTED = 0.9
 LEAST_RESIDUAL = 2.5  # seconds; less than that may be one lost packet

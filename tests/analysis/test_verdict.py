@@ -90,7 +90,8 @@ def test_line_has_exactly_the_fields_of_the_format() -> None:
     assert line["probe_asn"] == "AS6697"
     assert line["measured_at"] == "2026-09-21T14:13:20Z"
     assert line["rules_version"] == RULES_VERSION
-    assert line["trigger"] is line["probability"] is line["location"] is None
+    assert line["trigger"] is line["location"] is None
+    assert 0.5 < line["probability"] < 1
 
 
 def test_verdicts_come_in_the_order_of_the_rows() -> None:

@@ -855,6 +855,12 @@ def innocent_site_that_is_too_busy_for_every_second_connection() -> Scene:
 
 
 @case("inconclusive")
+def innocent_site_that_was_gone_for_some_seconds() -> Scene:
+    scene = site().visit(by=BOTH).connect(tcp=Failure.TIMEOUT)
+    return scene.follow("tcp", Failure.TIMEOUT, {"again_tcp": "s s s s", "again_later": "f f"})
+
+
+@case("inconclusive")
 def innocent_resolver_that_failed_once() -> Scene:
     scene = Scene().names(own=Failure.DNS_SERVFAIL).control_names().asked(*BOTH)
     scene.visit(by=BOTH).canary("foreign").connect(tls=Failure.TIMEOUT)

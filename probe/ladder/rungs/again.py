@@ -8,6 +8,12 @@ from probe.ladder.rung import Accused, rung
 
 TRIES = 4  # beside the plain pass
 SILENT_TRIES = 2  # of a connection that nothing may follow
+LATER_TRIES = 2
+# What a site shows as well that is gone for some seconds: then all tries at one time fail.
+WEAK = (
+    Failure.TIMEOUT, Failure.CONNECTION_REFUSED, Failure.HOST_UNREACHABLE,
+    Failure.NETWORK_UNREACHABLE,
+)  # fmt: skip
 
 
 @rung("again", of=("tls", "certificate", "http", "page", "quic"), phase="confirm")
@@ -35,3 +41,16 @@ async def say_nothing(climb: Climb, accused: Accused) -> None:
     """Is the connection cut although nothing is said on it?"""
     if accused.how in (Failure.CONNECTION_RESET, Failure.EOF):
         await climb.repeat(SILENT_TRIES, lambda: climb.hold(accused.ip, accused.port))
+
+
+@rung("again_later", of=("tcp", "tls", "http"), phase="speed")
+async def again_later(climb: Climb, accused: Accused) -> None:
+    """Does it still fail when all else has been tried?"""
+    if accused.how not in WEAK:
+        return
+    if accused.layer == "tcp":
+        await climb.repeat(LATER_TRIES, lambda: climb.connect(accused.ip, accused.port))
+    else:
+        await climb.repeat(
+            LATER_TRIES, lambda: climb.speak(accused.ip, accused.port, accused.host)
+        )
