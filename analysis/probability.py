@@ -42,7 +42,7 @@ DIRECTION: Mapping[str, int] = {
     "certified": FOR, "alike": FOR, "shared": FOR, "elsewhere": AGAINST, "cut": AGAINST,
 }  # fmt: skip
 
-REPETITIONS = 5
+REPETITIONS = 6
 CONTROLS = 2  # a third adds nothing that two have not said
 MOST_LOSS = 0.15
 FEWEST_CONNECTS = 10  # of a run, before its losses are told from chance

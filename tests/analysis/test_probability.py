@@ -73,7 +73,7 @@ def test_every_verdict_that_claims_something_is_neither_certain_nor_impossible()
 
 @pytest.mark.parametrize("followed", ["tls", "dns"])
 def test_each_repetition_that_ends_the_same_adds_and_each_that_passes_takes(followed: str) -> None:
-    same = [said(followed=followed, again_tries=n, again_same=n) for n in range(6)]
+    same = [said(followed=followed, again_tries=n, again_same=n) for n in range(7)]
     assert sorted(same) == same
     passed = [said(followed=followed, again_tries=4, again_passed=n) for n in range(5)]
     assert sorted(passed, reverse=True) == passed
