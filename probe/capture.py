@@ -23,7 +23,7 @@ import trio
 from probe import sockets
 from probe.evidence import PacketCapture
 from probe.following import KEPT, MAX_LOOKUPS, Following, opens
-from probe.net import Frame, Tap, open_capture
+from probe.net import Frame, OwnPorts, Tap, open_capture
 from probe.trace import Trace
 from probe.wire import bpf
 
@@ -46,11 +46,13 @@ async def capturing(
     *,
     owner: Owner = sockets.is_ours,
     own: Iterable[str] = (),
+    ports: OwnPorts | None = None,
 ) -> AsyncIterator[Captures]:
     """Captures for as long as the block lasts; of nothing, where it may not be.
 
-    *owner* says whether this process has a local port. *own*: addresses of the user that
-    packets may mention beside the one they come to, such as the one before a NAT.
+    *owner* says whether this process has a local port, *ports* which ones it had. *own*:
+    addresses of the user that packets may mention beside the one they come to, such as the
+    one before a NAT.
     """
     try:
         tap = open_tap()  # first: who may not capture need not load scapy
@@ -63,7 +65,10 @@ async def capturing(
         tap.close()
         yield Captures(why=f"{exc.name} is not installed: pip install 'zond[packets]'")
         return
-    captures = Captures(tap, codec, owner=owner, own=own)
+    def ours(protocol: Literal["tcp", "udp"], port: int) -> bool:
+        return (ports is not None and ports.had(protocol, port)) or owner(protocol, port)
+
+    captures = Captures(tap, codec, owner=ours, own=own)
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(captures.read)

@@ -10,9 +10,10 @@ import ctypes
 import socket
 import struct
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import trio
 
@@ -20,6 +21,8 @@ SO_TIMESTAMPNS = 35  # linux/asm-generic/socket.h; Python 3.11 does not name it
 IP_RECVTTL = getattr(socket, "IP_RECVTTL", 12)
 IPV6_RECVHOPLIMIT = getattr(socket, "IPV6_RECVHOPLIMIT", 51)
 IPV6_HOPLIMIT = getattr(socket, "IPV6_HOPLIMIT", 52)
+MAX_PORTS = 4096
+PORT_SECONDS = 60.0
 MAX_LOOKUPS = 64  # threads in the system's resolver at once
 SO_ATTACH_FILTER = 26  # linux/asm-generic/socket.h
 ETH_P_ALL = 3  # linux/if_ether.h
@@ -59,10 +62,37 @@ class Network(Protocol):
         ...
 
 
-class TrioNetwork:
-    """The real network."""
+class OwnPorts:
+    """The local ports that connections of ours had in the last seconds.
+
+    Who reads captured packets comes late: by then a socket that was reset may be closed, and
+    the system no longer knows whose its port was.
+    """
 
     def __init__(self) -> None:
+        self._used: OrderedDict[tuple[str, int], float] = OrderedDict()
+
+    def note(self, protocol: Literal["tcp", "udp"], sock: trio.socket.SocketType) -> None:
+        try:
+            port = sock.getsockname()[1]
+        except OSError:
+            return  # it was never bound
+        self._used[protocol, port] = trio.current_time()
+        self._used.move_to_end((protocol, port))
+        if len(self._used) > MAX_PORTS:
+            self._used.popitem(last=False)
+
+    def had(self, protocol: Literal["tcp", "udp"], port: int) -> bool:
+        """Whether a socket of ours had *port* within `PORT_SECONDS`."""
+        at = self._used.get((protocol, port))
+        return at is not None and trio.current_time() - at < PORT_SECONDS
+
+
+class TrioNetwork:
+    """The real network. *ports* is told of every local port that is used."""
+
+    def __init__(self, ports: OwnPorts | None = None) -> None:
+        self._ports = ports or OwnPorts()
         # Apart from trio's own forty: a dead resolver keeps a thread for ten seconds
         # after we have stopped waiting, and others must not queue behind it.
         self._lookups = trio.CapacityLimiter(MAX_LOOKUPS)
@@ -77,8 +107,10 @@ class TrioNetwork:
         try:
             await sock.connect((ip, port))
         except BaseException:
+            self._ports.note("tcp", sock)
             sock.close()
             raise
+        self._ports.note("tcp", sock)
         return trio.SocketStream(sock)
 
     async def open_udp(self, ip: str, port: int) -> Datagrams:
@@ -93,6 +125,7 @@ class TrioNetwork:
         except BaseException:
             sock.close()
             raise
+        self._ports.note("udp", sock)
         return _UDPSocket(sock)
 
     async def system_lookup(self, hostname: str) -> tuple[str, ...]:

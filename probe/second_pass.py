@@ -25,6 +25,7 @@ from probe.ladder.follow import Ladders
 from probe.ladder.neutral import find_neutral
 from probe.ladder.rung import Accused
 from probe.ladder.slowness import Slow, slowest, suspects
+from probe.net import OwnPorts
 from probe.store import Store
 from probe.tools import Tools
 from testlists.target import RISKS, Risk
@@ -101,10 +102,12 @@ class SecondPass:
         book: AddressBook,
         *,
         own: Iterable[str] = (),
+        ports: OwnPorts | None = None,
     ) -> None:
         """Follow up *differing*, as far as the budget and the risk allow.
 
-        *own* are the user's addresses as others see them, which no capture may keep.
+        *own* are the user's addresses as others see them, which no capture may keep; *ports*
+        the local ones, whose packets it may.
         """
         self._plan(differing)
         if not self._queue:
@@ -117,7 +120,7 @@ class SecondPass:
             tools=tools, controls=controls, book=book, settings=self._settings, neutral=neutral
         )
         with trio.move_on_after(self._settings.run_seconds) as limit:
-            async with capturing(own=own) as ladders.captures:
+            async with capturing(own=own, ports=ports) as ladders.captures:
                 while self._queue:
                     async with trio.open_nursery() as nursery:
                         for _ in range(min(self._settings.concurrency, len(self._queue))):

@@ -37,7 +37,7 @@ from probe.config import Config
 from probe.control.client import ControlClient
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.hops import TrioHops
-from probe.net import Network, TrioNetwork
+from probe.net import Network, OwnPorts, TrioNetwork
 from probe.nettest import Nettest, measure
 from probe.pacing import PacedNetwork, Rates
 from probe.resolvers import Resolvers, system_resolvers
@@ -131,7 +131,8 @@ class _Session:
         self.resolvers = _resolvers(config)
         rates = Rates(**{name: getattr(limits, name) for name in Rates.__struct_fields__})
         encrypted = {ip for _, ip in (*self.resolvers.dot, *self.resolvers.doh)}
-        self.net = PacedNetwork(net or TrioNetwork(), rates, resolvers=encrypted)
+        self.ports = OwnPorts()
+        self.net = PacedNetwork(net or TrioNetwork(self.ports), rates, resolvers=encrypted)
         self.hops = TrioHops() if net is None else None
         self.book = AddressBook(_path(config.asn_database))
         self.verifier = Verifier(None)
@@ -320,8 +321,9 @@ class _Session:
             )  # fmt: skip
             found = list(self.differing.values())
             await second.run(
-                found, line, tools, controls.client, self.book, own=self.own_addresses
-            )
+                found, line, tools, controls.client, self.book,
+                own=self.own_addresses, ports=self.ports,
+            )  # fmt: skip
         self.crashes += second.crashes
         return second.left
 

@@ -87,7 +87,7 @@ def observe(
     row = msgspec.structs.replace(
         scene.fill(surrounded), **speed_columns(measurement, follow_ups)
     )
-    climb = principal(climbs, row.path_end)
+    climb = principal(climbs, row)
     if climb is None:
         return row
     row = msgspec.structs.replace(row, **climb.row())

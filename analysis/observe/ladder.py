@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from analysis.observations import Observation
 from analysis.observe import location
 from analysis.observe.ends import FREE, OTHER, SAME, Case, Test, end, judge_of
 from analysis.observe.sight import OK, Sight, manner, place, quic_manner, tls_manner
@@ -156,12 +157,32 @@ def heed_holds(here: Sight, climbs: Iterable[Climbed]) -> None:
             reached.held_reset = climb.columns["say_nothing"] == SAME
 
 
-def principal(climbs: Sequence[Climbed], path_end: str) -> Climbed | None:
-    """The one about what ends the user's path, else the first that happened again."""
-    layer = "page" if path_end == "redirect" else path_end
+def principal(climbs: Sequence[Climbed], row: Observation) -> Climbed | None:
+    """The one about what ends the user's path, else the first that happened again of those
+    that are about a difference at all.
+
+    What the ladder looks at is chosen generously: where no control answers, also a port
+    that is closed for everybody.
+    """
+    layer = "page" if row.path_end == "redirect" else row.path_end
     on_path = (c for c in climbs if c.layer == layer)
-    again = (c for c in climbs if c.same)
-    return next(on_path, None) or next(again, None) or next(iter(climbs), None)
+    again = (c for c in climbs if c.same and _differs(c, row))
+    return next(on_path, None) or next(again, None)
+
+
+def _differs(climb: Climbed, row: Observation) -> bool:
+    """Whether *row* knows somebody for whom what *climb* is about does not fail."""
+    match climb.layer:
+        case "dns":
+            told = row.dns_injected or row.dns_intercepted or row.dns_ghost
+            return bool(told) or row.dns_own not in ("true", "none", "unclear")
+        case "page":
+            marks = row.http_blockpage, row.http_redirect, row.http_altered, row.fingerprint_page
+            return any(marks) or bool(row.fingerprint_redirect)
+        case "certificate":
+            return row.tls_forged > 0 or bool(row.fingerprint_certificate)
+    hows = ("silence", "refused", "reset", "unreachable", "closed", "alert")
+    return any(getattr(row, f"{climb.layer}_{how}", 0) for how in hows)
 
 
 def _before(results: Sequence[tuple[Test, str]], case: Case) -> str:
