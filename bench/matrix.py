@@ -3,9 +3,10 @@
     python bench/matrix.py [--sample N] [--seed S] [--together N] [--only TEXT]
                            [--keep DIR] [--write]
 
-Runs the cells in a few labs, as many together in each as --together says, prints how many
-verdicts are right on each axis and every cell that is not; --write puts that and the
-table of all cells into docs/matrix.md. Real packets; needs what the lab needs.
+Runs the cells in a few labs, as many together in each as --together says, then each
+operator of `lab.worlds.profiles`; prints how many verdicts are right on each axis and
+every cell that is not. --write puts that and the tables of all into docs/matrix.md. Real
+packets; needs what the lab needs.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ from pathlib import Path
 
 from lab.score import Result, axes_table, cells_table, summary
 from lab.stage import Setting
-from lab.trial import HURRY, try_worlds
+from lab.trial import HURRY, try_profile, try_worlds
 from lab.worlds.matrix import CELLS
 from lab.worlds.plan import build
+from lab.worlds.profiles import PROFILES
 
 DOCS = Path(__file__).parent.parent / "docs"
 TOGETHER = 70  # cells in one lab: two cores carry them without falling behind
@@ -56,7 +58,18 @@ def run(names: Sequence[str], seed: int, together: int, keep: Path | None = None
     return sorted(results, key=lambda r: order[r.world])
 
 
-def text(results: Sequence[Result], seed: int) -> str:
+def operators(seed: int) -> list[Result]:
+    """What each operator of the dossier does, as its customer sees it."""
+    results: list[Result] = []
+    for name, profile in PROFILES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            trial = try_profile(profile, Path(folder), seed=seed)
+        results += trial.results
+        print(f"{name}: {summary(trial.results)}", file=sys.stderr)
+    return results
+
+
+def text(results: Sequence[Result], profiles: Sequence[Result], seed: int) -> str:
     whole = sum(r.all_right for r in results)
     return (
         "# The matrix of blocks\n\n"
@@ -65,7 +78,12 @@ def text(results: Sequence[Result], seed: int) -> str:
         " beside it, at which hop; `any-port` where the box reads every port, `residual` where"
         " it punishes for some seconds. Bold is wrong, `?` is not said.\n\n"
         f"**{whole} of {len(results)} cells are right on every axis.** {summary(results)}.\n\n"
-        f"{axes_table(results)}\n\n{cells_table(results)}\n"
+        f"{axes_table(results)}\n\n{cells_table(results)}\n\n"
+        "## Operators\n\n"
+        "What is documented of single operators (`lab/worlds/profiles.py`), each measured by a"
+        f" customer of its own in its own network: **{summary(profiles)}**. Fingerprints are those"
+        " of `analysis/data/fingerprints.csv`.\n\n"
+        f"{axes_table(profiles)}\n\n{cells_table(profiles)}\n"
     )
 
 
@@ -82,10 +100,11 @@ def main() -> None:
     if given.sample is not None:
         names = sample(names, given.sample, given.seed)
     results = run(names, given.seed, given.together, given.keep)
+    profiles = [] if given.only or given.sample is not None else operators(given.seed)
     print(axes_table(results))
-    print(cells_table([r for r in results if not r.all_right]))
+    print(cells_table([r for r in (*results, *profiles) if not r.all_right]))
     if given.write:
-        (DOCS / "matrix.md").write_text(text(results, given.seed))
+        (DOCS / "matrix.md").write_text(text(results, profiles, given.seed))
 
 
 def sample(names: Sequence[str], count: int, seed: int) -> list[str]:

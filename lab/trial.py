@@ -36,7 +36,7 @@ run_seconds = 600.0
 target_seconds = 300.0
 residual_seconds = 25.0
 pause = 0.1
-concurrency = 100
+concurrency = 50
 hops_per_second = 50.0
 """
 
