@@ -297,6 +297,10 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     harmless_other_port: Annotated[str, Meta(description="a harmless name, there")] = ""
     split_hello: Annotated[str, Meta(description="the ClientHello in two segments")] = ""
+    ech_hello: Annotated[str, Meta(description="the name encrypted (ECH)")] = ""
+    hello_unlike: Annotated[
+        bool, Meta(description="no control sent the kind of ClientHello that we sent")
+    ] = False
     other_hello: Annotated[str, Meta(description="the ClientHello of another program")] = ""
     quic_instead: Annotated[
         str, Meta(description="the name over QUIC, to a site that speaks it")

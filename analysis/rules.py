@@ -491,6 +491,14 @@ OUTCOMES: tuple[Rule, ...] = (
         source="OONI QA 19, 20; case E1, E7",
     ),
     Rule(
+        "hello_disliked",
+        (_.path_end == "tls") & _.hello_unlike & ~NAMED & (_.harmless_here != "free"),
+        outcome="inconclusive",
+        comment="No control said hello as we did, and here a harmless name fares no better: the"
+        " server may dislike the program.",
+        source="servers that tell browsers by their hello; docs/hello.md",
+    ),
+    Rule(
         "certificate_forged",
         (_.path_end == "certificate") & (_.path_how == "forged") & (_.path_contradicted >= 1),
         outcome="blocked",
@@ -592,6 +600,13 @@ TRIGGERS: tuple[Rule, ...] = (
         comment="A harmless name at a place that has nothing to do with the target meets the"
         " same end: it is not about the target.",
         source="SNI-agnostic TLS filtering of August 2020",
+    ),
+    Rule(
+        "trigger_hello",
+        (_.harmless_here == "same") & (_.other_hello == "free"), trigger="protocol",
+        comment="Any name meets the same end, and the same name in another program's hello does"
+        " not.",
+        source="rung other_hello",
     ),
     Rule(
         "trigger_query_name",

@@ -21,9 +21,10 @@ from pathlib import Path
 
 from lab.stage import DELAYS, Setting, Stage, verdicts
 from lab.world import Wire, World
-from lab.worlds.plan import build
+from lab.worlds.plan import MAX_SEED, build
 from probe.store import Store
 
+ANSWERING = ("plain_site", "https_only_site", "redirect_to_www")
 OONI_SECONDS = 5.0  # a URL, by its own estimate (nettests/run.go, 2026-08)
 BARE_CPU = 1.05  # ms for DNS, TCP, TLS 1.3, page and JSON, with nothing around it
 
@@ -52,7 +53,8 @@ def silent_and_answering(count: int) -> list[World]:
             worlds.append(build("site_silent", dead))
             dead += 1
         else:
-            worlds.append(build("plain_site", alive))
+            # A world has so many variations and no more.
+            worlds.append(build(ANSWERING[alive // MAX_SEED], alive % MAX_SEED))
             alive += 1
     return worlds
 

@@ -22,7 +22,15 @@ from analysis.observe.quic import note_quic
 from analysis.observe.sight import LAYERS, Sight, answered, arrange, place
 from analysis.observe.speed import speed_columns
 from analysis.observe.surroundings import local_columns, surroundings
-from probe.evidence import PROBE, CanaryCheck, ControlQuery, HTTPExchange, Measurement, Run
+from probe.evidence import (
+    PROBE,
+    CanaryCheck,
+    ControlQuery,
+    HTTPExchange,
+    Measurement,
+    Run,
+    TLSHandshake,
+)
 from probe.wire.page import SKETCH_SIZE
 
 _LEADS_ON = ("true", "none", "unclear")
@@ -82,6 +90,7 @@ def observe(
         resolver_dead=around.resolver_dead,
         resolver_alive=around.resolver_alive,
         quic_elsewhere=quic_elsewhere,
+        hello_unlike=_hello_unlike(measurement),
         **local_columns(run, forger),
     )
     row = msgspec.structs.replace(
@@ -325,6 +334,16 @@ class _Scene:
             and not chain.page.richer
             and chain.page.twin not in ("same", "similar")
         )
+
+
+def _hello_unlike(measurement: Measurement) -> bool:
+    """Whether every control that shook hands said hello as another program than we did."""
+    hellos: dict[bool, set[str]] = {True: set(), False: set()}
+    for e in measurement.evidence:
+        if isinstance(e, TLSHandshake) and (e.vantage == PROBE or e.failure is None):
+            hellos[e.vantage == PROBE].add(e.hello)
+    ours, theirs = hellos[True], hellos[False]
+    return bool(ours and theirs) and not ours & theirs and "" not in ours | theirs
 
 
 def _asn(measurement: Measurement) -> Callable[[str], int]:

@@ -224,6 +224,7 @@ _COLUMNS: dict[str, Callable[[Test, str], bool]] = {
     "harmless_other_port": _step_harmless("name_on_other_port"),
     "split_hello": _step("split_hello"),
     "other_hello": _step("other_hello"),
+    "ech_hello": _step("ech_hello"),
     "quic_instead": _step("quic_instead"),
     "bare_dns": _step_name("bare_dns"),
     "dns_tcp": _step("dns_over_tcp"),

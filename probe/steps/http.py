@@ -35,7 +35,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # A current Chrome on Windows, the most common browser there is: a rare set of
 # headers would mark the volunteer, and sites treat rare clients differently.
 BROWSER_HEADERS = (
-    ("sec-ch-ua", '"Chromium";v="152", "Google Chrome";v="152", "Not?A_Brand";v="24"'),
+    ("sec-ch-ua", '"Chromium";v="152", "Not?A_Brand";v="24", "Google Chrome";v="152"'),
     ("sec-ch-ua-mobile", "?0"),
     ("sec-ch-ua-platform", '"Windows"'),
     ("upgrade-insecure-requests", "1"),

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+
 from analysis.observations import Observation
 from analysis.observe.derive import observe
 from analysis.observe.over_run import forger
@@ -175,6 +177,15 @@ class Scene:
                 self.evidence.append(
                     TCPConnect(ip=ip, port=port, failure=held, held=1.5, **where)  # type: ignore[arg-type]
                 )
+        return self
+
+    def hellos(self, name: str) -> Scene:
+        """Whose ClientHello all handshakes so far were that nobody has been named for."""
+        self.evidence = [
+            msgspec.structs.replace(e, hello=name)
+            if isinstance(e, TLSHandshake) and not e.hello else e
+            for e in self.evidence
+        ]  # fmt: skip
         return self
 
     def quic(

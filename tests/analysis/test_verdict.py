@@ -17,6 +17,7 @@ TRIGGERS_OF = {
     "name_reset_anywhere_with_no_control_to_ask": "name",
     "name_that_is_reset_at_its_own_address_only": "name",
     "hello_of_any_name_is_reset_anywhere": "protocol",
+    "every_hello_of_one_program_is_reset": "protocol",
     "whatever_is_said_at_the_address_is_reset": "address",
     "whatever_is_said_at_the_port_is_reset": "port",
     "address_whose_other_ports_answer": "port",

@@ -1094,3 +1094,23 @@ def innocent_slow_server() -> Scene:
 @case("ok")
 def innocent_slow_line() -> Scene:
     return timed.scene(timed.timed(mine=6.0, unnamed=6.0, control=5.0), seconds=11.0)
+
+
+@case("inconclusive")
+def innocent_server_that_dislikes_our_hello() -> Scene:
+    """The controls come as a browser, and here that is not installed."""
+    scene = site().visit(by=BOTH).hellos("chrome-152").connect(tls=RESET, holds=True)
+    scene.hellos("python")
+    return scene.follow("tls", RESET, {"again": "s s s s", "elsewhere": "hf f f", "harmless": "s"})
+
+
+@case("blocked", "tls.reset")
+def name_reset_for_us_whose_hello_is_unlike_the_controls() -> Scene:
+    scene = site().visit(by=BOTH).hellos("chrome-152").connect(tls=RESET, holds=True)
+    return scene.hellos("python").follow("tls", RESET, NAMED)
+
+
+@case("blocked", "tls.reset")
+def every_hello_of_one_program_is_reset() -> Scene:
+    rungs = {"again": "s s s s", "elsewhere": "hs hs", "harmless": "s s", "other_hello": "f f"}
+    return _reset(*BOTH).follow("tls", RESET, rungs)
