@@ -113,7 +113,8 @@ class Speed:
                 await self._tools.net.turn(wanted.ip, url.port)
                 found.append(
                     await transfer(
-                        self._tools, trace, url, what="accused", ip=wanted.ip,
+                        self._tools.net, trace, url, what="accused", ip=wanted.ip,
+                        hello=self._tools.hello,
                         port=url.port, sni=None if url.ip_literal else url.host,
                         limit=wanted.limit, round=number,
                     )

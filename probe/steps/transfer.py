@@ -15,12 +15,13 @@ import trio
 
 from probe.evidence import Transfer
 from probe.failure import Failure, NetworkFailure
+from probe.net import Network
 from probe.steps.adapter import Adapter
+from probe.steps.engine import Hello
 from probe.steps.http import browser_request, origin_of
 from probe.steps.tcp import tcp_connect
 from probe.steps.tls import TLSStream, tls_handshake
 from probe.tcpinfo import tcp_info
-from probe.tools import Tools
 from probe.trace import StepFailed, Trace
 from probe.wire.url import URL
 
@@ -60,7 +61,7 @@ class Progress:
 
 
 async def transfer(
-    tools: Tools,
+    net: Network,
     trace: Trace,
     url: URL,
     *,
@@ -69,6 +70,7 @@ async def transfer(
     port: int,
     sni: str | None,
     host: str | None = None,
+    hello: Hello = "browser",
     limit: int = MAX_BYTES,
     timeout: float = TIMEOUT,
     **facts: Any,
@@ -84,7 +86,7 @@ async def transfer(
             Transfer, timeout=timeout, url=url.text, what=what, source=ip, ip=ip, port=port,
             sni=sni, host=host, asked=limit, **facts,
         ) as learned:
-            await _transfer(tools, trace, url, ip, port, sni, host, limit, learned)
+            await _transfer(net, trace, url, ip, port, sni, host, hello, limit, learned)
     except StepFailed:
         pass  # the record is what was wanted
     record = trace.records[-1]
@@ -93,13 +95,14 @@ async def transfer(
 
 
 async def _transfer(
-    tools: Tools,
+    net: Network,
     trace: Trace,
     url: URL,
     ip: str,
     port: int,
     sni: str | None,
     host: str | None,
+    hello: Hello,
     limit: int,
     learned: dict[str, Any],
 ) -> None:
@@ -107,11 +110,11 @@ async def _transfer(
     lap = _Lap(learned)
     stream: trio.abc.Stream | None = None
     try:
-        stream = raw = await tcp_connect(tools.net, apart, ip, port)
+        stream = raw = await tcp_connect(net, apart, ip, port)
         lap.ends("connect")
         if url.tls:
             stream = await tls_handshake(
-                apart, stream, ip=ip, port=port, sni=sni, alpn=ALPN, hello=tools.hello
+                apart, stream, ip=ip, port=port, sni=sni, alpn=ALPN, hello=hello
             )
             lap.ends("handshake")
         await _download(stream, url, host, limit, lap, learned)

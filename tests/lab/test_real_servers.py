@@ -24,7 +24,7 @@ from lab.real_servers import RealServers
 from lab.resolvers import GOOGLE, OWN, PUBLIC, Answerer, Name, Resolver, Zone
 from lab.sites import Request, Site
 from lab.stage import Setting, Stage
-from lab.topology import place_of
+from lab.topology import OPERATOR_RESOLVER_ADDRESSES, place_of
 from lab.trial import HURRY
 from lab.world import Place
 from lab.worlds import fixtures
@@ -37,7 +37,7 @@ WORLDS = [build(name) for name in names()]
 SITES = [site for world in WORLDS for site in world.sites if isinstance(site, Site)]
 ENTRIES = [entry for world in WORLDS for entry in world.zone if isinstance(entry, Name)]
 ZONE = Zone([*fixtures.ZONE, *ENTRIES])
-RESOLVERS = (GOOGLE, Resolver(name=OWN, addresses=Country.resolver_addresses))
+RESOLVERS = (GOOGLE, Resolver(name=OWN, addresses=OPERATOR_RESOLVER_ADDRESSES))
 
 MEASURED = {
     "blocked": (

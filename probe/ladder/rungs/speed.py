@@ -88,7 +88,8 @@ class _Timing:
             about = {key: fact for key, fact in climb.facts.items() if key != "url"}
             made.append(
                 await transfer(
-                    climb.tools, climb.trace, self.url, what=what, ip=ip, port=port,
+                    climb.tools.net, climb.trace, self.url, what=what, ip=ip, port=port,
+                    hello=climb.tools.hello,
                     sni=name if self.url.tls and not self.url.ip_literal else None,
                     host=name if what == "unnamed" and not self.url.tls else None,
                     timeout=TIMEOUT, round=number, **about,

@@ -6,7 +6,6 @@ import socket
 import ssl
 import struct
 from functools import partial
-from typing import cast
 
 import pytest
 import trio
@@ -15,11 +14,8 @@ from trio.testing import MockClock
 from probe import tcpinfo
 from probe.evidence import Transfer
 from probe.failure import Failure
-from probe.net import Network, TrioNetwork
-from probe.resolvers import Resolvers
-from probe.steps.certificate import Verifier
+from probe.net import TrioNetwork
 from probe.steps.transfer import MAX_SAMPLES, TIMEOUT, Progress, transfer
-from probe.tools import Tools
 from probe.trace import Trace
 from probe.wire.url import parse
 from tests.certificates import authority
@@ -29,10 +25,6 @@ IP = "93.184.216.34"
 BODY = b"x" * 40_000
 
 
-def tools_over(net: Network) -> Tools:
-    return Tools(net=net, resolvers=Resolvers(own=()), verifier=cast(Verifier, None))
-
-
 async def download(serve: Serve, url: str = "http://site.by/", **options: object) -> Transfer:
     trace = Trace()
     at = parse(url)
@@ -40,7 +32,7 @@ async def download(serve: Serve, url: str = "http://site.by/", **options: object
     async with fake_internet() as net:
         net.tcp[IP, at.port] = serve
         record = await transfer(
-            tools_over(net), trace, at, what="accused", ip=IP, port=at.port, sni=sni,
+            net, trace, at, what="accused", ip=IP, port=at.port, sni=sni,
             **options,  # type: ignore[arg-type]
         )
     assert [record] == trace.records
@@ -96,7 +88,7 @@ async def test_a_refused_connection_is_refused(autojump_clock: MockClock) -> Non
     trace = Trace()
     async with fake_internet() as net:
         record = await transfer(
-            tools_over(net), trace, parse("http://site.by/"), what="accused", ip=IP, port=80,
+            net, trace, parse("http://site.by/"), what="accused", ip=IP, port=80,
             sni=None,
         )  # fmt: skip
     assert Failure.CONNECTION_REFUSED == record.failure
@@ -130,7 +122,7 @@ async def test_over_tls_the_name_in_the_clear_may_be_left_out(autojump_clock: Mo
     async with fake_internet() as net:
         net.tcp[IP, 443] = tls(context, serve)
         for sni in ("site.by", None):
-            await transfer(tools_over(net), trace, at, what="accused", ip=IP, port=443, sni=sni)
+            await transfer(net, trace, at, what="accused", ip=IP, port=443, sni=sni)
     assert ["site.by", None] == names
     assert all(b"Host: site.by\r\n" in request for request in got)
     assert [None, None] == [e.failure for e in trace.records]
@@ -165,7 +157,7 @@ async def test_the_kernel_is_asked_for_round_trip_and_losses() -> None:
         (listener,) = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
         port = listener.socket.getsockname()[1]
         record = await transfer(
-            tools_over(TrioNetwork()), Trace(), parse("http://site.by/"), what="accused",
+            TrioNetwork(), Trace(), parse("http://site.by/"), what="accused",
             ip="127.0.0.1", port=port, sni=None,
         )  # fmt: skip
         nursery.cancel_scope.cancel()
