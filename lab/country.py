@@ -105,7 +105,8 @@ class Country:
     without; "broken" one with an address and a route and nothing behind them.
     *seed* decides loss and jitter. *icmp_ratelimit*: milliseconds between ICMP
     errors of a router to one destination (None: the kernel's 1000; 0: no limit);
-    *silent* are places whose router sends none.
+    *silent* are places whose router sends none. *balanced*: flows of IPv4 that would
+    leave through gateway 1 take either gateway; what comes back does not.
     *household*: whose customer the volunteer is.
 
     It forks, so build it and start its children before this process has other
@@ -124,6 +125,7 @@ class Country:
         seed: int = 0,
         icmp_ratelimit: int | None = None,
         silent: Collection[Place] = (),
+        balanced: bool = False,
         household: topology.Household = topology.BELTELECOM,
     ) -> None:
         self.home_addresses = household.addresses
@@ -136,6 +138,7 @@ class Country:
         self._seed = seed
         self._icmp_ratelimit = icmp_ratelimit
         self._silent = frozenset(silent)
+        self._balanced = balanced
         self._namespaces: dict[Place, Namespace] = {}
         self._children: list[Child] = []
         self._commands: list[subprocess.Popen[Any]] = []
@@ -302,6 +305,7 @@ class Country:
             configure(
                 place,
                 ipv6=place is not Place.HOME or bool(self._ipv6),
+                balanced=self._balanced,
                 icmp_ratelimit=NEVER if place in self._silent else self._icmp_ratelimit,
                 household=self._household,
             )

@@ -11,6 +11,7 @@ from lab.topology import (
     BELTELECOM,
     LINKS,
     TABLE_GATEWAY_2,
+    THROUGH_GATEWAY_1,
     THROUGH_GATEWAY_2,
     Household,
     Link,
@@ -47,13 +48,18 @@ def configure(
     ipv6: bool,
     icmp_ratelimit: int | None,
     household: Household = BELTELECOM,
+    balanced: bool = False,
 ) -> None:
     """Make the current namespace, which has its TUN devices already, into *place*.
 
     *ipv6*: whether it has any. *icmp_ratelimit*: milliseconds between ICMP errors to
-    one destination; None leaves the kernel's own (1000), 0 lifts it.
+    one destination; None leaves the kernel's own (1000), 0 lifts it. *balanced*: what goes
+    abroad through gateway 1 takes either gateway, each flow its own (IPv4 only: between
+    devices without neighbours Linux has no such routes of IPv6).
     """
     _switch(place, ipv6, icmp_ratelimit)
+    if balanced:
+        _write("ipv4/fib_multipath_hash_policy", 1)  # by ports: packets of a flow stay together
     with IPRoute() as kernel:
         kernel.link("set", index=_LOOPBACK, state="up")
         devices: dict[Wire | None, int] = {None: _LOOPBACK}
@@ -74,7 +80,10 @@ def configure(
             if ":" in route.prefix and not ipv6:
                 continue
             options: dict[str, object] = {"type": _KINDS[route.kind], "table": route.table}
-            if route.kind in ("unicast", "local"):
+            if balanced and place is Place.OPERATOR and route.prefix == THROUGH_GATEWAY_1[0]:
+                uplinks = (Wire.UPLINK_1, Wire.UPLINK_2)
+                options["multipath"] = [{"oif": devices[uplink]} for uplink in uplinks]
+            elif route.kind in ("unicast", "local"):
                 options["oif"] = devices[route.wire]
             if route.kind == "local":
                 options["scope"] = "host"

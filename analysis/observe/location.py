@@ -77,7 +77,7 @@ def locate(probes: Sequence[HopProbe], layer: str, how: str) -> Location | None:
     ``Measurement.comparison``); None where the probes do not tell."""
     found: dict[str, Location] = {}
     for step in dict.fromkeys(e.step for e in probes if not e.contrast):
-        mine = [e for e in probes if e.step == step and e.ttl <= MAX_TTL]
+        mine = [e for e in probes if e.step == step and 0 < e.ttl <= MAX_TTL]
         address = layer == "tcp" or step == READDRESSED
         where = _locate(mine, layer, step == READDRESSED or how in _SILENCE, address)
         if where is not None:

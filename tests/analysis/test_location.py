@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from analysis.observe.location import Location, columns, locate
+from analysis.observe.location import NOWHERE, READDRESSED, Location, columns, locate
 from analysis.verdict import Location as VerdictLocation
 from analysis.verdict import judge
 from probe.asn import AddressBook
-from probe.evidence import AddressInfo, HopProbe, Measurement
+from probe.evidence import AddressInfo, HopAnswer, HopProbe, HopTrigger, Measurement
 from probe.failure import Failure
 from probe.nettest import whose
 from tests.analysis.build import site
@@ -247,3 +249,30 @@ def test_the_neighbour_is_of_the_probes_own_network() -> None:
 def test_the_routers_on_the_way_are_looked_up() -> None:
     found = whose([*PATH, syn(4, "accepted")], AddressBook())
     assert {IP, ROUTER, FAR} == set(found)
+
+
+@given(
+    st.lists(
+        st.builds(
+            probe,
+            st.integers(0, 70),
+            st.sampled_from(get_args(HopAnswer)),
+            trigger=st.sampled_from(get_args(HopTrigger)),
+            step=st.sampled_from(("where_tls", NOWHERE, READDRESSED, "")),
+            contrast=st.booleans(),
+            router=st.sampled_from(("", ROUTER, FAR)),
+            received=st.sampled_from((b"", SERVER_HELLO, ALERT)),
+            failure=st.sampled_from((None, Failure.TIMEOUT)),
+        ),
+        max_size=40,
+    ),
+    st.sampled_from(("dns", "tcp", "tls", "certificate", "http", "page", "quic", "other")),
+    st.sampled_from(("", Failure.TIMEOUT, Failure.CONNECTION_RESET)),
+)
+def test_no_probes_are_a_crash_or_nonsense(
+    probes: list[HopProbe], layer: str, how: str
+) -> None:
+    found = locate(probes, layer, how)
+    if found is not None:
+        assert 0 <= found.low < found.high <= 30
+        assert 2 <= found.met <= found.tries

@@ -166,6 +166,7 @@ class Scene:
     cases: Sequence[Case]
     icmp_ratelimit: int | None = 0
     silent: tuple[Place, ...] = ()
+    balanced: bool = False
     loss: float = 0.0
     hops_per_second: float = 50.0
     extra: tuple[tuple[Wire, Rule], ...] = ()
@@ -189,7 +190,9 @@ class Scene:
             for name, ip in addresses
         ]
         out = folder / "probes"
-        with Country(wires, icmp_ratelimit=self.icmp_ratelimit, silent=self.silent) as country:
+        with Country(
+            wires, icmp_ratelimit=self.icmp_ratelimit, silent=self.silent, balanced=self.balanced
+        ) as country:
             country.start(Place.ABROAD, run_sites, sites, Authorities())
             country.start(Place.HOME, search_as_nobody, out, self).await_ready(PATIENCE)
         found = msgspec.msgpack.decode(out.read_bytes(), type=list[list[HopProbe]])
@@ -328,6 +331,27 @@ def test_behind_routers_that_say_nothing_a_hop_has_a_number_or_a_range(tmp_path:
         assert found is not None, case
         assert (None, 1, 3) == (found.hop, found.low, found.high), case
         assert 2 not in names(seen[case], case)
+
+
+def test_flows_that_take_different_ways_are_several_witnesses(tmp_path: Path) -> None:
+    every = [(kind, hop) for kind in ("tls-reset", "tls-drop", "page") for hop in (2, 3)] * 3
+    cases = [Case(kind, hop, 2 * n) for n, (kind, hop) in enumerate(every, 1)]
+    # And some whom only one of the two ways leads past a censor.
+    half = [Case("tls-reset", 0, 2 * n) for n in range(40, 44)]
+    rule = SNIReset(names=tuple(case.host for case in half))
+    scene = Scene(cases=[*cases, *half], balanced=True, extra=((Wire.UPLINK_1, rule),))
+    seen = scene.look(tmp_path)
+    routers = {
+        e.router for probes in seen.values() for e in probes
+        if (e.trigger, e.ttl, e.answer) == ("syn", 2, "expired")
+    }  # fmt: skip
+    assert {ROUTERS[wire][0] for wire in WIRES[2]} == routers  # by chance one in 2 ** 21
+    assert {case: case.hop for case in cases} == {
+        case: found.hop for case in cases if (found := location(seen[case], case)) is not None
+    }
+    for case in half:
+        found = location(seen[case], case)
+        assert found is None or found.hop in (2, 3, 4), "never nearer than it is"
 
 
 def test_on_a_line_that_loses_packets_no_hop_is_wrong(tmp_path: Path) -> None:
