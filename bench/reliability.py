@@ -204,7 +204,7 @@ def plot(
     axes.set_yticks(_axis(ticks), [f"{t:g}" for t in ticks], fontsize=8)
     axes.set_xlabel("probability said (mean of the bin)")
     axes.set_ylabel("share that was right, 95 % interval")
-    axes.legend(fontsize=8, loc="upper left", frameon=False)
+    axes.legend(fontsize=8, loc="lower right", frameon=False)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
 
