@@ -53,6 +53,7 @@ _CONTRASTS = (
     "http_blockpage", "http_redirect", "quic_silence", "quic_closed", "quic_refused",
     "path_contradicted", "redirect_unseen",
 )  # fmt: skip
+_LIKENESS = {"same": 1.0, "similar": 0.5}
 _LIES = ("lie", "bogon", "nxdomain", "refused", "servfail", "empty", "silence")
 _ABSENCE = frozenset({"silence", "refused", "unreachable"})
 _CUT = frozenset({"reset", "closed", "alert"})
@@ -136,7 +137,7 @@ def features(
         return _accusation(o, mechanisms)
     return {f"rule {rules[0]}": 1.0} | {
         "certified": float(o.path_certified),
-        "alike": float("same" in (o.page_match, o.page_twin)),
+        "alike": max(_LIKENESS.get(o.page_match, 0.0), _LIKENESS.get(o.page_twin, 0.0)),
         "shared": float(min(o.path_shared, CONTROLS)),
         "elsewhere": float(min(o.path_elsewhere, CONTROLS)),
         "cut": float(o.speed_cut),
