@@ -91,7 +91,7 @@ def host_shaped(plan: Plan) -> World:
 
 @world("throttled")
 def address_shaped(plan: Plan) -> World:
-    return by_address(plan, Slowness(rate=plan.chance.uniform(6e3, 9e3)))
+    return by_address(plan, Slowness(rate=plan.chance.uniform(10e3, 14e3)))
 
 
 @world("throttled")

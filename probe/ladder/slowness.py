@@ -22,7 +22,7 @@ from probe.wire.url import parse
 
 TIMES = 3.0  # as long as at the slowest control
 MORE = 0.8  # seconds longer: four round trips of 200 ms, or a packet lost here and there
-MANY = 20
+MANY = 40
 TOO_MANY = 0.25  # of a run's targets
 MOST_SCALED = 20.0  # times; how much more a page that was cut off is taken to have needed
 
