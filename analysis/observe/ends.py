@@ -130,7 +130,9 @@ class _Connection:
             return SAME
         # A certificate, be it for the name in front of an encrypted one, is an answer.
         answered = test.end == OK or bool(test.issuer) or test.end.startswith("http")
-        if answered or (test.alert is not None and self.alert != test.alert):
+        # So is an alert, but for the name itself at its own place: that is refused by it.
+        refused = test.alert is not None and not test.step.startswith("again")
+        if answered or (refused and self.alert != test.alert):
             return FREE
         # A web server answers a hello on a port of another protocol with what is no TLS.
         return FREE if test.end == "tls closed" and test.step == "name_on_other_port" else OTHER

@@ -294,7 +294,8 @@ class Scene:
         port: int = 443, url: str | None = None,
     ) -> Scene:
         """A follow-up of what failed with *how*. Each rung's tests, in order: ``s`` meets the
-        same end, ``f`` is answered, ``o`` is silence; ``h`` before it: a harmless name."""
+        same end, ``f`` is answered, ``o`` is silence, ``a`` an alert; ``h`` before it: a
+        harmless name."""
         url = url or self.url
         records: list[AnyEvidence] = []
         for rung, tests in rungs.items():
@@ -302,7 +303,9 @@ class Scene:
                 said = HARMLESS if "h" in test or rung == "harmless" else place(url).host
                 where = {"url": url, "step": rung, "transaction": 10 * len(records) + number + 1,
                          "t0": float(len(records)), "t": len(records) + 0.1}
-                ends = {"s": how, "f": None, "o": Failure.TIMEOUT}[test[-1]]
+                ends = {
+                    "s": how, "f": None, "o": Failure.TIMEOUT, "a": Failure.TLS_FAILED_HANDSHAKE,
+                }[test[-1]]
                 records += _climbed(layer, ends, said, ip, port, where)
         self.climbs.append(
             Measurement(
@@ -369,7 +372,9 @@ def _climbed(
     if layer == "tcp":
         return [TCPConnect(failure=ends, **at)]  # type: ignore[arg-type]
     if layer == "tls":
-        return [TCPConnect(**at), TLSHandshake(sni=said, failure=ends, **at)]  # type: ignore[arg-type]
+        alert = 40 if ends is Failure.TLS_FAILED_HANDSHAKE else None
+        hello = TLSHandshake(sni=said, failure=ends, alert=alert, **at)  # type: ignore[arg-type]
+        return [TCPConnect(**at), hello]  # type: ignore[arg-type]
     return [
         TCPConnect(**at),  # type: ignore[arg-type]
         HTTPExchange(host=said, failure=ends, status=None if ends else 404, **at),  # type: ignore[arg-type]
