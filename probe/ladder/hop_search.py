@@ -124,11 +124,13 @@ class _Search:
             await self.climb.ready(ip, port)
         await self.climb.hop_turn(ttl)
 
-    async def _syn(self, ip: str, port: int, ttl: int, *, contrast: bool = False) -> HopProbe:
-        """A SYN; a second one where the first is not heard of."""
+    async def _syn(
+        self, ip: str, port: int, ttl: int, *, contrast: bool = False, times: int = 2
+    ) -> HopProbe:
+        """A SYN; as many *times* until one is heard of."""
         climb = self.climb
         async with climb.alone(ip):
-            for _ in range(2):
+            for _ in range(times):
                 await self._polite(ip, port, ttl)
                 probe = await hop_syn(
                     climb.tools.hops, climb.trace, ip, port, ttl, contrast=contrast, **climb.facts
@@ -145,6 +147,20 @@ class NameSearch(_Search):
 
     trigger: Literal["tls", "http", "dns", "quic"] = "tls"
     met_at: float | None = None  # when the name was met last, trio's time
+
+    async def _rise(self) -> None:
+        if self.trigger in ("tls", "http"):
+            await self._let_it_pass()
+        await super()._rise()
+
+    async def _let_it_pass(self) -> None:
+        """Wait while nothing can be connected to, which would pass for silent routers: residual
+        blocking after the rungs before, too short to have been noticed."""
+        for _ in range(3):
+            probe = await self._syn(self.ip, self.port, FULL, times=1)
+            if probe.answer == "accepted":
+                return
+            await trio.sleep(UNNOTICED)
 
     async def is_forged(self) -> bool:
         """Whether the name is answered where a harmless one is not, by packets that live as

@@ -62,6 +62,8 @@ class FakePath:
 
     async def syn(self, ip: str, port: int, ttl: int) -> None:
         self.flows += 1
+        if self._dead(ip, port):
+            await trio.sleep_forever()
         await trio.sleep(0.01 * ttl)
         if self.caught(ip, b"", ttl, self.flows):
             if self.deed == "refuse":
@@ -78,15 +80,18 @@ class FakePath:
         began = trio.current_time()
         for resent in (0.0, 1.0, 2.0, 3.0, 4.0):  # seconds, as Linux sends a SYN again
             await trio.sleep_until(began + resent)
-            dead_until = self.dead_until.get((ip, port), 0.0)
-            if trio.current_time() < dead_until:
-                if self.prolonged:
-                    self.dead_until[ip, port] = trio.current_time() + self.residual
-            else:
+            if not self._dead(ip, port):
                 await trio.sleep(0.01 * self.length)
                 return _Stream(self, ip, port, self.flows)
         await trio.sleep_forever()
         raise AssertionError
+
+    def _dead(self, ip: str, port: int) -> bool:
+        """Whether the tuple is dead for a packet that comes now."""
+        dead = trio.current_time() < self.dead_until.get((ip, port), 0.0)
+        if dead and self.prolonged:
+            self.dead_until[ip, port] = trio.current_time() + self.residual
+        return dead
 
     async def open_udp(self, ip: str, port: int, ttl: int) -> LimitedDatagrams:
         self.flows += 1
