@@ -860,6 +860,22 @@ def innocent_site_that_was_gone_for_some_seconds() -> Scene:
     return scene.follow("tcp", Failure.TIMEOUT, {"again_tcp": "s s s s", "again_later": "f f"})
 
 
+MOODS = {"again": "s s s f", "harmless": "s f", "elsewhere": "hf f"}
+
+
+@case("inconclusive")
+def innocent_site_that_resets_whom_it_likes() -> Scene:
+    return _reset(*BOTH).follow("tls", RESET, MOODS)
+
+
+@case("ok")
+def innocent_site_over_http_whose_https_resets_whom_it_likes() -> Scene:
+    scene = Scene(HTTP).names().control_names().asked(*BOTH).visit()
+    https = "https://news.example/"
+    scene.visit(https, by=BOTH).connect(https, tls=RESET, holds=True)
+    return scene.follow("tls", RESET, MOODS, url=https)
+
+
 @case("inconclusive")
 def innocent_resolver_that_failed_once() -> Scene:
     scene = Scene().names(own=Failure.DNS_SERVFAIL).control_names().asked(*BOTH)
@@ -1114,3 +1130,11 @@ def name_reset_for_us_whose_hello_is_unlike_the_controls() -> Scene:
 def every_hello_of_one_program_is_reset() -> Scene:
     rungs = {"again": "s s s s", "elsewhere": "hs hs", "harmless": "s s", "other_hello": "f f"}
     return _reset(*BOTH).follow("tls", RESET, rungs)
+
+
+@case("blocked", "tls.closed")
+def alert_of_a_censor_that_was_lost_the_first_time() -> Scene:
+    """Its FIN came alone then; that the alert comes later is no passing."""
+    scene = site().visit(by=BOTH).connect(tls=Failure.EOF)
+    rungs = {"again": "a a a a", "elsewhere": "hf a a", "harmless": "f f"}
+    return scene.follow("tls", Failure.EOF, rungs)
