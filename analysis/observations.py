@@ -289,6 +289,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     say_nothing: Annotated[str, Meta(description="a connection on which nothing is said")] = ""
     other_port: Annotated[str, Meta(description="connecting to other ports of the address")] = ""
+    other_family: Annotated[str, Meta(description="the same over the other IP version")] = ""
     port_elsewhere: Annotated[
         str, Meta(description="connecting to the port at addresses that have nothing to do with it")
     ] = ""

@@ -219,6 +219,7 @@ _COLUMNS: dict[str, Callable[[Test, str], bool]] = {
     "host_only": _step("host_only"),
     "say_nothing": _step("say_nothing"),
     "other_port": _step("other_port"),
+    "other_family": _step("other_family"),
     "port_elsewhere": _step("same_port_elsewhere"),
     "name_other_port": _step_name("name_on_other_port"),
     "harmless_other_port": _step_harmless("name_on_other_port"),

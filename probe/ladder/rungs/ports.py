@@ -1,9 +1,12 @@
-"""The accused address on other ports: is it the address, the port, or what is said there?"""
+"""Other ports of the accused address, and the other IP version: is it the address, the port, or
+what is said there?"""
 
 from __future__ import annotations
 
 import trio
 
+from probe.addresses import family
+from probe.evidence import PROBE, DNSExchange
 from probe.ladder.climb import Climb
 from probe.ladder.rung import Accused, rung
 
@@ -41,3 +44,28 @@ async def name_on_other_port(climb: Climb, accused: Accused) -> None:
             await climb.hello(accused.ip, port, name)
         elif not accused.url.tls:
             await climb.request(accused.ip, port, name)
+
+
+@rung("other_family", of=("tcp", "tls", "certificate", "http", "page"), phase="trigger")
+async def other_family(climb: Climb, accused: Accused) -> None:
+    """Is it the same over the other IP version, where the site has one?"""
+    others = [ip for ip in known_addresses(climb, accused) if family(ip) != family(accused.ip)]
+    for ip in others[:1]:
+        if accused.layer == "tcp":
+            await climb.connect(ip, accused.port)
+        else:
+            await climb.speak(ip, accused.port, accused.host)
+
+
+def known_addresses(climb: Climb, accused: Accused) -> list[str]:
+    """Addresses of the accused host that a control or an encrypted resolver has given."""
+    found = (
+        ip
+        for e in climb.plain
+        if isinstance(e, DNSExchange) and e.hostname.rstrip(".") == accused.host
+        and (e.vantage != PROBE or e.engine in ("dot", "doh"))
+        for answer in e.answers
+        for ip in answer.addresses
+        if climb.tools.usable(ip)
+    )  # fmt: skip
+    return list(dict.fromkeys(found))

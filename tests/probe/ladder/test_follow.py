@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
@@ -13,7 +14,7 @@ from trio.testing import MockClock
 from probe.asn import AddressBook
 from probe.config import Ladder
 from probe.control.client import ControlClient
-from probe.evidence import HTTPExchange, Measurement, TCPConnect
+from probe.evidence import DNSAnswer, DNSExchange, HTTPExchange, Measurement, TCPConnect
 from probe.failure import Failure
 from probe.ladder import rung as seam
 from probe.ladder.climb import Climb
@@ -226,3 +227,27 @@ def test_every_rung_asks_one_question_and_has_its_place() -> None:
         assert phases == sorted(phases)
         assert all(r.asks.endswith("?") or r.asks.endswith(")") or "," in r.asks for r in climbed)
     assert {r.id for layer in layers for r in rungs(layer)} == set(seam.REGISTRY)  # type: ignore[arg-type]
+
+
+async def test_the_other_ip_version_is_tried_where_somebody_knows_an_address(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    six = "2606:2800:21f:cb07:6820:80da:af6b:8b2c"
+    known = DNSExchange(
+        vantage="control", url=URL, hostname=NAME, rdtype="AAAA", engine="udp",
+        answers=(DNSAnswer(addresses=(six, "10.0.0.1")),),
+    )  # fmt: skip
+    async with fake_internet() as net:
+        for ip in (IP, NEUTRAL, six):
+            Censor().at(net, ip)
+        tools = Tools(
+            net=net, resolvers=Resolvers(own=()), verifier=Verifier(cafile(tmp_path)), ipv6=True
+        )
+        ladders = Ladders(
+            tools=tools, controls=cast(ControlClient, None), book=AddressBook(None),
+            settings=Ladder(), neutral=[NEUTRAL],
+        )  # fmt: skip
+        plain = msgspec.structs.replace(PLAIN, evidence=(known,))
+        found = await ladders.follow(plain, ACCUSED, number=1, of=1)
+    tried = [e for e in found.evidence if e.step == "other_family" and isinstance(e, HTTPExchange)]
+    assert [(six, Failure.CONNECTION_RESET)] == [(e.ip, e.failure) for e in tried]
