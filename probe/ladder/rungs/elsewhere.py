@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from probe.evidence import TCPConnect
 from probe.failure import Failure
 from probe.ladder.climb import Climb
 from probe.ladder.rung import Accused, rung
@@ -17,6 +18,8 @@ from probe.ladder.rung import Accused, rung
 TRIES = 3  # of a harmless name, before a neutral address is given up
 ADDRESSES = 2  # neutral addresses tried
 AT_ONCE = 0.2  # seconds after the accused name
+RETRANSMITTED = 0.9  # seconds; a SYN is sent again after one (RFC 6298)
+LEAST = 2.5  # seconds; what is shorter may be one lost packet, and a pause is enough for it
 SURE = 2  # harmless tests in a row that pass, before a tuple counts as free
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 20.0
 
@@ -65,18 +68,26 @@ async def _speak_and_look(climb: Climb, accused: Accused, ip: str, harmless: Tes
         met = await climb.speak(ip, accused.port, accused.host)
         spoken = trio.current_time()
     await trio.sleep(AT_ONCE)
-    blocked, passed, pause = False, 0, FIRST_PAUSE
+    blocked_until, passed, pause = spoken, 0, FIRST_PAUSE
     while trio.current_time() - spoken < climb.settings.residual_seconds:
-        if await harmless() is None:
+        if await harmless() is None and not _late(climb):
             passed += 1
-            if passed == SURE or not blocked:
+            if passed == SURE or blocked_until == spoken:
                 break
         else:
-            passed, blocked = 0, True
+            passed, blocked_until = 0, trio.current_time()
             await trio.sleep(pause)
             pause = min(1.5 * pause, LONGEST_PAUSE)
-    if blocked:
+    if blocked_until - spoken > LEAST:
         climb.progress.residual = trio.current_time() - spoken
         climb.sent(accused.ip)  # in the plain pass, just before
     if met is not None:
         await climb.speak(ip, accused.port, accused.host)
+
+
+def _late(climb: Climb) -> bool:
+    """Whether the last connection came about only when its SYN was sent again: who drops
+    packets for a few seconds shows in that."""
+    made = (e for e in reversed(climb.trace.records) if isinstance(e, TCPConnect))
+    last = next(made, None)
+    return last is not None and last.t - last.t0 > RETRANSMITTED
