@@ -49,7 +49,8 @@ OPEN = (
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """Counts of one run. *accused* are open sites called blocked, or with a mechanism;
-    *found* are blocked ones called so; *notes* names what was accused or missed, and by
+    *found* are blocked ones called so, *named* those through which a page came, and the
+    mechanism is named beside ``ok``; *notes* names what was accused or missed, and by
     which rule."""
 
     loss: float
@@ -61,6 +62,7 @@ class Run:
     accused: int
     blocked: int
     found: int
+    named: int
     blocked_inconclusive: int
     blocked_other: int
     seconds: int
@@ -102,15 +104,15 @@ def counted(
     accused = [r for r in opened if r.outcome == "blocked" or r.mechanisms]
     missed = [r for r in shut if r.outcome != "blocked"]
     was = Counter(r.outcome for r in opened if r not in accused)
-    is_ = Counter(r.outcome for r in missed)
+    is_ = Counter("named" if r.mechanisms else r.outcome for r in missed)
     notes = [f"accused {_told(r)}" for r in accused] + [f"missed {_told(r)}" for r in missed]
     return Run(
         loss=loss, number=number, open=len(opened), open_ok=was["ok"],
         open_inconclusive=was["inconclusive"],
         open_other=was.total() - was["ok"] - was["inconclusive"],
         accused=len(accused), blocked=len(shut), found=len(shut) - len(missed),
-        blocked_inconclusive=is_["inconclusive"],
-        blocked_other=is_.total() - is_["inconclusive"],
+        named=is_["named"], blocked_inconclusive=is_["inconclusive"],
+        blocked_other=is_.total() - is_["named"] - is_["inconclusive"],
         seconds=round(seconds), notes="; ".join(notes),
     )  # fmt: skip
 
@@ -147,18 +149,19 @@ def text(runs: Iterable[Run], planned: int) -> str:
         " interferes is accused, and how often a block goes unseen, when the last mile loses"
         " packets at random, of each way. Each run is a country of its own with other sites and"
         " other blocks.", "",
-        f"**{len(done)} runs of {planned} that were planned.** A block that is not found is"
-        " `inconclusive`, or something else.", "",
+        f"**{len(done)} runs of {planned} that were planned.** What a censor injects may be lost"
+        " like anything else: then the page comes, and where interference was seen all the same,"
+        " its mechanism is named beside `ok`.", "",
         "| loss | runs | open targets | ok | inconclusive | other | accused | blocked targets |"
-        " found | inconclusive | other | s a run |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        " found | named | inconclusive | other | s a run |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]  # fmt: skip
     for loss in sorted({r.loss for r in done}):
         here = [r for r in done if r.loss == loss]
         sums = [
             sum(getattr(r, name) for r in here)
             for name in ("open", "open_ok", "open_inconclusive", "open_other", "accused",
-                         "blocked", "found", "blocked_inconclusive", "blocked_other")
+                         "blocked", "found", "named", "blocked_inconclusive", "blocked_other")
         ]  # fmt: skip
         mean = sum(r.seconds for r in here) / len(here)
         lines.append(
