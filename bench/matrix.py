@@ -29,7 +29,9 @@ from lab.worlds.plan import build
 from lab.worlds.profiles import PROFILES
 
 DOCS = Path(__file__).parent.parent / "docs"
-TOGETHER = 70  # cells in one lab: two cores carry them without falling behind
+TOGETHER = 110  # cells in one lab: two cores carry them without falling behind
+ORDINARY_AT_ONCE = 50
+TIMED_AT_ONCE = 4  # targets: more would be slow by themselves, and for the controls as well
 
 
 def run(names: Sequence[str], seed: int, together: int, keep: Path | None = None) -> list[Result]:
@@ -52,7 +54,10 @@ def run(names: Sequence[str], seed: int, together: int, keep: Path | None = None
                 folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             else:
                 folder = keep / str(lab)
-            trial = try_worlds(worlds, folder, setting, variation=f"seed {seed}")
+            at_once = TIMED_AT_ONCE if group is timed else ORDINARY_AT_ONCE
+            trial = try_worlds(
+                worlds, folder, setting, concurrency=at_once, variation=f"seed {seed}"
+            )
         if trial.status:
             print(trial.said, file=sys.stderr)
         results += trial.results
