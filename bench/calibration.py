@@ -11,10 +11,10 @@ other seeds: Brier score, logarithmic loss, and in each bin of probability how m
 
 --write puts the weights into analysis/data/likelihoods.json, every case into
 bench/data/calibration.csv, and the report with its plot into docs/. --refit takes the
-cases from that file and measures nothing. --quick is a smoke test of a few cases, and
-writes nothing. --every N takes every N-th world. --keep leaves the databases in a folder, and
-judges again what is there already instead of measuring it. Needs what the lab needs, and
-the extra ``bench``.
+cases from that file and measures nothing. --every N takes every N-th world, the second
+unless told; --quick is a smoke test of a few cases, and writes nothing. --keep leaves the
+databases in a folder, and judges again what is there instead of measuring it. Needs what
+the lab needs, and the extra ``bench``.
 """
 
 from __future__ import annotations
@@ -224,8 +224,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write weights, cases and report")
     parser.add_argument("--quick", action="store_true", help="a few cases; nothing is written")
     parser.add_argument("--refit", action="store_true", help="from the cases that are there")
-    parser.add_argument("--at-once", type=int, default=2, help="labs at the same time")
-    parser.add_argument("--every", type=int, default=1, help="every N-th world only")
+    parser.add_argument("--at-once", type=int, default=4, help="labs at the same time")
+    parser.add_argument("--every", type=int, default=2, help="every N-th world only")
     parser.add_argument("--keep", type=Path, help="where databases are left, and found")
     given = parser.parse_args()
     planned = labs(9)[6:8] if given.quick else labs(given.every, given.keep)
