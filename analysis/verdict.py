@@ -48,7 +48,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     one that decided first. *trigger*, *residual* (seconds for which a place stays blocked
     after the name was spoken there; 0 for none), *position* (``in-path``: what we said did
     not get through; ``on-path``: it did, beside the forgery), *location* and *probability*
-    are null where nothing was measured that tells them.
+    are null where nothing was measured that tells them. What *probability* is of:
+    `analysis.probability`.
     """
 
     url: str
