@@ -603,7 +603,7 @@ TRIGGERS: tuple[Rule, ...] = (
     Rule(
         "trigger_quic_itself",
         ((_.followed == "quic") | ((_.followed == "") & REACHED)) & _met("quic", "silence")
-        & (_.quic_elsewhere == "lost"),
+        & (_.quic_elsewhere == "lost") & (_.harmless_here != "free"),
         trigger="protocol",
         comment="QUIC to no site gets through from here, and does for controls to several.",
         source="networks that drop UDP to port 443",
@@ -661,7 +661,7 @@ TRIGGERS: tuple[Rule, ...] = (
     ),
     Rule(
         "trigger_address_whatever_said",
-        (_.harmless_here == "same") & (_.elsewhere != "same"), trigger="address",
+        (_.harmless_here == "same") & (_.elsewhere == "free"), trigger="address",
         comment="Whatever is said at the address meets the same end, and elsewhere it does not.",
         source="rung harmless, elsewhere",
     ),
