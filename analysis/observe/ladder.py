@@ -159,15 +159,16 @@ def heed_holds(here: Sight, climbs: Iterable[Climbed]) -> None:
 
 def principal(climbs: Sequence[Climbed], row: Observation) -> Climbed | None:
     """The one about what ends the user's path, else the first that happened again of those
-    that are about a difference at all.
+    that are about a difference at all, else the first of those: that it did not, clears it.
 
     What the ladder looks at is chosen generously: where no control answers, also a port
     that is closed for everybody.
     """
     layer = "page" if row.path_end == "redirect" else row.path_end
     on_path = (c for c in climbs if c.layer == layer)
-    again = (c for c in climbs if c.same and _differs(c, row))
-    return next(on_path, None) or next(again, None)
+    differing = [c for c in climbs if _differs(c, row)]
+    again = (c for c in differing if c.same)
+    return next(on_path, None) or next(again, None) or next(iter(differing), None)
 
 
 def _differs(climb: Climbed, row: Observation) -> bool:

@@ -876,6 +876,14 @@ def innocent_site_over_http_whose_https_resets_whom_it_likes() -> Scene:
     return scene.follow("tls", RESET, MOODS, url=https)
 
 
+@case("ok")
+def innocent_site_over_http_whose_https_was_silent_once() -> Scene:
+    scene = Scene(HTTP).names().control_names().asked(*BOTH).visit()
+    https = "https://news.example/"
+    scene.visit(https, by=BOTH).connect(https, tls=Failure.TIMEOUT)
+    return scene.follow("tls", Failure.TIMEOUT, {"again": "f f f f"}, url=https)
+
+
 @case("inconclusive")
 def innocent_resolver_that_failed_once() -> Scene:
     scene = Scene().names(own=Failure.DNS_SERVFAIL).control_names().asked(*BOTH)
