@@ -85,6 +85,7 @@ def try_country(country: CountryWorld, folder: Path, *, seed: int = 0) -> Trial:
         own_resolver_silent=country.own_resolver_silent,
         roots=country.roots,
         config=f"{HURRY}\n{country.config}",
+        icmp_ratelimit=0,
     )
     db = folder / "zond.db"
     shift = ["faketime", "-f", f"{country.clock:+.0f}s"] if country.clock else []
