@@ -26,10 +26,11 @@ from probe.ladder.neutral import find_neutral
 from probe.ladder.rung import Accused
 from probe.ladder.slowness import Slow, slowest, suspects
 from probe.net import OwnPorts
-from probe.store import Store
+from probe.store import Store, StoreError
 from probe.tools import Tools
 from testlists.target import RISKS, Risk
 
+GRACE = 5.0  # seconds for what is under way to be written down
 USUAL_RISK: Risk = "medium"  # where the volunteer has not said how far to go
 
 Send = Callable[[Measurement], Awaitable[None]]
@@ -117,17 +118,18 @@ class SecondPass:
         if not neutral:
             self._note("no neutral site can be reached: what triggers a block cannot be told")
         ladders = Ladders(
-            tools=tools, controls=controls, book=book, settings=self._settings, neutral=neutral
-        )
-        with trio.move_on_after(self._settings.run_seconds) as limit:
+            tools=tools, controls=controls, book=book, settings=self._settings, neutral=neutral,
+            deadline=trio.current_time() + self._settings.run_seconds,
+        )  # fmt: skip
+        with trio.move_on_at(ladders.deadline + GRACE):
             async with capturing(own=own, ports=ports) as ladders.captures:
-                while self._queue:
+                while self._queue and trio.current_time() < ladders.deadline:
                     async with trio.open_nursery() as nursery:
                         for _ in range(min(self._settings.concurrency, len(self._queue))):
                             nursery.start_soon(self._worker, line, ladders)
                     await self._settle(line)
-        if limit.cancelled_caught:
-            self.left = len(self._queue) + self._open
+        self.left = len(self._queue) + self._open
+        if self.left:
             self._note(f"the time for looking closer is over: {self.left} are left for --resume")
 
     def _plan(self, differing: Iterable[Differing]) -> None:
@@ -160,12 +162,16 @@ class SecondPass:
     async def _worker(self, line: Line, ladders: Ladders) -> None:
         while self._queue:
             await line.wait_until_back()
-            if not self._queue:
+            if not self._queue or trio.current_time() >= ladders.deadline:
                 return
             work = self._queue.popleft()
             began = trio.current_time()
             self._open += 1
-            plain = self._stored.measurement(work.about)
+            try:
+                plain = self._stored.measurement(work.about)
+            except StoreError as exc:
+                self._note(str(exc))
+                return  # the writer will meet the same, and end the run
             result = await ladders.follow(plain, work.accused, number=work.number, of=work.of)
             self.crashes = ladders.crashes
             self._finished.append((began, trio.current_time(), work))

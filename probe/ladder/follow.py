@@ -8,6 +8,7 @@ that what the plain pass saw is on disk before anything is looked at again.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import time
 from collections.abc import Sequence
@@ -40,7 +41,8 @@ AGAIN = "again"  # how the rungs that only repeat are called
 
 @dataclass(kw_only=True)
 class Ladders:
-    """What all climbs of a run share. *crashes* counts rungs lost to bugs."""
+    """What all climbs of a run share. None goes on beyond *deadline* (trio's time); *crashes*
+    counts rungs lost to bugs."""
 
     tools: Tools
     controls: ControlClient
@@ -50,6 +52,7 @@ class Ladders:
     tuples: Tuples = field(default_factory=Tuples)
     turns: Turns = field(init=False)
     captures: Captures = field(default_factory=Captures)
+    deadline: float = math.inf
     crashes: int = 0
 
     def __post_init__(self) -> None:
@@ -73,7 +76,9 @@ class Ladders:
             tuples=self.tuples, turns=self.turns, captures=self.captures,
         )  # fmt: skip
         ended = "time"
-        with trio.move_on_after(self.settings.target_seconds):
+        with trio.move_on_at(
+            min(self.deadline, trio.current_time() + self.settings.target_seconds)
+        ):
             ended = await self._up(climb, accused)
         return Measurement(
             id=secrets.token_hex(16),
