@@ -96,9 +96,13 @@ FOLLOWED = (_.followed == _.path_end) | ((_.followed == "dns") & ~DNS_FINE)
 # The name meets its end at a place that has nothing to do with it, where others pass.
 NAMED = (_.elsewhere == "same") & (_.harmless_elsewhere == "free")
 NAMED_EACH_TIME = ~REACHED & FOLLOWED & NAMED & (_.again_same >= 3)
-# A censor's reset to one name leaves harmless ones alone. Here those meet the same end, and the
-# name at times does not: a server's mood, whoever comes.
-MOODY = (_.again_passed >= 1) & _.harmless_here.isin(["mixed", "same"]) & ~NAMED
+# A censor's reset to one name leaves others alone. Here those meet the same end, or who names
+# nobody, and the name at times does not: a server's mood, whoever comes.
+UNNAMED_MET = (
+    _.harmless_here.isin(["mixed", "same"]) | _.no_name.isin(["mixed", "same"])
+    | _.harmless_other_port.isin(["mixed", "same"])
+)
+MOODY = (_.again_passed >= 1) & UNNAMED_MET & ~NAMED
 # What is dropped is dropped each time.
 SEEPS = (_.again_passed >= 1) & ~NAMED
 NOT_AGAIN = (_.again_tries >= 3) & (_.again_passed > 2 * _.again_same)

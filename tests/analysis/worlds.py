@@ -868,6 +868,12 @@ def innocent_site_that_resets_whom_it_likes() -> Scene:
     return _reset(*BOTH).follow("tls", RESET, MOODS)
 
 
+@case("inconclusive")
+def innocent_site_that_resets_half_and_by_chance_no_harmless_name() -> Scene:
+    lucky = {"again": "s s f f", "harmless": "f f", "elsewhere": "hf f", "no_name": "s"}
+    return _reset(*BOTH).follow("tls", RESET, lucky)
+
+
 @case("ok")
 def innocent_site_over_http_whose_https_resets_whom_it_likes() -> Scene:
     scene = Scene(HTTP).names().control_names().asked(*BOTH).visit()
