@@ -22,13 +22,14 @@ and ``not_measured`` claim nothing that could be right, and have no probability.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
 import msgspec
 
 from analysis.observations import Observation
+from analysis.rules import RULES
 
 ACCUSED = "accused"  # the claim of `blocked`, and of `ok` with mechanisms
 CLAIMS = (ACCUSED, "ok", "down", "server_side", "local_fault")
@@ -42,6 +43,7 @@ DIRECTION: Mapping[str, int] = {
     "certified": FOR, "alike": FOR, "shared": FOR, "elsewhere": AGAINST, "cut": AGAINST,
 }  # fmt: skip
 
+ACCUSING = frozenset(r.id for r in RULES if r.mechanism or r.outcome == "blocked")
 REPETITIONS = 6
 CONTROLS = 2  # a third adds nothing that two have not said
 MOST_LOSS = 0.15
@@ -189,10 +191,10 @@ def _bounds(
 ) -> tuple[float, float]:
     """The least and the most that as many cases allow to say.
 
-    An accusation has the record of that of its rules which was met most: with one control
-    more, more of them fire. Another verdict has that of the rule which decided.
+    An accusation has the record of that of the rules that accuse which was met most: with
+    one control more, more of them fire. Another verdict has that of the rule which decided.
     """
-    meant: Iterable[str] = rules if name == ACCUSED else rules[:1]
+    meant = [rule for rule in rules if rule in ACCUSING] if name == ACCUSED else rules[:1]
     cases = max((claim.rules[rule].cases for rule in meant if rule in claim.rules), default=0)
     least, most = 1 / (cases + 2), (cases + 1) / (cases + 2)
     return (1 - unseen, unseen) if cases == 0 else (least, most)

@@ -38,6 +38,7 @@ import msgspec
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # as a script it stands beside what it is part of
 
+from analysis.observations import Observation  # noqa: E402
 from analysis.probability import claim_of, features  # noqa: E402
 from analysis.verdict import judge, observations  # noqa: E402
 from bench.fitting import Case, fit, read_cases, write_cases  # noqa: E402
@@ -49,6 +50,7 @@ from lab.trial import HURRY  # noqa: E402
 from lab.wire import WireSettings  # noqa: E402
 from lab.world import Truth, Way, Wire, World  # noqa: E402
 from lab.worlds.plan import build, names  # noqa: E402
+from probe.evidence import Measurement  # noqa: E402
 from probe.store import Store  # noqa: E402
 
 CASES = HERE / "data" / "calibration.csv"
@@ -166,6 +168,13 @@ def setting(lab: Lab, worlds: Sequence[World]) -> Setting:
     )  # fmt: skip
 
 
+class PlainStore(Store):
+    """Knows of no follow-ups."""
+
+    def follow_ups(self, about: str) -> list[Measurement]:
+        return []
+
+
 def _run(worlds: Sequence[World], folder: Path, db: Path, lab: Lab) -> None:
     with Stage(worlds, folder, setting(lab, worlds)) as stage:
         done = stage.run(db, "--concurrency", "50", "--seed", str(lab.seed))
@@ -182,11 +191,22 @@ def cases_of(lab: Lab) -> list[Case]:
         db = folder / "zond.db"
         if not db.exists():
             _run(list(worlds.values()), folder, db, lab)
-        with Store(db) as store:
-            rows = [row for run in store.runs() for row in observations(store, run)]
+        found: list[Case] = []
+        for evidence, kind in (("all", Store), ("plain", PlainStore)):
+            with kind(db) as store:
+                rows = [row for run in store.runs() for row in observations(store, run)]
+            found += _judged(lab, worlds, rows, evidence)
+    return found
+
+
+def _judged(
+    lab: Lab,
+    worlds: Mapping[tuple[str, int], World],
+    rows: Sequence[Observation],
+    evidence: str,
+) -> Iterator[Case]:
     pairs = zip(rows, judge(rows), strict=True)
     judged = {ascii_url(row.url): (row, verdict) for row, verdict in pairs}
-    found = []
     for (kind, seed), world in worlds.items():
         pair = judged.get(ascii_url(world.url))
         if pair is None:
@@ -194,15 +214,12 @@ def cases_of(lab: Lab) -> list[Case]:
         row, verdict = pair
         claim = claim_of(verdict.outcome, verdict.mechanisms)
         seen = features(row, claim, verdict.mechanisms, verdict.rules) if claim else {}
-        seen = {name: float(f"{value:.3g}") for name, value in seen.items() if value}
-        found.append(
-            Case(
-                split=lab.split, noise=lab.noise.name, world=kind, seed=seed, claim=claim or "",
-                outcome=verdict.outcome, rules=verdict.rules, features=seen,
-                right=right(verdict.outcome, verdict.mechanisms, world.truth),
-            )
-        )
-    return found
+        yield Case(
+            split=lab.split, noise=lab.noise.name, evidence=evidence, world=kind, seed=seed,
+            claim=claim or "", outcome=verdict.outcome, rules=verdict.rules,
+            right=right(verdict.outcome, verdict.mechanisms, world.truth),
+            features={name: float(f"{value:.3g}") for name, value in seen.items() if value},
+        )  # fmt: skip
 
 
 def measure(planned: Sequence[Lab], at_once: int) -> Iterator[Case]:
@@ -215,7 +232,8 @@ def measure(planned: Sequence[Lab], at_once: int) -> Iterator[Case]:
                 f" {len(cases)} cases, {len(wrong)} wrong", file=sys.stderr,
             )  # fmt: skip
             for c in wrong:
-                print(f"   {c.world} {c.seed}: {c.outcome} {' '.join(c.rules)}", file=sys.stderr)
+                rules = " ".join(c.rules)
+                print(f"   {c.evidence} {c.world} {c.seed}: {c.outcome} {rules}", file=sys.stderr)
             yield from cases
 
 

@@ -21,16 +21,22 @@ from analysis.rules import RULES_VERSION
 
 UNSEEN = 0.8
 RIDGE = 1.0  # a Gaussian prior of one unit of log-odds on each weight; a wider one on the base
-COLUMNS = ("split", "noise", "world", "seed", "claim", "outcome", "right", "probability",
-           "rules", "features")  # fmt: skip
+COLUMNS = ("split", "noise", "evidence", "world", "seed", "claim", "outcome", "right",
+           "probability", "rules", "features")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One verdict, whether it was right, and what was weighed for it."""
+    """One verdict, whether it was right, and what was weighed for it.
+
+    *evidence* is ``all``, or ``plain``: judged once more without the follow-ups, as after
+    ``--no-follow-up``. Few verdicts are wrong with all of it, and what repetition is worth
+    shows in those that did without.
+    """
 
     split: str
     noise: str
+    evidence: str = "all"
     world: str
     seed: int
     claim: str
@@ -95,8 +101,8 @@ def write_cases(cases: Sequence[Case], by: Likelihoods, path: Path) -> None:
                 for name, value in c.features.items() if value
             )  # fmt: skip
             table.writerow(
-                (c.split, c.noise, c.world, c.seed, c.claim, c.outcome, int(c.right), sure,
-                 " ".join(c.rules), seen)
+                (c.split, c.noise, c.evidence, c.world, c.seed, c.claim, c.outcome,
+                 int(c.right), sure, " ".join(c.rules), seen)
             )  # fmt: skip
 
 
@@ -104,7 +110,8 @@ def read_cases(path: Path) -> list[Case]:
     with path.open(newline="") as lines:
         return [
             Case(
-                split=row["split"], noise=row["noise"], world=row["world"], seed=int(row["seed"]),
+                split=row["split"], noise=row["noise"], evidence=row["evidence"],
+                world=row["world"], seed=int(row["seed"]),
                 claim=row["claim"], outcome=row["outcome"], right=row["right"] == "1",
                 rules=tuple(row["rules"].split()),
                 features={

@@ -41,14 +41,18 @@ nobody has thought of.
 {all} verdicts on worlds with known truth, under {noises} kinds of noise (lossy, jittery,
 congested lines; a control that is down, blind for half of the sites, or on a bad line of its
 own). {fit} of {kinds} kinds of world were fitted on, {held} of {held_kinds} other kinds, with
-other seeds, are scored here. {open} of all were `inconclusive` or not measured. Every
-case with its features is in `bench/data/calibration.csv`.
+other seeds, are scored here. Each is judged twice: with all evidence, and without the
+follow-ups, as after `--no-follow-up`; what repetition is worth shows in those. {open} of
+all were `inconclusive` or not measured. Every case with its features is in
+`bench/data/calibration.csv`.
 
 ## Scores on what was held out
 
 "The same for everybody" is the Brier score of saying the share of right ones each time.
 
 {scores}
+
+{evidence}
 
 In bins of what was said:
 
@@ -141,9 +145,25 @@ def bins_table(pairs: Sequence[tuple[float, bool]]) -> str:
     return "\n".join(lines)
 
 
+def evidence_table(cases: Sequence[Case], by: Likelihoods) -> str:
+    """Accusations, with the follow-ups and without."""
+    lines = [
+        "| accusations judged by | cases | right | mean probability | Brier score |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for evidence, title in (("all", "all evidence"), ("plain", "the plain pass alone")):
+        pairs = scored([c for c in cases if (c.evidence, c.claim) == (evidence, ACCUSED)], by)
+        mean = sum(p for p, _ in pairs) / len(pairs)
+        lines.append(
+            f"| {title} | {len(pairs)} | {sum(y for _, y in pairs)} | {mean:.3f} |"
+            f" {brier(pairs):.4f} |"
+        )
+    return "\n".join(lines)
+
+
 def noise_table(cases: Sequence[Case], by: Likelihoods) -> str:
     lines = [
-        "| noise | verdicts | wrong | Brier score | innocent called blocked, with probability |",
+        "| noise | verdicts | wrong | Brier score | accused wrongly with all evidence |",
         "|---|---:|---:|---:|---|",
     ]
     for noise in dict.fromkeys(c.noise for c in cases):
@@ -151,7 +171,7 @@ def noise_table(cases: Sequence[Case], by: Likelihoods) -> str:
         pairs = scored(here, by)
         alarms = [
             f"{c.world} {weighed(c.features, c.claim, c.rules, by):.2f}"
-            for c in here if c.claim == ACCUSED and not c.right
+            for c in here if c.claim == ACCUSED and not c.right and c.evidence == "all"
         ]  # fmt: skip
         lines.append(
             f"| {noise} | {len(pairs)} | {sum(not y for _, y in pairs)} | {brier(pairs):.4f} |"
@@ -225,6 +245,7 @@ def report(cases: Sequence[Case], by: Likelihoods) -> str:
         kinds=len({c.world for c in fitting}), held_kinds=len({c.world for c in held}),
         noises=len({c.noise for c in cases}), unseen=by.unseen,
         scores=scores_table(held, by), fitted=scores_table(fitting, by),
+        evidence=evidence_table(held, by),
         bins=bins_table(scored(held, by)), accused=bins_table(accused),
         noise=noise_table(held, by), weights=weights_table(by),
     )  # fmt: skip
