@@ -59,6 +59,12 @@ def with_the_slow(differing: Iterable[Differing]) -> Iterator[Differing]:
         yield one if slow is None else replace(one, accused=(*one.accused, slow))
 
 
+def _but_certificates(differing: Iterable[Differing]) -> Iterator[Differing]:
+    for one in differing:
+        accused = (a for a in one.accused if a.layer != "certificate")
+        yield replace(one, accused=tuple(accused))
+
+
 @dataclass
 class _Work:
     about: str
@@ -104,13 +110,15 @@ class SecondPass:
         *,
         own: Iterable[str] = (),
         ports: OwnPorts | None = None,
+        forger: bool = False,
     ) -> None:
         """Follow up *differing*, as far as the budget and the risk allow.
 
         *own* are the user's addresses as others see them, which no capture may keep; *ports*
-        the local ones, whose packets it may.
+        the local ones, whose packets it may. Where a *forger* signs for everybody, canaries
+        included, certificates are not looked at again: they are all his.
         """
-        self._plan(differing)
+        self._plan(_but_certificates(differing) if forger else differing)
         if not self._queue:
             return
         self._began(len(self._queue), self._settings.run_seconds)
@@ -123,13 +131,15 @@ class SecondPass:
         )  # fmt: skip
         with trio.move_on_at(ladders.deadline + GRACE):
             async with capturing(own=own, ports=ports) as ladders.captures:
-                while self._queue and trio.current_time() < ladders.deadline:
+                while self._queue and not self._pointless(line, ladders):
                     async with trio.open_nursery() as nursery:
                         for _ in range(min(self._settings.concurrency, len(self._queue))):
                             nursery.start_soon(self._worker, line, ladders)
                     await self._settle(line)
         self.left = len(self._queue) + self._open
-        if self.left:
+        if self.left and _abroad_is_lost(line):
+            self._note(f"nothing abroad answers: {self.left} are left to be looked at by --resume")
+        elif self.left:
             self._note(f"the time for looking closer is over: {self.left} are left for --resume")
 
     def _plan(self, differing: Iterable[Differing]) -> None:
@@ -162,7 +172,7 @@ class SecondPass:
     async def _worker(self, line: Line, ladders: Ladders) -> None:
         while self._queue:
             await line.wait_until_back()
-            if not self._queue or trio.current_time() >= ladders.deadline:
+            if not self._queue or self._pointless(line, ladders):
                 return
             work = self._queue.popleft()
             began = trio.current_time()
@@ -178,6 +188,10 @@ class SecondPass:
             await self._send(result)
             self._open -= 1
 
+    def _pointless(self, line: Line, ladders: Ladders) -> bool:
+        """Whether there is no time for one more, or nothing that it could be compared with."""
+        return trio.current_time() >= ladders.deadline or _abroad_is_lost(line)
+
     async def _settle(self, line: Line) -> None:
         """Look at the line, and queue once more what was climbed while it was lost."""
         await line.look()
@@ -187,3 +201,7 @@ class SecondPass:
                 work.again = True
                 self._queue.append(work)
         self._finished.clear()
+
+
+def _abroad_is_lost(line: Line) -> bool:
+    return line.alive.get("foreign") is False

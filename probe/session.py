@@ -323,6 +323,7 @@ class _Session:
             await second.run(
                 found, line, tools, controls.client, self.book,
                 own=self.own_addresses, ports=self.ports,
+                forger=bool(self.run_record.forger_at),
             )  # fmt: skip
         self.crashes += second.crashes
         return second.left

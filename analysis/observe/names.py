@@ -117,6 +117,10 @@ class _Name:
         self.vouched = self.resolved | self.encrypted | self.certified | page_vouched
         self.networks = {n for ip in self.vouched if (n := asn(ip))}
         self.disproved = disproved - self.vouched
+        # What a true answer to the same question has contradicted is no neighbour's address.
+        self.disproved |= {
+            ip for e in self.lookups if self._injected(e) for ip in addresses(e)
+        } - self.vouched  # fmt: skip
 
     def _with_bad_certificate(self) -> frozenset[str]:
         return frozenset(

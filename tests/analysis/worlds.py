@@ -1152,3 +1152,13 @@ def alert_of_a_censor_that_was_lost_the_first_time() -> Scene:
     scene = site().visit(by=BOTH).connect(tls=Failure.EOF)
     rungs = {"again": "a a a a", "elsewhere": "hf a a", "harmless": "f f"}
     return scene.follow("tls", Failure.EOF, rungs)
+
+
+@case("blocked", "dns.injected")
+def forged_address_in_the_network_of_the_true_one() -> Scene:
+    """The true answer comes after it, so that it is no other server of the same company."""
+    neighbour = "93.184.216.99"
+    scene = Scene().names(own=(neighbour,), then=(SITE,), system=(neighbour,))
+    scene.networks[neighbour] = scene.networks[SITE]
+    scene.control_names().asked(*BOTH).visit(by=BOTH).connect(ip=SITE)
+    return scene.connect(ip=neighbour, tcp=Failure.CONNECTION_REFUSED)

@@ -32,6 +32,7 @@ class FakeLine:
     def __init__(self, lost_until: float = -1.0) -> None:
         self.lost_until = lost_until
         self.looks = 0
+        self.alive: dict[str, bool] = {}
 
     async def look(self) -> None:
         self.looks += 1
@@ -95,6 +96,7 @@ async def follow(
 ) -> tuple[SecondPass, list[str]]:
     notes: list[str] = []
     max_risk = settings.pop("max_risk", None)
+    forger = settings.pop("forger", False)
     with Store(path, write=True) as store:
         if not store.runs():
             store.begin_run(Run(id="r", started_at=1.0), [])
@@ -115,7 +117,7 @@ async def follow(
         )  # fmt: skip
         await second.run(
             found, cast(Line, line or FakeLine()), cast(Tools, None), cast(ControlClient, None),
-            cast(AddressBook, None),
+            cast(AddressBook, None), forger=forger,
         )  # fmt: skip
     return second, notes
 
@@ -183,3 +185,22 @@ async def test_what_a_lost_line_has_spoiled_is_followed_up_once_more_and_once_on
     assert [("a", "tls")] * 2 == second_pass_climbed
     with Store(tmp_path / "z.db") as store:
         assert 2 == len(store.follow_ups("a"))
+
+
+async def test_while_nothing_abroad_answers_nothing_is_looked_at(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    line = FakeLine()
+    line.alive = {"foreign": False}
+    second, notes = await follow(tmp_path / "z.db", [differing("a", "tls")], line)
+    assert [] == second_pass_climbed
+    assert 1 == second.left
+    assert any("nothing abroad answers" in note for note in notes)
+
+
+async def test_where_somebody_signs_for_everybody_certificates_are_not_looked_at_again(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    found = [differing("a", "certificate", "http"), differing("b", "certificate")]
+    await follow(tmp_path / "z.db", found, forger=True)
+    assert [("a", "http")] == second_pass_climbed
