@@ -15,7 +15,7 @@ from lab.worlds.throttled import LINES
 from probe.evidence import PROBE, Measurement, Transfer
 from probe.store import Store
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timed]
 
 OONI = ("throttlingWithHTTP", "throttlingWithHTTPS")
 

@@ -19,7 +19,7 @@ from lab.worlds.whole import WHOLE
 pytestmark = pytest.mark.lab
 
 KINDS = ("blocked", "hindered", "innocent")
-VARIATIONS, TOGETHER = 20, 5
+VARIATIONS, TOGETHER = 10, 5  # bench/worlds.py has twenty
 
 
 def check(results: tuple[Result, ...], said: str) -> None:
