@@ -58,14 +58,19 @@ class Flow:
         return answer.t - asked.t if answer and asked else None
 
     def said(self) -> int:
-        """The number after the last byte (or SYN) of ours, until it was ended."""
-        end = 0
+        """The number after the last byte (or SYN) of ours, until it was ended.
+
+        0 where the end of what we said was not captured: it is pushed (RFC 9293, 3.9.1), and
+        without it an answer to its beginning would look like one to all of it.
+        """
+        end, whole = 0, True
         for p in self.packets:
             if p is self.ending:
                 break
             if p.way == "out" and p.seq is not None and "R" not in p.flags:
                 end = max(end, p.seq + p.payload + ("S" in p.flags))
-        return end
+                whole = "P" in p.flags if p.payload else whole
+        return end if whole else 0
 
     def passed(self) -> bool:
         """Whether the server has heard all that we said, although it was ended by another."""

@@ -111,6 +111,15 @@ def test_the_servers_word_after_a_forged_reset_shows_that_ours_got_through(
     assert "on-path" == FollowUp().test(SAME, (*SPOKEN, RESET, *after)).position()
 
 
+def test_an_answer_to_the_beginning_of_ours_shows_nothing_where_the_end_was_not_captured() -> None:
+    """Somebody in the path lets the first segment through, which has no name in it."""
+    beginning = SPOKEN[:-1]
+    follow_up = free(FollowUp())
+    for _ in range(3):
+        follow_up.test(SAME, (*beginning, RESET, HALF_HEARD))
+    assert "on-path" != follow_up.position()
+
+
 def test_also_if_the_forged_reset_has_the_servers_ttl() -> None:
     mimic = back("R", 1, None)
     assert "on-path" == FollowUp().test(SAME, (*SPOKEN, mimic, HEARD, ANSWER)).position()
