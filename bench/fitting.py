@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize  # type: ignore[import-untyped]
+from scipy.optimize import minimize
 
 from analysis.probability import ACCUSED, CLAIMS, DIRECTION, Claim, Likelihoods, Record, weighed
 from analysis.rules import RULES_VERSION
