@@ -427,7 +427,7 @@ OUTCOMES: tuple[Rule, ...] = (
         ~REACHED & FOLLOWED & (_.again_tries >= 3) & (_.again_passed > 2 * _.again_same),
         outcome="inconclusive",
         comment="It failed, and did not when it was tried again: lines lose packets.",
-        source="issue 3: confirm by repetition before accusing",
+        source="design 0003, decision 2",
     ),
     Rule(
         "fails_at_times",
