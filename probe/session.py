@@ -311,20 +311,24 @@ class _Session:
         written = trio.Event()
         await self._send(written)
         await written.wait()
-        with Store(self.store.path) as stored:
-            for measurement in stored.measurements(self.run_record.id) if self.resumed else ():
-                key = measurement.nettest, measurement.url
-                self.differing.setdefault(key, Differing.of(measurement))
-            second = SecondPass(
-                stored, self.run_record.id, self.config, send=self._send,
-                note=self.reporter.note, began=self.reporter.looking_closer,
-            )  # fmt: skip
-            found = list(self.differing.values())
-            await second.run(
-                found, line, tools, controls.client, self.book,
-                own=self.own_addresses, ports=self.ports,
-                forger=bool(self.run_record.forger_at),
-            )  # fmt: skip
+        try:
+            with Store(self.store.path) as stored:
+                for measurement in stored.measurements(self.run_record.id) if self.resumed else ():
+                    key = measurement.nettest, measurement.url
+                    self.differing.setdefault(key, Differing.of(measurement))
+                second = SecondPass(
+                    stored, self.run_record.id, self.config, send=self._send,
+                    note=self.reporter.note, began=self.reporter.looking_closer,
+                )  # fmt: skip
+                found = list(self.differing.values())
+                await second.run(
+                    found, line, tools, controls.client, self.book,
+                    own=self.own_addresses, ports=self.ports,
+                    forger=bool(self.run_record.forger_at),
+                )  # fmt: skip
+        except StoreError as exc:
+            self.problem = str(exc)  # what the plain pass stored is safe
+            return 0
         self.crashes += second.crashes
         return second.left
 

@@ -457,3 +457,16 @@ async def test_a_refused_canary_is_no_answer_of_the_canary(
     async with bench(tmp_path) as b:
         b.net.hosts = {(ip, 443): errno.ECONNREFUSED for ip in SITES.values()}
         assert (await b.run(1)).run.ended == "no_network"
+
+
+async def test_a_database_that_cannot_be_read_again_is_a_line_and_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    def unreadable(path: object) -> Store:
+        raise StoreError("the disk is gone")
+
+    async with bench(tmp_path) as b:
+        monkeypatch.setattr("probe.session.Store", unreadable)
+        result = await b.run(2)
+        assert ("the disk is gone", 2) == (result.problem, result.measured)
+        assert 2 == len(list(b.stored()))
