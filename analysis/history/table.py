@@ -7,7 +7,7 @@ string, a 0 in a number that counts from 1, and -1 in a duration mean: not known
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -69,6 +69,8 @@ class VerdictRow(msgspec.Struct, frozen=True, kw_only=True):
 class TestRow(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was tried beside the plain measurement: a rung of the ladder, a port of
     a relay, a transfer's speed. What the hypotheses about a regime ask for."""
+
+    __test__: ClassVar[bool] = False  # not a test of pytest's, whatever its name
 
     measurement_id: Annotated[str, Meta(description="the measurement it belongs to")]
     measured_at: Annotated[float, Meta(description="POSIX seconds")] = 0.0
