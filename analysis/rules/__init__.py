@@ -1,0 +1,46 @@
+"""The rules, as data: what an observation means.
+
+Each rule is an Ibis expression over the columns of one row (`Observation`), so that one
+definition runs embedded on DuckDB and on any engine that Ibis knows. Three kinds:
+
+- a *mechanism* rule names one way of interfering; all that fire are collected;
+- an *outcome* rule decides; they are ordered, and the first that fires wins;
+- a *trigger* rule says what the interference minds; the first that fires wins.
+
+A rule's id is stored with every verdict: a new meaning gets a new id.
+
+How much it takes. Silence, a refusal or an unreachable network are also what a dead
+site shows: two controls must contradict them. A page or redirect that differs could
+be a whim of one control's network: two, or one control and our own page over a valid
+certificate. A reset or an alert to a name, a forged certificate, a forged answer or a
+known block page are nothing that a site does: one is enough.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from analysis import signers
+from analysis.fingerprints import source_text
+from analysis.observations import DERIVATION
+from analysis.rule import Outcome, Rule, Trigger
+from analysis.rules.mechanisms import MECHANISMS
+from analysis.rules.outcomes import OUTCOMES
+from analysis.rules.triggers import TRIGGERS
+
+__all__ = [
+    "MECHANISMS", "OUTCOMES", "RULES", "RULES_VERSION", "TRIGGERS", "Outcome", "Rule", "Trigger",
+]  # fmt: skip
+
+RULES: tuple[Rule, ...] = MECHANISMS + OUTCOMES + TRIGGERS
+
+
+def _version() -> str:
+    """Changes with any rule, any fingerprint, or the derivation of the fields."""
+    content = "\n".join(f"{r.id}|{r.when!r}|{r.outcome}|{r.mechanism}|{r.trigger}" for r in RULES)
+    said = f"{content}\n{source_text()}\n{signers.source_text()}\n{DERIVATION}"
+    digest = hashlib.sha256(said.encode())
+    return f"{DERIVATION}-{digest.hexdigest()[:10]}"
+
+
+RULES_VERSION = _version()
