@@ -369,7 +369,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     *id* is random hex. *comparison* holds differences between the test and each
     control, facts only (see ``probe.compare``). *addresses* tells whose every
     address in the evidence is. *about* is the id of the measurement that this one
-    follows up (`probe.ladder`); empty in the plain pass.
+    follows up (`probe.ladder`); empty in the plain pass. *document* and *origin* say where an
+    imported one came from: the document's own id, or its SHA-256, and the file (and line).
     """
 
     id: str
@@ -387,6 +388,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     comparison: dict[str, str | bool | int | float | None] = {}
     addresses: dict[str, AddressInfo] = {}
     about: str = ""
+    document: str = ""
+    origin: str = ""
 
 
 Ring = Literal["home", "domestic", "foreign"]
@@ -439,6 +442,10 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     the world from, where that could be learned. *forger_at* is how near a forger of all
     certificates answers: on the ``machine``, at the first ``hop``, or ``beyond``; empty
     where there is none.
+
+    Of an imported run, *source* is the software that measured (empty: zond), *report* the
+    report that it was (its id; the SHA-256 of a document without one) and *probe_id* the
+    pseudonym of the probe there, if any. *network_type* is ``mobile``, ``fixed``, or empty.
     """
 
     id: str
@@ -468,3 +475,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     trust_store: str = ""
     controls: tuple[str, ...] = ()
     lists: dict[str, str] = {}
+    source: str = ""
+    report: str = ""
+    probe_id: str = ""
+    network_type: str = ""
