@@ -48,7 +48,11 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened to one target, by one mechanism, on one network: what a series showed."""
+    """What happened to one target, by one mechanism, on one network: what a series showed.
+
+    *alerted_at*: the time of the measurement with which there was enough to say so, had the
+    analysis been run then; *lift_alerted_at* likewise for the lift. None: not known.
+    """
 
     host: str
     mechanism: str
@@ -66,6 +70,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     ips: tuple[str, ...] = ()
     probability: float = 1.0
     evidence: tuple[str, ...] = ()
+    alerted_at: float | None = None
+    lift_alerted_at: float | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
