@@ -341,6 +341,60 @@ class PacketCapture(Evidence, frozen=True, kw_only=True, tag="packets"):
     dropped: int = 0
 
 
+class Echo(Evidence, frozen=True, kw_only=True, tag="echo"):
+    """What was sent to a server that says back what reached it, and what came back.
+
+    *form* says how it answers: ``"bytes"`` (the same bytes) or ``"headers"`` (a JSON
+    document of the head of the request). Nothing *received* and no *failure*: nothing came
+    until our time was up, or until it closed; which of these is not always known.
+    """
+
+    ip: str = ""
+    port: int = 0
+    form: Literal["bytes", "headers"] = "bytes"
+    sent: bytes = b""
+    received: bytes = b""
+
+
+class RelayLink(Evidence, frozen=True, kw_only=True, tag="relay"):
+    """Reaching one Tor relay, directory or bridge, in the way that its class is reached.
+
+    *relay* is the class, in OONI's words: ``"or_port"``, ``"or_port_dirauth"``,
+    ``"dir_port"``, ``"obfs4"`` and other transports. *name* is the relay's, *channel* how
+    a bridge was given out, both where known. *ip* is empty where the address is kept
+    secret; *key* then tells such bridges apart. *failure* is that of the whole, *operation*
+    the step at which it came.
+    """
+
+    relay: str
+    ip: str = ""
+    port: int = 0
+    key: str = ""
+    name: str = ""
+    channel: str = ""
+    operation: str = ""
+
+
+class Bootstrap(Evidence, frozen=True, kw_only=True, tag="bootstrap"):
+    """A Tor client that was started and watched until it had a circuit, or time was up.
+
+    *transport* is ``"vanilla"`` (relays, no bridge) or a pluggable transport's name, with
+    its *rendezvous*. *progress* is in percent, *stage* Tor's tag of it (``"conn"``,
+    ``"handshake_done"``; control-spec, "Bootstrap phases"). *limit* is the time allowed and
+    *seconds* what it took, 0 where it did not come to its end. *troubles* are the reasons
+    that Tor gave for connections that failed (``"CONNECTREFUSED"``), as often as it gave them.
+    """
+
+    transport: str
+    rendezvous: str = ""
+    progress: int = -1
+    stage: str = ""
+    seconds: float = 0.0
+    limit: float = 0.0
+    tool: str = ""
+    troubles: tuple[str, ...] = ()
+
+
 AnyEvidence = (
     DNSExchange
     | TCPConnect
@@ -352,6 +406,9 @@ AnyEvidence = (
     | HopProbe
     | Transfer
     | PacketCapture
+    | Echo
+    | RelayLink
+    | Bootstrap
 )
 
 
