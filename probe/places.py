@@ -16,5 +16,9 @@ def database() -> Path:
     return data_directory() / "zond.db"
 
 
+def identity() -> Path:
+    return data_directory() / "identity"
+
+
 def config_file() -> Path:
     return Path(platformdirs.user_config_dir("zond", appauthor=False)) / "zond.toml"
