@@ -1,0 +1,153 @@
+"""A DuckDB of views over what was measured and what is documented, for queries of others.
+
+A query is data that somebody wrote: it may read these views and nothing else. No file, no
+network, no extension, no setting; one SELECT; bounded memory, rows and time. What exceeds a
+bound raises `Limit`, which is not an answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+import duckdb
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from analysis.history.event import Event
+from analysis.history.rows import arrow, arrow_schema
+from analysis.history.table import TestRow, VerdictRow
+from analysis.regime.flat import event_parts_table, events_table
+from analysis.regime.read import DataError
+
+MEMORY = "2GiB"
+SECONDS = 60.0
+CASES = 200_000  # rows that a query may return
+
+Rows: TypeAlias = Any  # a folder of Parquet, a table of Arrow or Ibis, or structs
+
+
+class Limit(RuntimeError):
+    """A query took longer, or more, than it may."""
+
+
+class Workspace:
+    """The views `verdicts`, `tests`, `events`, `event_parts` and those of *tables*.
+
+    *verdicts* and *tests*: a folder of Parquet files, an Arrow table, an Ibis table, or
+    structs. *tables*: name to Arrow table, as `analysis.regime.tables.tables` makes them of
+    a regime and of what is known from outside. Use it in a ``with``.
+    """
+
+    def __init__(
+        self, *, verdicts: Rows = (), tests: Rows = (), events: Iterable[Event] = (),
+        tables: Mapping[str, Any] | None = None, memory: str = MEMORY, seconds: float = SECONDS,
+        threads: int = 2,
+    ) -> None:  # fmt: skip
+        self._seconds = seconds
+        folders = [str(rows.resolve()) for rows in (verdicts, tests) if isinstance(rows, Path)]
+        self._db = duckdb.connect(":memory:", config={"threads": threads})
+        self._db.execute("SET python_enable_replacements = false")
+        self._db.execute(f"SET memory_limit = '{memory}'")
+        self._db.execute("SET temp_directory = ''")  # nothing is written, nowhere
+        self._view("verdicts", verdicts, VerdictRow)
+        self._view("tests", tests, TestRow)
+        kept = list(events)
+        self._db.register("events", events_table(kept))
+        self._db.register("event_parts", event_parts_table(kept))
+        for name, table in (tables or {}).items():
+            self._db.register(name, table)
+        self._close_doors(folders)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._db.close()
+
+    def ask(
+        self, sql: str, what: str = "query", columns: Iterable[str] = ()
+    ) -> list[dict[str, Any]]:
+        """The rows of one SELECT; *what* it is for, in errors.
+
+        Raises `DataError` for what is no single SELECT, cannot be run, or lacks one of
+        *columns*, `Limit` where it takes too long, too much memory, or returns too many rows.
+        """
+        self._only_select(sql, what)
+        timer = threading.Timer(self._seconds, self._db.interrupt)
+        timer.start()
+        try:
+            rows = self._db.execute(sql)
+            names = [column[0] for column in rows.description or ()]
+            found = rows.fetchmany(CASES + 1)
+        except duckdb.InterruptException:
+            raise Limit(f"an answer of {what} within {self._seconds:g} s") from None
+        except duckdb.OutOfMemoryException:
+            raise Limit(f"an answer of {what} within the memory that it may use") from None
+        except duckdb.Error as error:
+            raise DataError(f"{what}: {error}") from error
+        finally:
+            timer.cancel()
+        if len(found) > CASES:
+            raise Limit(f"an answer of {what} with at most {CASES} rows")
+        lacking = [name for name in columns if name not in names]
+        if lacking:
+            raise DataError(f"{what}: no column {', '.join(lacking)}")
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def columns(self) -> dict[str, dict[str, str]]:
+        """Each view's columns and their types, for who writes queries."""
+        rows = self._db.execute(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns"
+            " ORDER BY table_name, ordinal_position"
+        ).fetchall()
+        found: dict[str, dict[str, str]] = {}
+        for table, column, kind in rows:
+            found.setdefault(table, {})[column] = kind
+        return found
+
+    def _view(self, name: str, rows: Rows, of: type[VerdictRow] | type[TestRow]) -> None:
+        if isinstance(rows, Path):
+            if any(rows.rglob("*.parquet")):
+                pattern = str(rows.resolve() / "**" / "*.parquet").replace("'", "''")
+                self._db.execute(
+                    f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{pattern}',"  # noqa: S608
+                    " union_by_name = true, hive_partitioning = true)"
+                )
+                return
+            rows = ()
+        if isinstance(rows, pa.Table):
+            table = rows
+        elif hasattr(rows, "to_pyarrow"):
+            table = rows.to_pyarrow()
+        else:
+            table = arrow(rows, of)
+        lacking = set(arrow_schema(of).names) - set(table.column_names)
+        if lacking:
+            raise DataError(f"{name}: no column {', '.join(sorted(lacking))}")
+        self._db.register(name, table)
+
+    def _close_doors(self, folders: list[str]) -> None:
+        if folders:
+            self._db.execute("SET allowed_directories = ?", [folders])
+        for setting in (
+            "enable_external_access = false",
+            "autoinstall_known_extensions = false",
+            "autoload_known_extensions = false",
+            "allow_community_extensions = false",
+            "lock_configuration = true",
+        ):
+            self._db.execute(f"SET {setting}")
+
+    def _only_select(self, sql: str, what: str) -> None:
+        try:
+            statements = self._db.extract_statements(sql)
+        except duckdb.Error as error:
+            raise DataError(f"{what}: {error}") from error
+        if [s.type for s in statements] != [duckdb.StatementType.SELECT]:
+            raise DataError(f"{what}: not one SELECT")
