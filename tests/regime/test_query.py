@@ -15,6 +15,7 @@ from analysis.regime.query import Confounder, Criterion, Hypothesis, Result, hyp
 from analysis.regime.read import DataError
 from analysis.regime.workspace import Limit, Workspace
 
+NOTHING = "SELECT url AS unit, true AS seen, true AS abroad, true AS site_dead FROM verdicts LIMIT 0"
 ROW = VerdictRow(measurement_id="m1", url="http://a.test/", host="a.test", outcome="blocked")
 
 
@@ -72,7 +73,7 @@ def test_a_confounder_of_one_case_leaves_the_others() -> None:
 
 def test_no_case_is_no_answer_and_says_what_to_measure() -> None:
     with Workspace() as workspace:
-        found = judge(hypothesis("SELECT url AS unit FROM verdicts WHERE false"), workspace)
+        found = judge(hypothesis(NOTHING), workspace)
     assert ("cannot_tell", ("a measurement of a.test",)) == (found.state, found.missing)
 
 
