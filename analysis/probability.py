@@ -34,7 +34,7 @@ from analysis.rules import RULES
 ACCUSED = "accused"  # the claim of `blocked`, and of `ok` with mechanisms
 CLAIMS = (ACCUSED, "ok", "down", "server_side", "local_fault")
 
-# Features of an accusation, each with the way it points. Bounds are in `_accusation`.
+# Features of an accusation, each with the way it points. What bounds them is in `_accusation`.
 FOR, AGAINST = 1, -1
 DIRECTION: Mapping[str, int] = {
     "again_same": FOR, "again_passed": AGAINST, "again_other": AGAINST, "contradicting": FOR,
@@ -48,18 +48,19 @@ REPETITIONS = 6
 CONTROLS = 2  # a third adds nothing that two have not said
 MOST_LOSS = 0.15
 FEWEST_CONNECTS = 10  # of a run, before its losses are told from chance
+DIGITS = 1e4  # what is told is a whole number of these; halves go up, in every engine
 
-_CONTRASTS = (
+CONTRASTS = (
     "tcp_silence", "tcp_refused", "tcp_reset", "tcp_unreachable", "tls_silence", "tls_reset",
     "tls_closed", "tls_alert", "tls_forged", "http_silence", "http_reset", "http_closed",
     "http_blockpage", "http_redirect", "quic_silence", "quic_closed", "quic_refused",
     "path_contradicted", "redirect_unseen",
 )  # fmt: skip
-_LIKENESS = {"same": 1.0, "similar": 0.5}
-_LIES = ("lie", "bogon", "nxdomain", "refused", "servfail", "empty", "silence")
-_ABSENCE = frozenset({"silence", "refused", "unreachable"})
-_CUT = frozenset({"reset", "closed", "alert"})
-_TROUBLE = frozenset({"servfail", "empty"})  # said by resolvers that are only in trouble
+LIKENESS = {"same": 1.0, "similar": 0.5}
+LIES = ("lie", "bogon", "nxdomain", "refused", "servfail", "empty", "silence")
+ABSENCE = frozenset({"silence", "refused", "unreachable"})
+CUT = frozenset({"reset", "closed", "alert"})
+TROUBLE = frozenset({"servfail", "empty"})  # said by resolvers that are only in trouble
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -127,8 +128,8 @@ def weighed(
     if claim is None:
         return by.unseen
     odds = claim.base + sum(claim.weights.get(what, 0.0) * value for what, value in seen.items())
-    least, most = _bounds(claim, name, rules, by.unseen)
-    return round(min(max(_logistic(odds), least), most), 4)
+    least, most = bounds(claim, name, rules, by.unseen)
+    return math.floor(min(max(_logistic(odds), least), most) * DIGITS + 0.5) / DIGITS
 
 
 def features(
@@ -139,7 +140,7 @@ def features(
         return _accusation(o, mechanisms)
     return {f"rule {rules[0]}": 1.0} | {
         "certified": float(o.path_certified),
-        "alike": max(_LIKENESS.get(o.page_match, 0.0), _LIKENESS.get(o.page_twin, 0.0)),
+        "alike": max(LIKENESS.get(o.page_match, 0.0), LIKENESS.get(o.page_twin, 0.0)),
         "shared": float(min(o.path_shared, CONTROLS)),
         "elsewhere": float(min(o.path_elsewhere, CONTROLS)),
         "cut": float(o.speed_cut),
@@ -148,11 +149,11 @@ def features(
 
 def _accusation(o: Observation, mechanisms: Sequence[str]) -> dict[str, float]:
     kinds = {name.partition(".")[2] for name in mechanisms if name != "throttled"}
-    answered = bool(kinds - _ABSENCE) or o.path_how in _CUT or o.path_end == "certificate"
+    answered = bool(kinds - ABSENCE) or o.path_how in CUT or o.path_end == "certificate"
     again = o.followed == "dns" or o.path_end in (o.followed, "page", "redirect")
     other = o.again_tries - o.again_same - o.again_passed
-    contradicting = max(int(getattr(o, name)) for name in _CONTRASTS)
-    if o.dns_own in _LIES:
+    contradicting = max(int(getattr(o, name)) for name in CONTRASTS)
+    if o.dns_own in LIES:
         contradicting = max(contradicting, o.dns_witnesses)
     located = o.hop_met >= 2 and 0 < o.hop_high != o.path_length
     p = min(o.speed_p, o.speed_name_p) if "throttled" in mechanisms else 1.0
@@ -163,7 +164,7 @@ def _accusation(o: Observation, mechanisms: Sequence[str]) -> dict[str, float]:
         "contradicting": float(min(contradicting, CONTROLS)),
         # A line that loses packets is silent; it does not answer in another's place.
         "answered": float(answered),
-        "forged": float(bool(kinds - _ABSENCE - _CUT - _TROUBLE)),
+        "forged": float(bool(kinds - ABSENCE - CUT - TROUBLE)),
         "known": float(o.fingerprint_path != ""),
         "named": float(o.elsewhere == "same" and o.harmless_elsewhere == "free"),
         "harmless_free": float(o.harmless_here == "free"),
@@ -186,7 +187,7 @@ def loss(o: Observation) -> float:
     return min(o.line_late / o.line_connects / 2, MOST_LOSS)
 
 
-def _bounds(
+def bounds(
     claim: Claim, name: str, rules: Sequence[str], unseen: float
 ) -> tuple[float, float]:
     """The least and the most that as many cases allow to say.

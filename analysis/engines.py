@@ -1,0 +1,162 @@
+"""The engines that run our expressions: DuckDB on this machine, or a Spark Connect server.
+
+Rule: an engine reads Parquet, writes Parquet, and answers; what is asked is an Ibis expression
+that does not know which engine it is. DuckDB is the default, in the process and within a
+memory limit, spilling to disk beyond it. `sail` starts Sail, which speaks Spark Connect
+without a JVM, in this process on loopback; `spark` uses a server that is there. No engine
+here downloads anything: those that would fetch extensions are told not to.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import ibis  # type: ignore[import-untyped]  # Ibis ships no types
+import pyarrow as pa  # type: ignore[import-untyped]
+
+Table = Any  # Ibis ships no types
+Name = Literal["duckdb", "sail"]
+NAMES: tuple[Name, ...] = ("duckdb", "sail")
+
+# Ibis would merge the selects that build on each other into one and copy what they share into
+# each place that uses it; engines find that again, or take much longer.
+ibis.options.sql.fuse_selects = False
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An Ibis *backend* with the few things that engines do unlike each other."""
+
+    name: str
+    backend: Any
+
+    def read(self, paths: Path | Sequence[Path]) -> Table:
+        """A table over Parquet: a file, several, or a folder with ``day=…/cc=…`` below.
+
+        All files must have the same columns. Raises what the engine raises for a file that
+        is none.
+        """
+        raise NotImplementedError
+
+    def write(self, table: Table, folder: Path, *, by: Sequence[str] = ()) -> None:
+        """Write *table* as Parquet files in *folder*, which must not exist, with a folder
+        ``column=value`` for each value of the columns in *by*."""
+        raise NotImplementedError
+
+    def arrow(self, table: Table) -> pa.Table:
+        """The rows of *table*, in memory."""
+        return self.backend.to_pyarrow(table)
+
+
+class _DuckDB(Engine):
+    def read(self, paths: Path | Sequence[Path]) -> Table:
+        found = _files(paths)
+        return self.backend.read_parquet(
+            [str(path) for path in found], hive_partitioning=True, hive_types_autocast=0
+        )
+
+    def write(self, table: Table, folder: Path, *, by: Sequence[str] = ()) -> None:
+        folder.mkdir(parents=True)
+        options = "FORMAT parquet, COMPRESSION zstd"
+        target = folder / "part-0.parquet"
+        if by:
+            options += f", PARTITION_BY ({', '.join(by)})"
+            target = folder
+        self.backend.raw_sql(
+            f"COPY ({self.backend.compile(table)}) TO {_quoted(target)} ({options})"
+        )
+
+
+class _Spark(Engine):
+    def read(self, paths: Path | Sequence[Path]) -> Table:
+        if isinstance(paths, Path):
+            return self.backend.read_parquet(str(paths))
+        found = self.backend._session.read.parquet(*map(str, _files(paths)))
+        name = f"parquet_{uuid.uuid4().hex}"
+        found.createOrReplaceTempView(name)
+        return self.backend.table(name)
+
+    def write(self, table: Table, folder: Path, *, by: Sequence[str] = ()) -> None:
+        if folder.exists():
+            raise FileExistsError(folder)
+        frame = self.backend._session.sql(self.backend.compile(table))
+        writer = frame.write.option("compression", "zstd")
+        (writer.partitionBy(*by) if by else writer).parquet(str(folder))
+
+
+@contextmanager
+def duckdb(
+    *, memory: str = "", threads: int = 0, spill: Path | None = None
+) -> Iterator[Engine]:
+    """DuckDB in this process, with at most *memory* (``4GB``; empty: its own default, four
+    fifths of the machine's) and *threads* (0: as many as cores); beyond *memory* it writes to
+    the folder *spill*, which is made and removed again."""
+    config: dict[str, Any] = {"autoinstall_known_extensions": False}
+    if memory:
+        config["memory_limit"] = memory
+    if threads:
+        config["threads"] = threads
+    if spill is not None:
+        config["temp_directory"] = str(spill)
+    backend = ibis.duckdb.connect(**config)
+    backend.raw_sql("SET preserve_insertion_order = false")
+    try:
+        yield _DuckDB("duckdb", backend)
+    finally:
+        backend.disconnect()
+        if spill is not None:
+            shutil.rmtree(spill, ignore_errors=True)
+
+
+@contextmanager
+def spark(url: str) -> Iterator[Engine]:
+    """A server that speaks Spark Connect, as ``sc://127.0.0.1:50051``: Sail, or Spark."""
+    from pyspark.sql import SparkSession
+
+    session = SparkSession.builder.remote(url).create()
+    try:
+        session.conf.set("spark.sql.session.timeZone", "UTC")
+        yield _Spark("spark", ibis.pyspark.connect(session))
+    finally:
+        session.stop()
+
+
+@contextmanager
+def sail(*, memory: str = "", threads: int = 0) -> Iterator[Engine]:
+    """Sail in this process, on a port of loopback that the system chooses."""
+    os.environ.setdefault("RUST_LOG", "error")  # it would tell of each session on stderr
+    from pysail.spark import SparkConnectServer
+
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    try:
+        _address, port = server.listening_address
+        with spark(f"sc://127.0.0.1:{port}") as engine:
+            yield _Spark("sail", engine.backend)
+    finally:
+        server.stop()
+
+
+@contextmanager
+def engine(name: Name = "duckdb", *, memory: str = "", threads: int = 0) -> Iterator[Engine]:
+    """The engine called *name*, in this process."""
+    start = {"duckdb": duckdb, "sail": sail}[name]
+    with start(memory=memory, threads=threads) as started:
+        yield started
+
+
+def _files(paths: Path | Sequence[Path]) -> list[Path]:
+    if not isinstance(paths, Path):
+        return list(paths)
+    return sorted(paths.rglob("*.parquet")) if paths.is_dir() else [paths]
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
