@@ -22,6 +22,8 @@ Confidence = Literal["high", "medium-high", "medium", "low-medium", "low"]
 Id = Annotated[str, Meta(pattern="^[A-Za-z0-9_.-]{1,64}$")]
 Text = Annotated[str, Meta(max_length=4000)]
 Ids = tuple[Id, ...]
+Date = Annotated[str, Meta(max_length=32, extra={"date": True})]
+"""A date as its source gives it, see `span`; empty: not known, or not yet."""
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -17,6 +17,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from analysis.regime.model import Date, span
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -89,8 +91,8 @@ def text_of(file: Traversable) -> str:
 
 def _convert(value: Mapping[str, Any], kind: type[T], name: str) -> T:
     try:
-        return msgspec.convert(value, kind, strict=False)
-    except msgspec.ValidationError as error:
+        return _dated(msgspec.convert(value, kind, strict=False))
+    except (msgspec.ValidationError, ValueError) as error:
         label = value.get("id", "")
         raise DataError(f"{name} {label}: {error}") from error
 
@@ -123,7 +125,24 @@ def _struct(row: dict[str, Any], kind: type[T], lists: frozenset[str]) -> T:
             values[name] = [part.strip() for part in cell.split(";") if part.strip()]
         elif cell.strip():
             values[name] = cell.strip()  # an empty cell is the field's default
-    return msgspec.convert(values, kind, strict=False)
+    return _dated(msgspec.convert(values, kind, strict=False))
+
+
+def dates(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """The fields of *kind* that are dates."""
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple(name for name, hint in hints.items() if hint == Date)
+
+
+def _dated(value: T) -> T:
+    for name in dates(type(value)):
+        text = getattr(value, name)
+        try:
+            if text:
+                span(text)
+        except (ValueError, OverflowError):
+            raise ValueError(f"{name}: {text!r} is no date") from None
+    return value
 
 
 def _lists(kind: type[msgspec.Struct]) -> frozenset[str]:

@@ -15,7 +15,7 @@ from analysis.regime.query import Confounder, Criterion, Hypothesis, Result, hyp
 from analysis.regime.read import DataError
 from analysis.regime.workspace import Limit, Workspace
 
-NOTHING = "SELECT url AS unit, true AS seen, true AS abroad, true AS site_dead FROM verdicts LIMIT 0"
+NOTHING = "SELECT 1 AS unit, true AS seen, true AS abroad, true AS site_dead FROM tests LIMIT 0"
 ROW = VerdictRow(measurement_id="m1", url="http://a.test/", host="a.test", outcome="blocked")
 
 

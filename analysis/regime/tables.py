@@ -1,0 +1,59 @@
+"""Structs of the model and of outside evidence as tables, for queries.
+
+The struct is the schema, as for the verdict table. A date becomes three columns: ``decided``
+(its text), ``decided_first`` and ``decided_last`` (POSIX seconds between which it lies; null
+where it is not known). A tuple becomes a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from analysis.regime import read
+from analysis.regime.model import span
+from analysis.regime.outside import KINDS
+
+_ARROW = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+
+
+def table(
+    rows: Iterable[msgspec.Struct], of: type[msgspec.Struct], offset_hours: float = 0.0
+) -> Any:
+    """*rows* as an Arrow table with the columns of *of*; *offset_hours*: of its dates."""
+    kept = list(rows)
+    dates = read.dates(of)
+    columns: dict[str, Any] = {}
+    for field in msgspec.inspect.type_info(of).fields:  # type: ignore[attr-defined]
+        name = field.encode_name
+        values = [getattr(row, name) for row in kept]
+        kind = _kind(field.type)
+        if isinstance(kind, pa.ListType):
+            values = [list(value) for value in values]
+        columns[name] = pa.array(values, type=kind)
+        if name in dates:
+            spans = [span(value, offset_hours) if value else None for value in values]
+            for end in ("first", "last"):
+                moments = [None if s is None else getattr(s, end) for s in spans]
+                columns[f"{name}_{end}"] = pa.array(moments, type=pa.float64())
+    return pa.table(columns)
+
+
+def outside_tables(
+    outside: Mapping[str, Iterable[msgspec.Struct]], offset_hours: float = 0.0
+) -> dict[str, Any]:
+    """A table for each kind of outside evidence, also for those of which there is none."""
+    return {kind: table(outside.get(kind, ()), of, offset_hours) for kind, of in KINDS.items()}
+
+
+def _kind(kind: Any) -> Any:
+    if isinstance(kind, msgspec.inspect.Metadata):
+        return _kind(kind.type)
+    if isinstance(kind, msgspec.inspect.VarTupleType):
+        return pa.list_(_kind(kind.item_type))
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        return _ARROW[type(kind.values[0]).__name__]
+    return _ARROW[type(kind).__name__.removesuffix("Type").lower()]
