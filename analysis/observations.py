@@ -24,6 +24,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     measurement_id: Annotated[str, Meta(description="the measurement; empty: none was made")] = ""
     url: Annotated[str, Meta(description="the target")]
     category: Annotated[str, Meta(description="Citizen Lab's category code")] = ""
+    nettest: Annotated[str, Meta(description="the nettest; empty: none was made")] = ""
     measured_at: Annotated[float, Meta(description="start, POSIX seconds; 0: not measured")] = 0.0
     probe_cc: Annotated[str, Meta(description="country of the probe, ISO 3166")] = "ZZ"
     probe_asn: Annotated[int, Meta(description="AS of the probe; 0 unknown")] = 0
@@ -150,6 +151,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     path_depth: Annotated[int, Meta(description="redirects until there")] = 0
+    path_ip: Annotated[str, Meta(description="the address where it ends; empty: none")] = ""
     path_contradicted: Annotated[
         int,
         Meta(description="controls that succeed there, at an address that is surely the site's"),
@@ -415,6 +417,63 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint_symptom: Annotated[
         str, Meta(description="of mere symptoms, which confirm nothing")
     ] = ""
+
+    # A service that is no site (`analysis.observe.services`): one of its endpoints, or the
+    # whole. Of the whole, *part* and all that follows is of the part that fares worst
+    service: Annotated[str, Meta(description="the service, as `telegram`; empty: a site")] = ""
+    service_whole: Annotated[
+        bool, Meta(description="the row is about the whole service, not one endpoint")
+    ] = False
+    service_part: Annotated[
+        str, Meta(description="the part of it, as `dc`, `web`, `or_port`; see `data/services.csv`")
+    ] = ""
+    service_end: Annotated[
+        str,
+        Meta(
+            description="where the way to the endpoint ends: works, or what failed: dns, tcp, tls,"
+            " certificate, http, link (its own protocol), bootstrap, echo; empty: not measured"
+        ),
+    ] = ""
+    service_how: Annotated[
+        str,
+        Meta(
+            description="how it failed: silence, refused, unreachable, reset, closed, alert,"
+            " other; dns: as `dns_own`; a certificate: outdated (the instrument does not know the"
+            " service's authority), own (it should), replaced, forged, bad; an echo: altered,"
+            " other, silence; a bootstrap: its stage; whole: mixed, where not all fail alike"
+        ),
+    ] = ""
+    service_endpoints: Annotated[int, Meta(description="endpoints of the part that were tried")] = 0
+    service_working: Annotated[int, Meta(description="of those, that work")] = 0
+    service_alike: Annotated[
+        int, Meta(description="of those, that end as this one does; whole: as most")
+    ] = 0
+    service_networks: Annotated[
+        int, Meta(description="networks (/16, IPv6 /32) that the part's endpoints are in")
+    ] = 0
+    service_independent: Annotated[
+        bool, Meta(description="the part's endpoints are run by people independent of each other")
+    ] = False
+    service_alive: Annotated[
+        int, Meta(description="endpoints of other parts that work, in the same document")
+    ] = 0
+    service_lost: Annotated[
+        bool, Meta(description="whole: a part that the service needs has no endpoint that works")
+    ] = False
+    service_proof: Annotated[
+        str,
+        Meta(
+            description="what no server and no dead host shows: bogon (from the network's own"
+            " resolver), forged (others' certificates are good), fingerprint; empty: nothing"
+        ),
+    ] = ""
+    service_other_port: Annotated[
+        str,
+        Meta(
+            description="other ports of the same address: free, same, mixed; empty: not tried"
+        ),
+    ] = ""
+    service_progress: Annotated[int, Meta(description="a bootstrap's percent; -1: none")] = -1
 
 
 def describe() -> dict[str, tuple[str, str]]:

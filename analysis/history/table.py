@@ -109,6 +109,7 @@ def verdict_row(
         probe_asn=o.probe_asn,
         resolver_asn=resolver_asn,
         network_type=network_type,
+        ip=o.path_ip,
         outcome=verdict.outcome,
         mechanism=verdict.mechanisms[0] if verdict.mechanisms else "",
         mechanisms=",".join(verdict.mechanisms),
