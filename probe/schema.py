@@ -152,6 +152,23 @@ def m002_follow_ups(db: Database) -> None:
     db.table("measurements").create_index(["about"])
 
 
+@migrations()
+def m003_documents(db: Database) -> None:
+    """Documents that were imported, whole, and those that could not be read."""
+    strict = db.supports_strict
+    db.execute("ALTER TABLE measurements ADD COLUMN document TEXT NOT NULL DEFAULT ''")
+    kept: dict[str, type] = {"encoding": str, "size": int, "data": bytes}
+    came_from: dict[str, type] = {"file": str, "line": int}
+    db.table("documents").create(
+        {"sha256": str, **came_from, **kept}, pk="sha256", not_null={*came_from, *kept},
+        strict=strict,
+    )  # fmt: skip
+    db.table("set_aside").create(
+        {"sha256": str, **came_from, "nettest": str, "reason": str, **kept}, pk="sha256",
+        not_null={*came_from, "nettest", "reason", *kept}, strict=strict,
+    )  # fmt: skip
+
+
 _KNOWN = frozenset(migration.name for migration in migrations.pending(Database(memory=True)))
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -142,3 +144,21 @@ def _progress_bar(total: int) -> Progress:
     progress.add_task("measured", total=total, differs="")
     progress.start()
     return progress
+
+
+@contextmanager
+def reading(total: int, *, terminal: bool) -> Iterator[Callable[[int], None]]:
+    """A bar of bytes read, of *total*, on a terminal; called with how many there were more."""
+    if not terminal:
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    bar = Progress(
+        "{task.description}", DownloadColumn(), BarColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True), refresh_per_second=4, transient=True,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("read", total=total or None)
+        yield lambda more: bar.advance(task, more)

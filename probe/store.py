@@ -4,7 +4,8 @@ Rule: what `Store.append` returned for is safe against a kill and a power cut
 (WAL, ``synchronous=FULL``), and reading gives back equal records. So the whole
 record is kept as JSON, in the form of ``probe.evidence``; the columns beside it
 only help to search. Certificates and bodies, which repeat, are kept once under
-their SHA-256 and put back on reading.
+their SHA-256 and put back on reading. The evidence of an imported measurement is its
+document, which is kept whole and read anew (`probe.documents`).
 
 One writer at a time; readers may look while it writes.
 """
@@ -18,13 +19,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
 from probe.evidence import AnyEvidence, CanaryCheck, Measurement, Run
 from probe.schema import Database, StoreError, explained, open_database
 from testlists.target import Target
+
+if TYPE_CHECKING:
+    from probe.documents import Kept, SetAside
 
 __all__ = ["Planned", "Refused", "Store", "StoreError"]
 
@@ -155,7 +159,55 @@ class Store:
         with self._transaction():
             self._insert("canaries", rows)
 
+    def add_documents(self, kept: Sequence[Kept], set_aside: Sequence[SetAside]) -> None:
+        """Write imported documents with what they say, in one transaction, each once."""
+        from probe.documents import packed
+
+        with self._transaction():
+            self._insert(
+                "set_aside",
+                [
+                    {"sha256": a.sha256, "file": a.file, "line": a.line, "nettest": a.nettest,
+                     "reason": a.reason} | packed(a.data)
+                    for a in set_aside
+                ],
+                ignore=True,
+            )  # fmt: skip
+            self._insert(
+                "runs",
+                [
+                    {"id": run.id, "started_at": run.started_at, "record": _text(run)}
+                    for run in {k.run.id: k.run for k in kept}.values()
+                ],
+                ignore=True,
+            )
+            for k in kept:
+                sha256 = k.sha256
+                row = {"sha256": sha256, "file": k.file, "line": k.line} | packed(k.data)
+                self._insert("documents", [row])
+                self._insert(
+                    "measurements",
+                    [_measurement_row(m) | {"document": sha256} for m in k.measurements],
+                )
+
     # Reading
+
+    def has_document(self, sha256: str) -> bool:
+        """Whether the document with this SHA-256 was imported."""
+        return any(self._rows("SELECT 1 FROM documents WHERE sha256 = ?", (sha256,)))
+
+    def set_aside(self) -> list[SetAside]:
+        """The documents that could not be read and have not been since, *data* left out."""
+        from probe.documents import SetAside
+
+        rows = self._rows(
+            "SELECT file, line, reason, nettest FROM set_aside WHERE sha256 NOT IN"
+            " (SELECT sha256 FROM documents) ORDER BY rowid"
+        )
+        return [
+            SetAside(data=b"", file=file, line=line, reason=reason, nettest=nettest)
+            for file, line, reason, nettest in rows
+        ]
 
     def runs(self) -> list[Run]:
         """Every run as last written down, the oldest first."""
@@ -208,13 +260,16 @@ class Store:
         return {(about, int(number or 0)) for about, number in rows}
 
     def _measurements(self, condition: str, parameters: Sequence[object]) -> Iterator[Measurement]:
-        for key, record in self._rows(
-            f"SELECT key, record FROM measurements WHERE {condition} ORDER BY key",  # noqa: S608 - constants
+        for key, record, document in self._rows(
+            "SELECT key, record, document FROM measurements"  # noqa: S608 - constants
+            f" WHERE {condition} ORDER BY key",
             parameters,
         ):
-            yield msgspec.structs.replace(
-                _decoded(_measurement, record), evidence=tuple(self._evidence_of(key))
+            found = _decoded(_measurement, record)
+            evidence = (
+                self._evidence_in(document, found.id) if document else self._evidence_of(key)
             )
+            yield msgspec.structs.replace(found, evidence=tuple(evidence))
 
     def canaries(self, run_id: str) -> list[CanaryCheck]:
         """The canary checks of a run, in the order they were stored."""
@@ -258,6 +313,19 @@ class Store:
                 }
                 evidence = msgspec.structs.replace(evidence, **moved)
             yield evidence
+
+    def _evidence_in(self, document: str, id: str) -> tuple[AnyEvidence, ...]:
+        """What the document with this SHA-256 says of the imported measurement *id*."""
+        from probe.documents import DocumentError, evidence_of, unpacked
+
+        for size, data in self._rows(
+            "SELECT size, data FROM documents WHERE sha256 = ?", (document,)
+        ):
+            try:
+                return evidence_of(id, unpacked(document, size, data))
+            except DocumentError as exc:
+                raise StoreError(f"{self.path} is damaged: a stored document: {exc}") from exc
+        raise StoreError(f"{self.path} is damaged: a stored document is gone")
 
     def _blob(self, sha256: str) -> bytes:
         for encoding, size, data in self._rows(
