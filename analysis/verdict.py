@@ -19,6 +19,7 @@ from analysis.observations import Observation, describe
 from analysis.observe.derive import observe, unmeasured
 from analysis.observe.line import line_columns
 from analysis.observe.over_run import forger, over_run
+from analysis.observe.services import is_service, service_rows
 from analysis.probability import probability
 from analysis.rules import OUTCOMES, RULES, RULES_VERSION, TRIGGERS, Outcome
 from probe.evidence import Run
@@ -102,7 +103,7 @@ def _verdict(o: Observation, fired: Sequence[str]) -> Verdict:
     trigger = next((rule for rule in TRIGGERS if rule.id in fired), None)
     named = [rule for rule in RULES if rule.id in fired and rule.mechanism is not None]
     explained = decided.outcome in _WITH_MECHANISMS
-    mechanisms = tuple(str(rule.mechanism) for rule in named) if explained else ()
+    mechanisms = tuple(dict.fromkeys(str(r.mechanism) for r in named)) if explained else ()
     # The last rule fires for everything measured: it is named where it decides.
     rules = (decided.id, *(i for i in fired if i not in (decided.id, OUTCOMES[-1].id)))
     return Verdict(
@@ -118,7 +119,7 @@ def _verdict(o: Observation, fired: Sequence[str]) -> Verdict:
         position=(o.position or o.hop_position or None) if explained and named else None,
         probability=probability(o, decided.outcome, mechanisms, rules),
         location=_location(o) if explained and named else None,
-        fingerprints=_fingerprints(o),
+        fingerprints=fingerprints(o),
         rules=rules,
         controls=o.controls,
     )
@@ -137,7 +138,8 @@ def _location(o: Observation) -> Location | None:
     )
 
 
-def _fingerprints(o: Observation) -> tuple[str, ...]:
+def fingerprints(o: Observation) -> tuple[str, ...]:
+    """The ids of all fingerprints that match, sorted."""
     columns = (
         o.fingerprint_redirect, o.fingerprint_page, o.fingerprint_certificate,
         o.fingerprint_dns, o.fingerprint_forged, o.fingerprint_platform, o.fingerprint_symptom,
@@ -164,15 +166,22 @@ def observations(store: Store, run: Run) -> list[Observation]:
         for target in store.planned(run.id)
     }
     for measurement in store.measurements(run.id):
-        row = observe(
-            measurement, run, canaries, unreliable=whole.unreliable, repeated=whole.repeated,
-            quic_elsewhere=whole.quic.elsewhere(measurement.url),
-            follow_ups=store.follow_ups(measurement.id), forger=signs_for_all,
-        )  # fmt: skip
-        row = msgspec.structs.replace(row, **line)
-        known = rows.get(measurement.url)
-        if known is None or not known.measured or known.measured_at <= row.measured_at:
-            rows[measurement.url] = row
+        if is_service(measurement):
+            found = service_rows(measurement, run, canaries)
+        else:
+            found = [
+                observe(
+                    measurement, run, canaries, unreliable=whole.unreliable,
+                    repeated=whole.repeated, forger=signs_for_all,
+                    quic_elsewhere=whole.quic.elsewhere(measurement.url),
+                    follow_ups=store.follow_ups(measurement.id),
+                )
+            ]
+        for row in found:
+            row = msgspec.structs.replace(row, **line)
+            known = rows.get(row.url)
+            if known is None or not known.measured or known.measured_at <= row.measured_at:
+                rows[row.url] = row
     return list(rows.values())
 
 

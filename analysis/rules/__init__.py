@@ -20,25 +20,29 @@ from __future__ import annotations
 
 import hashlib
 
-from analysis import signers
+from analysis import services, signers
 from analysis.fingerprints import source_text
 from analysis.observations import DERIVATION
 from analysis.rule import Outcome, Rule, Trigger
-from analysis.rules.mechanisms import MECHANISMS
-from analysis.rules.outcomes import OUTCOMES
-from analysis.rules.triggers import TRIGGERS
+from analysis.rules import mechanisms, outcomes, triggers
+from analysis.service_rules import SERVICE_MECHANISMS, SERVICE_OUTCOMES, SERVICE_TRIGGERS
 
 __all__ = [
     "MECHANISMS", "OUTCOMES", "RULES", "RULES_VERSION", "TRIGGERS", "Outcome", "Rule", "Trigger",
 ]  # fmt: skip
 
+# Those for services hold on no site's row; the last outcome is for all that was measured.
+MECHANISMS: tuple[Rule, ...] = mechanisms.MECHANISMS + SERVICE_MECHANISMS
+OUTCOMES: tuple[Rule, ...] = SERVICE_OUTCOMES + outcomes.OUTCOMES
+TRIGGERS: tuple[Rule, ...] = SERVICE_TRIGGERS + triggers.TRIGGERS
 RULES: tuple[Rule, ...] = MECHANISMS + OUTCOMES + TRIGGERS
 
 
 def _version() -> str:
     """Changes with any rule, any fingerprint, or the derivation of the fields."""
     content = "\n".join(f"{r.id}|{r.when!r}|{r.outcome}|{r.mechanism}|{r.trigger}" for r in RULES)
-    said = f"{content}\n{source_text()}\n{signers.source_text()}\n{DERIVATION}"
+    data = f"{source_text()}\n{signers.source_text()}\n{services.source_text()}"
+    said = f"{content}\n{data}\n{DERIVATION}"
     digest = hashlib.sha256(said.encode())
     return f"{DERIVATION}-{digest.hexdigest()[:10]}"
 

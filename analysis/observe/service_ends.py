@@ -1,0 +1,325 @@
+"""Where the way to each endpoint of a service ends, from the evidence of one measurement.
+
+An endpoint is a host name with all its addresses (WhatsApp, Signal), an address and port
+(Telegram's data centres), a relay, a resolver, a client's bootstrap, a server that echoes.
+What worked once works: a failure beside a success is what a lossy line does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from analysis import fingerprints, signers
+from analysis.observe.echo import echo_end
+from analysis.observe.sight import answered, manner, place, public, tls_manner
+from analysis.services import Part, authorities, known, part_of, part_of_host, version
+from probe.evidence import (
+    PROBE,
+    AnyEvidence,
+    Bootstrap,
+    CertificateCheck,
+    DNSExchange,
+    Echo,
+    HTTPExchange,
+    Measurement,
+    RelayLink,
+    Run,
+    TCPConnect,
+    TLSHandshake,
+)
+from probe.failure import Failure
+
+WORKS = "works"
+MOST = 2_000  # endpoints of one measurement that have a row
+_CERTIFICATE = frozenset(
+    {Failure.TLS_INVALID_HOSTNAME, Failure.TLS_UNKNOWN_AUTHORITY, Failure.TLS_INVALID_CERTIFICATE}
+)
+_DNS = {
+    Failure.DNS_NXDOMAIN: "nxdomain",
+    Failure.DNS_REFUSED: "refused",
+    Failure.DNS_SERVFAIL: "servfail",
+    Failure.DNS_NO_ANSWER: "empty",
+    Failure.ANDROID_NO_DATA: "empty",
+    Failure.DNS_BOGON: "bogon",
+    Failure.DNS_TEMPORARY: "silence",
+    Failure.TIMEOUT: "silence",
+    Failure.TIMED_OUT: "silence",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How one endpoint fared; the words are those of the `Observation`'s service columns."""
+
+    url: str
+    part: Part
+    ip: str = ""
+    port: int = 0
+    end: str = WORKS
+    how: str = ""
+    proof: str = ""
+    progress: int = -1
+
+
+def ends(measurement: Measurement, run: Run) -> list[End]:
+    """Every endpoint of *measurement* that was tried, in the order in which it appears."""
+    seen = [e for e in measurement.evidence if e.vantage == PROBE]
+    targets = {part.target for part in known()[measurement.nettest]}
+    found: list[End] = []
+    for target, read in _READERS.items():
+        if target in targets:
+            found += read(measurement, run, seen)
+    return found[:MOST]
+
+
+def _relays(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> Iterator[End]:
+    for e in seen:
+        if not isinstance(e, RelayLink):
+            continue
+        part = part_of(measurement.nettest, "relay", e.relay)
+        if part is None:
+            continue
+        where = e.key or f"{_bracketed(e.ip)}:{e.port}"
+        end, how = WORKS, ""
+        if e.failure is not None:
+            end, how = _link_end(e, seen)
+        yield End(url=f"tor://{where}", part=part, ip=e.ip, port=e.port, end=end, how=how)
+
+
+def _link_end(link: RelayLink, seen: Sequence[AnyEvidence]) -> tuple[str, str]:
+    """The layer at which *link* failed: by what was seen on its way, else by its own word."""
+    for e in seen:
+        if e.failure is None or e.url != link.url:
+            continue
+        if isinstance(e, TCPConnect):
+            return "tcp", manner(e.failure)
+        if isinstance(e, TLSHandshake):
+            return "tls", tls_manner(e)
+        if isinstance(e, HTTPExchange):
+            return "http", manner(e.failure)
+    by_operation = {"connect": "tcp", "tls_handshake": "tls", "http_round_trip": "http"}
+    return by_operation.get(link.operation, "link"), manner(link.failure)
+
+
+def _addresses(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> Iterator[End]:
+    """Endpoints that have no name: addresses that no lookup gave, each with its port."""
+    part = part_of(measurement.nettest, "address")
+    assert part is not None
+    lookups = [e for e in seen if isinstance(e, DNSExchange)]
+    named = {ip for e in lookups for answer in e.answers for ip in answer.addresses}
+    named |= {
+        e.ip for e in seen
+        if isinstance(e, TLSHandshake | HTTPExchange) and place(e.url).host not in ("", e.ip)
+    }
+    tried: dict[tuple[str, int], list[AnyEvidence]] = {}
+    for e in seen:
+        if isinstance(e, TCPConnect | HTTPExchange) and e.ip and e.ip not in named:
+            tried.setdefault((e.ip, e.port), []).append(e)
+    scheme = measurement.nettest
+    for (ip, port), records in tried.items():
+        end, how = _best(records)
+        url = f"{scheme}://{_bracketed(ip)}:{port}"
+        yield End(url=url, part=part, ip=ip, port=port, end=end, how=how)
+
+
+def _best(records: Sequence[AnyEvidence]) -> tuple[str, str]:
+    """How far connections without a name get: the highest layer tried, by its best try."""
+    for kind, layer in ((HTTPExchange, "http"), (TCPConnect, "tcp")):
+        tries = [e for e in records if isinstance(e, kind)]
+        if any(e.failure is None for e in tries):
+            return WORKS, ""
+        # A request that failed because nothing could be connected to is no request.
+        if tries and (layer == "tcp" or _connected(records)):
+            return layer, manner(tries[0].failure)
+    tries = [e for e in records if isinstance(e, HTTPExchange)]
+    return "tcp", manner(tries[0].failure) if tries else ""
+
+
+def _connected(records: Iterable[AnyEvidence]) -> bool:
+    return any(isinstance(e, TCPConnect) and e.failure is None for e in records)
+
+
+def _hosts(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> Iterator[End]:
+    hosts: dict[str, list[AnyEvidence]] = {}
+    for e in seen:
+        host = _host_of(e)
+        if host:
+            hosts.setdefault(host, []).append(e)
+    verified = {
+        e.hostname for e in seen if isinstance(e, CertificateCheck) and e.failure is None
+    }
+    for host, records in hosts.items():
+        part = part_of_host(measurement.nettest, host)
+        if part is None or part.needed == "ignored":
+            continue
+        yield _host_end(measurement, run, seen, host, records, part, bool(verified - {host}))
+
+
+def _host_of(e: AnyEvidence) -> str:
+    match e:
+        case DNSExchange():
+            host = e.hostname
+        case TLSHandshake():
+            host = e.sni or ""
+        case CertificateCheck():
+            host = e.hostname
+        case HTTPExchange():
+            host = place(e.url).host
+        case _:
+            return ""
+    return host.lower().rstrip(".")
+
+
+def _host_end(
+    measurement: Measurement, run: Run, seen: Sequence[AnyEvidence], host: str,
+    records: Sequence[AnyEvidence], part: Part, others_verified: bool,
+) -> End:  # fmt: skip
+    lookups = [e for e in records if isinstance(e, DNSExchange)]
+    given = [ip for e in lookups for answer in e.answers for ip in answer.addresses]
+    good = {ip for ip in given if public(ip)}
+    connects = [e for e in seen if isinstance(e, TCPConnect) and _leads_to(e, host, good)]
+    shakes = [e for e in records if isinstance(e, TLSHandshake)]
+    checks = [e for e in records if isinstance(e, CertificateCheck)]
+    pages = [e for e in records if isinstance(e, HTTPExchange)]
+    met = [e.ip for e in shakes] + [e.ip for e in connects] + [e.ip for e in pages] + given
+    ip = next(filter(None, met), "")
+    url = f"{measurement.nettest}://{host}"
+
+    def ended(end: str, how: str = "", proof: str = "") -> End:
+        return End(url=url, part=part, ip=ip, end=end, how=how, proof=proof)
+
+    certified = any(e.failure is None for e in checks)
+    if not certified and any(_blocks(e, run.probe_cc) for e in given):
+        return ended("dns", "substituted", "fingerprint")
+    if not certified and any(_is_block_page(e, run.probe_cc) for e in pages):
+        return ended("http", "blockpage", "fingerprint")
+    if lookups and not good and not certified and not any(map(answered, pages)):
+        how = _unresolved(lookups, given)
+        # Whose the lie is, is known only where the resolver is the access network's own.
+        own = 0 < run.resolver_asn == run.probe_asn
+        return ended("dns", how, "bogon" if how == "bogon" and own else "")
+    if connects and not _connected(connects) and not shakes and not any(map(answered, pages)):
+        return ended("tcp", manner(connects[0].failure))
+    bad = [e for e in checks if e.failure is not None]
+    if shakes and not certified and all(e.failure is not None for e in shakes):
+        broken = [e for e in shakes if e.failure not in _CERTIFICATE]
+        if broken and not bad:
+            return ended("tls", tls_manner(broken[0]))
+    if not certified and (bad or any(e.failure in _CERTIFICATE for e in shakes)):
+        how = _certificate(measurement, bad, shakes, others_verified)
+        return ended("certificate", how, "forged" if how == "forged" else "")
+    secure = [e for e in pages if e.tls]
+    if secure and not any(map(answered, secure)):
+        failure = next((e.failure for e in secure if e.failure is not None), None)
+        return ended("http", manner(failure) if failure else "other")
+    return ended(WORKS)
+
+
+def _leads_to(e: TCPConnect, host: str, good: set[str]) -> bool:
+    return e.ip in good or (bool(e.url) and place(e.url).host == host)
+
+
+def _unresolved(lookups: Sequence[DNSExchange], given: Sequence[str]) -> str:
+    if given:
+        return "bogon"
+    hows = [_DNS.get(e.failure, "other") for e in lookups if e.failure is not None]
+    # Asked for both families, the one without a record says nothing about the name.
+    telling = [how for how in hows if how != "empty"]
+    return (telling or hows or ["empty"])[0]
+
+
+def _certificate(
+    measurement: Measurement, bad: Sequence[CertificateCheck], shakes: Sequence[TLSHandshake],
+    others_verified: bool,
+) -> str:  # fmt: skip
+    shown = {hashlib.sha256(der).hexdigest() for e in shakes for der in e.chain}
+    shown |= {digest for e in shakes for digest in e.chain_sha256}
+    own = [a for digest in shown if (a := authorities().get((measurement.nettest, digest)))]
+    if own:
+        return "outdated" if version(measurement.nettest_version) < own[0].known_since else "own"
+    issuers = [e.issuer for e in bad if e.issuer]
+    kinds = {signers.kind_of(issuer) for issuer in issuers}
+    if kinds & {"program", "gateway"}:
+        return "replaced"
+    failures = {e.failure for e in (*bad, *shakes)} & _CERTIFICATE
+    expired = failures == {Failure.TLS_INVALID_CERTIFICATE}  # ours or theirs: nobody forges that
+    return "forged" if others_verified and not expired and (issuers or shown) else "bad"
+
+
+def _blocks(ip: str, country: str) -> bool:
+    return any(f.confirms and f.country == country for f in fingerprints.in_value("dns_answer", ip))
+
+
+def _is_block_page(page: HTTPExchange, country: str) -> bool:
+    found = [] if page.tls else fingerprints.in_page(page)
+    if page.location:
+        found += fingerprints.in_value("location", page.location)
+    return any(f.confirms and f.country == country for f in found)
+
+
+def _resolvers(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> Iterator[End]:
+    part = part_of(measurement.nettest, "resolver")
+    assert part is not None
+    tried: dict[str, list[AnyEvidence]] = {}
+    for e in seen:
+        if e.url and e.url != measurement.url:
+            tried.setdefault(e.url, []).append(e)
+    for url, records in tried.items():
+        asked = [e for e in records if isinstance(e, DNSExchange)]
+        if not asked:
+            continue
+        met = [e.ip for e in records if isinstance(e, TCPConnect | TLSHandshake)]
+        ip = next(iter(met), place(url).host)
+        end, how = _asked(asked, records)
+        yield End(url=url, part=part, ip=ip, port=place(url).port, end=end, how=how)
+
+
+def _asked(asked: Sequence[DNSExchange], records: Sequence[AnyEvidence]) -> tuple[str, str]:
+    if any(e.failure is None for e in asked):
+        return WORKS, ""
+    for e in records:
+        if e.failure is None:
+            continue
+        if isinstance(e, TCPConnect) and not _connected(records):
+            return "tcp", manner(e.failure)
+        if isinstance(e, TLSHandshake):
+            if e.failure in _CERTIFICATE:
+                return "certificate", "bad"
+            return "tls", tls_manner(e)
+    failure = asked[0].failure
+    return "dns", _DNS.get(failure, manner(failure)) if failure else "other"
+
+
+def _bootstraps(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> Iterator[End]:
+    part = part_of(measurement.nettest, "bootstrap")
+    assert part is not None
+    for e in seen:
+        if isinstance(e, Bootstrap):
+            done = e.failure is None and e.progress in (-1, 100)
+            yield End(
+                url=measurement.url, part=part, end=WORKS if done else "bootstrap",
+                how="" if done else (e.stage or "unknown")[:40], progress=e.progress,
+            )
+            return
+
+
+def _echoes(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> Iterator[End]:
+    part = part_of(measurement.nettest, "echo")
+    assert part is not None
+    echoes = [e for e in seen if isinstance(e, Echo)]
+    if echoes:
+        end, how = echo_end(echoes)
+        ip = next((e.ip for e in echoes if e.ip), "")
+        yield End(url=measurement.url, part=part, ip=ip, end=end, how=how)
+
+
+def _bracketed(ip: str) -> str:
+    return f"[{ip}]" if ":" in ip else ip
+
+
+_READERS: dict[str, Callable[[Measurement, Run, Sequence[AnyEvidence]], Iterator[End]]] = {
+    "relay": _relays, "address": _addresses, "host": _hosts, "resolver": _resolvers,
+    "bootstrap": _bootstraps, "echo": _echoes,
+}  # fmt: skip

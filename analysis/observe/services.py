@@ -1,0 +1,181 @@
+"""How a service fared that is no site: each of its endpoints, and the whole.
+
+A document about Telegram or Tor tries many endpoints and has no controls. So its rows say
+what stands for controls within it: how the other endpoints of the same part fared, whether
+those of other parts work, and what no server and no dead host shows by itself. What that
+comes to, the rules say (`analysis.service_rules`); what others saw of the same endpoint
+at that time is a matter of the whole table (`analysis.service_witnesses`).
+
+The parts of each service are data (`analysis.services`). Pure.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+
+import msgspec
+
+from analysis.observations import Observation
+from analysis.observe.service_ends import WORKS, End, ends
+from analysis.observe.surroundings import local_columns, surroundings
+from analysis.services import known
+from probe.evidence import CanaryCheck, Measurement, Run
+
+NEARLY_ALL = 0.8  # share of the endpoints that fail that makes one manner that of all
+
+
+def is_service(measurement: Measurement) -> bool:
+    """Whether *measurement* is of a service, and its rows are those of `service_rows`."""
+    return measurement.nettest in known()
+
+
+def service_rows(
+    measurement: Measurement, run: Run, canaries: Sequence[CanaryCheck]
+) -> list[Observation]:
+    """A row for each endpoint of the service that was tried, and one for the whole, first.
+
+    *canaries* are those of the whole run. The whole is named by the measurement's URL, an
+    endpoint by a URL of the same scheme (``docs/services.md``). What was not tried has no row;
+    without any endpoint the whole is a row of nothing measured.
+    """
+    found = ends(measurement, run)
+    around = surroundings(measurement, run, canaries)
+    part = known()[measurement.nettest][0]
+    blank = Observation(
+        run_id=run.id,
+        measurement_id=measurement.id,
+        nettest=measurement.nettest,
+        url=measurement.url,
+        category=measurement.category or part.category,
+        measured_at=measurement.started_at,
+        probe_cc=run.probe_cc,
+        probe_asn=run.probe_asn,
+        measured=bool(found),
+        run_ended=run.ended,
+        captive_portal=bool(run.captive_portal),
+        home_lost="home" in around.lost,
+        domestic_lost="domestic" in around.lost,
+        domestic_alive="domestic" in around.alive,
+        foreign_lost="foreign" in around.lost,
+        resolver_dead=around.resolver_dead,
+        resolver_alive=around.resolver_alive,
+        service=part.service,
+        **local_columns(run, ""),
+    )
+    if not found:
+        return [msgspec.structs.replace(blank, service_whole=True)]
+    columns = _Parts(found)
+    endpoints = [
+        msgspec.structs.replace(blank, url=end.url, path_ip=end.ip, **columns.of(end))
+        for end in found
+    ]
+    worst = columns.worst()
+    whole = msgspec.structs.replace(
+        blank, service_whole=True, service_lost=columns.lost(), **columns.of_part(worst)
+    )
+    # Where the service is one endpoint, that is the whole.
+    return [whole] if [end.url for end in found] == [measurement.url] else [whole, *endpoints]
+
+
+class _Parts:
+    """The endpoints by part, and what is counted of them."""
+
+    def __init__(self, found: Sequence[End]) -> None:
+        self.found = found
+        self.parts: dict[str, list[End]] = {}
+        for end in found:
+            self.parts.setdefault(end.part.part, []).append(end)
+
+    def of(self, end: End) -> dict[str, object]:
+        """Columns of the row of *end*."""
+        others = [o for o in self.found if o is not end and end.ip and o.ip == end.ip]
+        ports = [o.end == WORKS for o in others if o.port != end.port]
+        return {
+            **self._of_part(end.part.part),
+            "service_end": end.end,
+            "service_how": end.how,
+            "service_alike": self._alike(end),
+            "service_proof": end.proof,
+            "service_other_port": _agreed(ports),
+            "service_progress": end.progress,
+        }
+
+    def of_part(self, name: str) -> dict[str, object]:
+        """Columns of the row of the whole, whose part *name* fares worst."""
+        ends = self.parts[name]
+        failing = [end for end in ends if end.end != WORKS]
+        if not failing:
+            return {**self._of_part(name), "service_end": WORKS, "service_alike": len(ends)}
+        common, count = Counter((e.end, e.how) for e in failing).most_common(1)[0]
+        proven = [end for end in failing if end.proof]
+        shown = proven[0] if proven else next(e for e in failing if (e.end, e.how) == common)
+        mixed = not proven and count < NEARLY_ALL * len(failing)
+        ports = [str(self.of(end)["service_other_port"]) for end in failing]
+        return {
+            **self._of_part(name),
+            "service_end": shown.end,
+            "service_how": "mixed" if mixed else shown.how,
+            "service_alike": count,
+            "service_proof": shown.proof,
+            "service_other_port": ports[0] if len(set(ports)) == 1 else "mixed",
+            "service_progress": shown.progress,
+            "path_ip": shown.ip,
+        }
+
+    def worst(self) -> str:
+        """The part to speak of: one that is needed and lost, else lost, else one that fails."""
+
+        def badness(name: str) -> tuple[bool, bool, bool, float]:
+            ends = self.parts[name]
+            lost = all(end.end != WORKS for end in ends)
+            needed = ends[0].part.needed in ("yes", "any")
+            proven = any(end.proof for end in ends)
+            failing = sum(end.end != WORKS for end in ends) / len(ends)
+            return lost and needed, proven, lost, failing
+
+        return max(self.parts, key=badness)
+
+    def lost(self) -> bool:
+        """Whether the service is lost: a part that it needs, or all of which it needs any."""
+        working = {name for name, ends in self.parts.items() if any(e.end == WORKS for e in ends)}
+        needs = {name: ends[0].part.needed for name, ends in self.parts.items()}
+        if any(need == "yes" and name not in working for name, need in needs.items()):
+            return True
+        any_of = {name for name, need in needs.items() if need == "any"}
+        return bool(any_of) and not any_of & working
+
+    def _of_part(self, name: str) -> dict[str, object]:
+        ends = self.parts[name]
+        return {
+            "service_part": name,
+            "service_endpoints": len(ends),
+            "service_working": sum(end.end == WORKS for end in ends),
+            "service_networks": len({_network(end.ip) for end in ends} - {""}),
+            "service_independent": ends[0].part.independent,
+            "service_alive": sum(
+                e.end == WORKS and e.part.target != "echo"
+                for other, found in self.parts.items() if other != name for e in found
+            ),
+        }  # fmt: skip
+
+    def _alike(self, end: End) -> int:
+        return sum((o.end, o.how) == (end.end, end.how) for o in self.parts[end.part.part])
+
+
+def _agreed(works: Sequence[bool]) -> str:
+    if not works:
+        return ""
+    return "free" if all(works) else "mixed" if any(works) else "same"
+
+
+@lru_cache(maxsize=65536)
+def _network(ip: str) -> str:
+    """The /16 or /32 that *ip* is in; empty for what is no address."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return ""
+    return address.exploded[:9] if address.version == 6 else ".".join(ip.split(".")[:2])
