@@ -1,0 +1,1 @@
+"""The collector: takes batches from volunteers, and keeps what it acknowledged."""

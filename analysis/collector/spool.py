@@ -1,0 +1,203 @@
+"""Batches on disk: each once, and acknowledged only when a power cut cannot take it back.
+
+`Spool.store` returns after `fsync`. Many that wait at the same moment share one (group
+commit), so that a slow disk slows answers and not the number of them. The catalogue
+(SQLite) says where each batch is; it is made from the segments wherever it is behind them or
+gone, so it need not be safe itself.
+
+Whoever serves runs `Spool.run` in its nursery; one process has a folder at a time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, NamedTuple, Self
+
+import trio
+from filelock import FileLock, Timeout
+
+from analysis.collector.segments import Damage, Place, Record, Segments
+
+Stored = Literal["now", "before"]
+WAITING = 256  # batches that wait for the disk at once; more are told to come again
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS batches (
+    name BLOB PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL,
+    flags INTEGER NOT NULL, size INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seen (segment INTEGER NOT NULL, offset INTEGER NOT NULL) STRICT;
+"""
+
+
+class SpoolError(Exception):
+    """Nothing was stored. The message is a reason that the sender may be told."""
+
+
+class SpoolBusy(SpoolError):
+    """Too many wait already; later there is room."""
+
+
+class _Wish(NamedTuple):
+    name: bytes
+    payload: bytes
+    flags: int
+
+
+class _Waiting:
+    """One batch on its way to the disk, and all who wait for it."""
+
+    def __init__(self, wish: _Wish) -> None:
+        self.wish = wish
+        self.done = trio.Event()
+        self.error: str | None = None
+
+
+class Spool:
+    """The spool in *folder*. Opening it may take a while where the catalogue is behind.
+
+    Raises `SpoolError` where another process has it, `OSError` as the disk does. *cut* and
+    *damaged* count the bytes that were no whole record when it was opened.
+    """
+
+    def __init__(self, folder: Path, *, segment_bytes: int | None = None) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = FileLock(folder / "lock", mode=0o600)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise SpoolError(f"another collector has {folder}") from None
+        options = {} if segment_bytes is None else {"segment_bytes": segment_bytes}
+        self.segments = Segments(folder, **options)
+        self.cut = self.segments.cut
+        self.damaged = 0
+        self._db = _opened(folder / "catalogue.db")
+        self._catch_up()
+        self._waiting: dict[bytes, _Waiting] = {}
+        self._queue_in, self._queue_out = trio.open_memory_channel[_Waiting](WAITING)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._db.close()
+        self.segments.close()
+        self._lock.release()
+
+    async def store(self, name: bytes, payload: bytes, flags: int = 0) -> Stored:
+        """Keep *payload* under *name* (32 bytes) for good; ``before``: it was there already.
+
+        Raises `SpoolBusy` or `SpoolError`; then nothing of it is kept.
+        """
+        if self.place(name) is not None:
+            return "before"
+        waiting = self._waiting.get(name)
+        first = waiting is None
+        if waiting is None:
+            waiting = _Waiting(_Wish(name, payload, flags))
+            try:
+                self._queue_in.send_nowait(waiting)
+            except trio.WouldBlock:
+                raise SpoolBusy("too many batches at once: try again in a minute") from None
+            self._waiting[name] = waiting
+        await waiting.done.wait()
+        if waiting.error is not None:
+            raise SpoolError(waiting.error)
+        return "now" if first else "before"
+
+    async def run(self) -> None:
+        """Write what waits, as much at once as there is, until cancelled."""
+        async for first in self._queue_out:
+            batch = [first]
+            while len(batch) < WAITING:
+                try:
+                    batch.append(self._queue_out.receive_nowait())
+                except trio.WouldBlock:
+                    break
+            # Shielded: who waits must learn what became of his batch.
+            with trio.CancelScope(shield=True):
+                error = await trio.to_thread.run_sync(self._write, [w.wish for w in batch])
+            for waiting in batch:
+                waiting.error = error
+                del self._waiting[waiting.wish.name]
+                waiting.done.set()
+
+    def place(self, name: bytes) -> Place | None:
+        """Where the batch *name* is; None: it is not here."""
+        row = self._db.execute(
+            "SELECT segment, offset FROM batches WHERE name = ?", (name,)
+        ).fetchone()
+        return None if row is None else Place(*row)
+
+    def count(self) -> int:
+        (count,) = self._db.execute("SELECT count(*) FROM batches").fetchone()
+        return int(count)
+
+    def records(self) -> Iterator[Record]:
+        """Each batch once, in the order in which they came."""
+        for item in self.segments.records():
+            if isinstance(item, Record) and self.place(item.name) == item.place:
+                yield item
+
+    def _write(self, wishes: list[_Wish]) -> str | None:
+        """Write and sync *wishes*; why that failed, or None."""
+        try:
+            places = [self.segments.append(w.name, w.payload, w.flags) for w in wishes]
+            self.segments.commit()
+        except OSError as exc:
+            self.segments.rollback()
+            return f"the collector's disk: {exc.strerror or exc}"
+        self._enter(
+            [
+                (wish.name, *place, wish.flags, len(wish.payload))
+                for wish, place in zip(wishes, places, strict=True)
+            ]
+        )
+        return None
+
+    def _enter(self, rows: list[tuple[bytes, int, int, int, int]]) -> None:
+        with self._db:
+            self._db.executemany("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?, ?)", rows)
+            self._db.execute("DELETE FROM seen")
+            self._db.execute("INSERT INTO seen VALUES (?, ?)", self.segments.end)
+
+    def _catch_up(self) -> None:
+        """Enter into the catalogue what the segments have since it was last written."""
+        row = self._db.execute("SELECT segment, offset FROM seen").fetchone()
+        start = None if row is None else Place(*row)
+        if start is not None and start > self.segments.end:
+            # The segments are older than the catalogue: a copy was put back.
+            self._db.executescript("DELETE FROM batches; DELETE FROM seen;")
+            start = None
+        rows = []
+        for item in self.segments.records(start):
+            if isinstance(item, Damage):
+                self.damaged += item.size
+            else:
+                rows.append((item.name, *item.place, item.flags, len(item.payload)))
+        self._enter(rows)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """The catalogue; begun anew where it is damaged, since the segments have everything."""
+    for _attempt in range(2):
+        # Used by the event loop and by one writing thread, never at the same moment of a
+        # transaction: SQLite's own lock is enough.
+        db = sqlite3.connect(path, check_same_thread=False)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+            db.executescript(_SCHEMA)
+            db.execute("SELECT count(*) FROM batches").fetchone()
+            return db
+        except sqlite3.DatabaseError:
+            db.close()
+            path.rename(path.with_suffix(f".{int(time.time())}.damaged"))
+    raise SpoolError(f"{path} cannot be written")
