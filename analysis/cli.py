@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -44,7 +45,8 @@ WIDE = 110  # columns of a terminal from which on the table tells more
 )
 @click.option(
     "--run", "which", default="latest", show_default=True, metavar="ID|latest|all",
-    help="Which run to judge; the beginning of an id is enough.",
+    help="Which run to judge; the beginning of an id is enough. Where the latest was imported,"
+    " so were those before it: all of them.",
 )
 @click.option(
     "--format", "form", default="table", show_default=True,
@@ -93,7 +95,9 @@ def _chosen(runs: Sequence[Run], which: str) -> list[Run]:
     if which == "all":
         return list(runs)
     if which == "latest":
-        return list(runs[-1:])
+        # Imported reports are no runs of anybody here: those since the last one belong together.
+        imported = list(takewhile(lambda run: run.source, reversed(runs)))
+        return imported[::-1] or list(runs[-1:])
     found = [run for run in runs if run.id.startswith(which)]
     if len(found) != 1:
         known = "no run" if not found else "more than one run"

@@ -30,6 +30,14 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     probe_asn: Annotated[int, Meta(description="AS of the probe; 0 unknown")] = 0
     measured: Annotated[bool, Meta(description="there is evidence of the probe's")] = False
     run_ended: Annotated[str, Meta(description="how the run ended, `Run.ended`")] = ""
+    source: Annotated[str, Meta(description="software that measured; empty: zond")] = ""
+    document: Annotated[
+        str, Meta(description="of an imported one, the document's own id or its SHA-256")
+    ] = ""
+    origin: Annotated[str, Meta(description="the file, and line, it was imported from")] = ""
+    probe_id: Annotated[str, Meta(description="pseudonym of the probe, where it has one")] = ""
+    resolver_asn: Annotated[int, Meta(description="AS of the own resolver; 0 unknown")] = 0
+    network_type: Annotated[str, Meta(description="mobile, fixed; empty: unknown")] = ""
 
     # The controls
     controls: Annotated[

@@ -26,6 +26,8 @@ from probe.evidence import Run
 from probe.store import Store
 
 _WITH_MECHANISMS = ("ok", "blocked")
+# Several rules may name one mechanism; a verdict has it once, in the order of the first of them.
+MECHANISM_NAMES = tuple(dict.fromkeys(rule.mechanism for rule in RULES if rule.mechanism))
 _TYPES = {"str": "string", "int": "int64", "float": "float64", "bool": "boolean"}
 
 
@@ -50,7 +52,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     after the name was spoken there; 0 for none), *position* (``in-path``: what we said did
     not get through; ``on-path``: it did, beside the forgery), *location* and *probability*
     are null where nothing was measured that tells them. What *probability* is of:
-    `analysis.probability`.
+    `analysis.probability`. Of what was imported, *source* is the software that measured,
+    *document* the document's id and *file* the file, and line, that it was in; a line of what
+    zond measured leaves them out.
     """
 
     url: str
@@ -69,6 +73,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[str, ...] = ()
     rules_version: str = RULES_VERSION
     controls: int = 0
+    source: str | msgspec.UnsetType = msgspec.UNSET
+    document: str | msgspec.UnsetType = msgspec.UNSET
+    file: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def judge(observations: Sequence[Observation]) -> list[Verdict]:
@@ -103,7 +110,8 @@ def _verdict(o: Observation, fired: Sequence[str]) -> Verdict:
     trigger = next((rule for rule in TRIGGERS if rule.id in fired), None)
     named = [rule for rule in RULES if rule.id in fired and rule.mechanism is not None]
     explained = decided.outcome in _WITH_MECHANISMS
-    mechanisms = tuple(dict.fromkeys(str(r.mechanism) for r in named)) if explained else ()
+    found = {rule.mechanism for rule in named} if explained else set()
+    mechanisms = tuple(name for name in MECHANISM_NAMES if name in found)
     # The last rule fires for everything measured: it is named where it decides.
     rules = (decided.id, *(i for i in fired if i not in (decided.id, OUTCOMES[-1].id)))
     return Verdict(
@@ -122,6 +130,9 @@ def _verdict(o: Observation, fired: Sequence[str]) -> Verdict:
         fingerprints=fingerprints(o),
         rules=rules,
         controls=o.controls,
+        source=o.source or msgspec.UNSET,
+        document=o.document or msgspec.UNSET,
+        file=o.origin or msgspec.UNSET,
     )
 
 
@@ -161,8 +172,9 @@ def observations(store: Store, run: Run) -> list[Observation]:
     whole = over_run(store.measurements(run.id))
     canaries = store.canaries(run.id)
     signs_for_all, line = forger(canaries), line_columns(whole.line, canaries)
-    rows: dict[str, Observation] = {
-        target.url: unmeasured(run, target.url, target.category)
+    # What was imported is judged document by document: nobody measured it twice for one row.
+    rows: dict[tuple[str, str], Observation] = {
+        (target.url, ""): unmeasured(run, target.url, target.category)
         for target in store.planned(run.id)
     }
     for measurement in store.measurements(run.id):
@@ -179,9 +191,9 @@ def observations(store: Store, run: Run) -> list[Observation]:
             ]
         for row in found:
             row = msgspec.structs.replace(row, **line)
-            known = rows.get(row.url)
+            known = rows.get((row.url, row.document))
             if known is None or not known.measured or known.measured_at <= row.measured_at:
-                rows[row.url] = row
+                rows[row.url, row.document] = row
     return list(rows.values())
 
 

@@ -128,7 +128,8 @@ def run(**given: Any) -> None:
     targets, digests, refused = _targets(given["lists"], given["urls"], config)
     _ask_consent(given["yes"])
     with _locked(config.database), _store(config.database) as store:
-        if given["resume"] and (last := store.runs()) and last[-1].ended == "done":
+        last = [run for run in store.runs() if not run.source]  # others are imported
+        if given["resume"] and last and last[-1].ended == "done":
             click.echo("the last run is complete: nothing to resume", err=True)
             return
         if given["resume"] and last:

@@ -253,7 +253,9 @@ class _Session:
         if self.clock.offset:
             await controls.renew(clock_wrong=True)
             introductions = await controls.client.introduce()
-        earlier = [run for run in self.store.runs() if run.id != self.run_record.id]
+        earlier = [
+            run for run in self.store.runs() if run.id != self.run_record.id and not run.source
+        ]
         self.own_addresses = {ip for told in introductions for ip in told.client_addresses}
         judge_controls(
             found, self.run_record, introductions, self.resolvers, self.book,

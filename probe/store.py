@@ -218,8 +218,8 @@ class Store:
         return [_decoded(_run, record) for (record,) in rows]
 
     def unfinished_run(self) -> Run | None:
-        """The last run, if it did not come to its end."""
-        runs = self.runs()
+        """The last run of this program's, if it did not come to its end."""
+        runs = [run for run in self.runs() if not run.source]
         return runs[-1] if runs and runs[-1].ended != "done" else None
 
     def planned(self, run_id: str) -> list[Planned]:

@@ -87,8 +87,16 @@ class TestRow(msgspec.Struct, frozen=True, kw_only=True):
     value: Annotated[float, Meta(description="a number, in the test's unit; -1: none")] = -1.0
 
 
+def host_of(url: str) -> str:
+    """The host name or address in *url*, in small letters; *url* itself where it has none."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:  # as of http://[, which a list or a document may hold
+        return url
+
+
 def verdict_row(
-    o: Observation, verdict: Verdict, *, source: str = "zond", nettest: str = "web_connectivity",
+    o: Observation, verdict: Verdict, *, source: str = "zond", nettest: str = "",
     probe_id: str = "", resolver_asn: int = 0, network_type: str = "",
 ) -> VerdictRow:  # fmt: skip
     """The row of *verdict*, which was given for *o*."""
@@ -96,19 +104,19 @@ def verdict_row(
     return VerdictRow(
         measurement_id=o.measurement_id,
         run_id=o.run_id,
-        source=source,
-        nettest=nettest,
+        source=o.source or source,
+        nettest=nettest or o.nettest,
         url=o.url,
-        host=urlsplit(o.url).hostname or o.url,
+        host=host_of(o.url),
         category=o.category,
         measured_at=o.measured_at,
         day=int(o.measured_at // DAY),
         hour=int(o.measured_at // HOUR),
-        probe_id=probe_id or o.run_id,
+        probe_id=probe_id or o.probe_id or o.run_id,
         probe_cc=o.probe_cc,
         probe_asn=o.probe_asn,
-        resolver_asn=resolver_asn,
-        network_type=network_type,
+        resolver_asn=resolver_asn or o.resolver_asn,
+        network_type=network_type or o.network_type,
         ip=o.path_ip,
         outcome=verdict.outcome,
         mechanism=verdict.mechanisms[0] if verdict.mechanisms else "",

@@ -22,6 +22,7 @@ from analysis.observe.quic import note_quic
 from analysis.observe.sight import LAYERS, Sight, answered, arrange, place
 from analysis.observe.speed import speed_columns
 from analysis.observe.surroundings import local_columns, surroundings
+from analysis.observe.whence import whence
 from probe.evidence import (
     PROBE,
     CanaryCheck,
@@ -93,6 +94,7 @@ def observe(
         quic_elsewhere=quic_elsewhere,
         hello_unlike=_hello_unlike(measurement),
         **local_columns(run, forger),
+        **whence(run, measurement),
     )
     row = msgspec.structs.replace(
         scene.fill(surrounded), **speed_columns(measurement, follow_ups)
@@ -118,6 +120,7 @@ def unmeasured(run: Run, url: str, category: str) -> Observation:
         probe_asn=run.probe_asn,
         run_ended=run.ended,
         captive_portal=bool(run.captive_portal),
+        **whence(run),
     )
 
 
