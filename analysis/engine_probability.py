@@ -14,7 +14,15 @@ from typing import Any
 import ibis  # type: ignore[import-untyped]  # Ibis ships no types
 
 from analysis import probability as by_row
-from analysis.probability import ACCUSED, ACCUSING, CLAIMS, CONTROLS, REPETITIONS, Claim
+from analysis.probability import (
+    ACCUSED,
+    ACCUSING,
+    CLAIMS,
+    CONTROLS,
+    REPETITIONS,
+    Claim,
+    Likelihoods,
+)
 from analysis.rules import OUTCOMES, RULES
 
 Table = Any  # Ibis ships no types
@@ -24,7 +32,7 @@ NONE = -1.0  # the probability of what claims nothing
 
 
 def probability_of(
-    table: Table, has: Mapping[str, Column], found: Mapping[str, Column]
+    table: Table, has: Mapping[str, Column], found: Mapping[str, Column], by: Likelihoods
 ) -> Column:
     """That the verdict of each row is right; -1 where it claims nothing.
 
@@ -34,17 +42,16 @@ def probability_of(
     """
     accused = (table.outcome == "blocked") | table.explained
     others = [
-        (table.outcome == name, _of_rule(table, name)) for name in CLAIMS if name != ACCUSED
+        (table.outcome == name, _of_rule(table, name, by)) for name in CLAIMS if name != ACCUSED
     ]
     return ibis.cases(
-        (accused, _of_accusation(table, has, found)), *others, else_=ibis.literal(NONE)
+        (accused, _of_accusation(table, has, found, by)), *others, else_=ibis.literal(NONE)
     )
 
 
 def _of_accusation(
-    table: Table, has: Mapping[str, Column], found: Mapping[str, Column]
+    table: Table, has: Mapping[str, Column], found: Mapping[str, Column], by: Likelihoods
 ) -> Column:
-    by = by_row.fitted()
     claim = by.claims.get(ACCUSED)
     if claim is None:
         return ibis.literal(by.unseen)
@@ -110,9 +117,8 @@ def _loss(o: Table) -> Column:
     )
 
 
-def _of_rule(o: Table, name: str) -> Column:
+def _of_rule(o: Table, name: str, by: Likelihoods) -> Column:
     """Of a claim that is no accusation: by the rule that decided, and what agrees."""
-    by = by_row.fitted()
     claim = by.claims.get(name)
     if claim is None:
         return ibis.literal(by.unseen)

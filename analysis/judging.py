@@ -16,6 +16,7 @@ from typing import Any
 import ibis  # type: ignore[import-untyped]  # Ibis ships no types
 
 from analysis.engine_probability import probability_of
+from analysis.probability import Likelihoods, fitted
 from analysis.rules import OUTCOMES, RULES, RULES_VERSION, TRIGGERS
 
 EXPLAINED = ("ok", "blocked")  # outcomes that mechanisms explain, as in `analysis.verdict`
@@ -32,12 +33,13 @@ def fired(observations: Table) -> Table:
     )
 
 
-def judged(observations: Table) -> Table:
+def judged(observations: Table, *, by: Likelihoods | None = None) -> Table:
     """*observations* (columns of `Observation`, and any others, which are kept) with what
     `Verdict` says of each: ``decided`` (the rule), ``outcome``, ``mechanism``,
     ``mechanisms``, ``trigger``, ``verdict_position``, ``verdict_residual``, ``hop``,
     ``verdict_hop_ip``, ``verdict_hop_asn``, ``probability``, ``rules``, ``rules_version``; in
-    the words of `VerdictRow` for what is not known. Lazy: nothing runs until it is asked for.
+    the words of `VerdictRow` for what is not known. Probabilities are *by*
+    the weights that come with this version, or others. Lazy: nothing runs until it is asked for.
     """
     table = fired(observations)
     has = {rule.id: table[f"{FIRED}{rule.id}"] for rule in RULES}
@@ -66,7 +68,7 @@ def judged(observations: Table) -> Table:
         verdict_hop_asn=ibis.ifelse(
             located, ibis.ifelse(table.hop_asn > 0, table.hop_asn, near), 0
         ),
-        probability=probability_of(table, has, found),
+        probability=probability_of(table, has, found, by or fitted()),
         rules=_rules(table, has),
         rules_version=ibis.literal(RULES_VERSION),
     )

@@ -6,7 +6,9 @@ column with, and the numbers beside it, so that a rule that is added is tried to
 
 from __future__ import annotations
 
+import operator
 import random
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -19,8 +21,11 @@ from analysis.probability import CONTRASTS, LIES, LIKENESS
 from analysis.rules import RULES
 from analysis.verdict import schema
 
-_FREE: dict[str, list[Any]] = {  # columns that no rule reads, and the verdict or its probability does
+_FREE: dict[str, list[Any]] = {  # what the verdict or its probability reads
     "url": ["https://example.org/", "http://user@Пример.бел:8080/a,b", "https://[2001:db8::1]/"],
+    "source": ["", "miniooni"],
+    "probe_id": ["", "p"],
+    "resolver_asn": [0, 15169],
     "residual": [-1.0, 0.0, 180.0],
     "hop_ip": ["", "192.0.2.1"],
     "hop_asn": [0, 6697, 12406],
@@ -37,11 +42,14 @@ _FREE: dict[str, list[Any]] = {  # columns that no rule reads, and the verdict o
     "again_tries": [0, 1, 3, 6, 9],
     "speed_p": [1.0, 0.5, 0.01, 1e-9, 0.0],
     "speed_name_p": [1.0, 0.5, 0.01, 1e-9, 0.0],
+    "service_alike": [0, 1, 4, 5, 9],
     "page_match": list(LIKENESS),
     "dns_own": list(LIES),
 }
 for _name in CONTRASTS:
     _FREE.setdefault(_name, [0, 1, 2, 3])
+_WEIGHED = ("again_tries", "again_passed", "line_connects", "line_late", "canary_looks",
+            "canary_failures", "hop_met", "path_shared", "path_elsewhere")  # fmt: skip
 _FINGERPRINTS = ["", "F01", "F01,F15", "F15"]
 
 
@@ -68,27 +76,74 @@ def domains() -> dict[str, tuple[Any, ...]]:
             options |= set(_FINGERPRINTS)
         if kind == "bool":
             options = {False, True}
+        if kind == "str" and options <= {""}:
+            options = {"", "other"}
         values[name] = tuple(sorted((_typed(kind, v) for v in options), key=repr))
     return values
 
 
 def varied(count: int, seed: int) -> list[Observation]:
-    """*count* observations; the later ones differ from the plain one in more columns."""
+    """*count* observations: each meets the condition of some rule, as far as that is simple,
+    and differs from the plain one at random in some columns more, or in all."""
     rng = random.Random(seed)
-    names = [n for n in domains() if n not in ("run_id", "measurement_id")]
+    table = ibis.table(schema(), name="observations")
+    wanted = [rule.when.resolve(table).op() for rule in RULES]
+    apart = {"run_id", "measurement_id", "measured_at"}
+    names = [name for name in domains() if name not in apart]
     rows = []
     for number in range(count):
-        changed = rng.sample(names, rng.choice([2, 5, 10, 20, 40, len(names)]))
-        values = {name: rng.choice(domains()[name]) for name in changed}
-        if rng.random() < 0.8:
-            values["measured"] = True
-        if rng.random() < 0.5:  # most faults say nothing more of the target
-            values |= {n: False for n in ("captive_portal", "home_lost", "foreign_lost", "forger")}
-        measured_at = rng.uniform(1.6e9, 1.8e9)
-        values |= {"run_id": f"r{number % 7}", "measurement_id": str(number),
-                   "measured_at": measured_at}  # fmt: skip
+        values: dict[str, Any] = {"measured": True, "controls": rng.choice([0, 1, 2, 2])}
+        _meet(wanted[number % len(wanted)], True, values, rng)
+        if rng.random() < 0.3:  # numbers that the probability reads
+            values |= {name: rng.choice(domains()[name]) for name in _WEIGHED}
+        free = [name for name in names if name not in values]
+        for name in rng.sample(free, min(rng.choice([0, 0, 1, 2, 4, 8, 200]), len(free))):
+            values[name] = rng.choice(domains()[name])
+        values |= {"run_id": "r", "measurement_id": f"{number:06}",
+                   "measured_at": rng.uniform(1.6e9, 1.8e9)}  # fmt: skip
         rows.append(msgspec.structs.replace(_DEFAULT, **values))
     return rows
+
+
+def _meet(node: Any, truth: bool, values: dict[str, Any], rng: random.Random) -> None:
+    """Change *values* so that the condition *node* is likely to have this *truth*."""
+    if isinstance(node, ops.Not):
+        _meet(node.arg, not truth, values, rng)
+    elif isinstance(node, ops.And | ops.Or):
+        sides = [node.left, node.right]
+        if isinstance(node, ops.And) != truth:
+            sides = [rng.choice(sides)]
+        for side in sides:
+            _meet(side, truth, values, rng)
+    elif isinstance(node, ops.Field):
+        values[node.name] = truth
+    elif isinstance(node, ops.InValues) and isinstance(node.value, ops.Field):
+        options = {option.value for option in node.options}
+        _choose(node.value.name, lambda v: (v in options) == truth, values, rng)
+    elif isinstance(node, ops.Comparison) and type(node) in _COMPARED:
+        left, right, compare = node.left, node.right, _COMPARED[type(node)]
+        if isinstance(left, ops.Field) and isinstance(right, ops.Literal):
+            _choose(left.name, lambda v: compare(v, right.value) == truth, values, rng)
+        else:  # with another column: any value may do
+            for field in node.find(ops.Field):
+                values[field.name] = rng.choice(domains()[field.name])
+
+
+def _choose(
+    name: str, fits: Callable[[Any], bool], values: dict[str, Any], rng: random.Random
+) -> None:
+    """A value for the column *name* that *fits*; the one that it has, if that does."""
+    if fits(values.get(name, getattr(_DEFAULT, name))):
+        return
+    options = [value for value in domains()[name] if fits(value)]
+    if options:
+        values[name] = rng.choice(options)
+
+
+_COMPARED: dict[type, Callable[[Any, Any], bool]] = {
+    ops.Equals: operator.eq, ops.NotEquals: operator.ne, ops.Greater: operator.gt,
+    ops.GreaterEqual: operator.ge, ops.Less: operator.lt, ops.LessEqual: operator.le,
+}  # fmt: skip
 
 
 def _beside(value: Any) -> set[Any]:

@@ -1,0 +1,1 @@
+"""The dataset of observations and verdicts, as Parquet: derived, and rebuilt from documents."""

@@ -1,0 +1,63 @@
+"""The columns of the dataset's Parquet files, and how verdict rows come out of them.
+
+An observation is stored with what of the verdict row depends on no rule and is no business of
+SQL's (`Beside`): then the rest is an expression over columns, the same in any engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import ibis  # type: ignore[import-untyped]
+import msgspec
+import pyarrow as pa  # type: ignore[import-untyped]
+from msgspec import Meta
+
+from analysis.history.rows import arrow, arrow_schema
+from analysis.history.table import DAY, HOUR, VerdictRow, host_of
+from analysis.judging import judged
+from analysis.observations import Observation
+from analysis.verdict import fingerprints
+
+Table = Any  # Ibis ships no types
+
+
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored beside an `Observation`: what no engine would read out of it alike."""
+
+    host: Annotated[str, Meta(description="host name, or address, of the target")] = ""
+    fingerprints: Annotated[str, Meta(description="ids of all fingerprints that match")] = ""
+
+
+SCHEMA = pa.schema([*arrow_schema(Observation), *arrow_schema(Beside)])
+
+
+def stored(rows: Iterable[Observation]) -> pa.Table:
+    """The table that is written of *rows*, with the columns of `SCHEMA`."""
+    kept = list(rows)
+    beside = (Beside(host=host_of(o.url), fingerprints=",".join(fingerprints(o))) for o in kept)
+    columns = [*arrow(kept, Observation).columns, *arrow(beside, Beside).columns]
+    return pa.Table.from_arrays(columns, schema=SCHEMA)
+
+
+def verdict_rows(observations: Table) -> Table:
+    """The verdicts of a table with the columns of `SCHEMA`, with those of `VerdictRow`."""
+    table = judged(observations)
+    seconds = table.measured_at.floor().cast("int64")  # then as Python's // on numbers above 0
+    columns: dict[str, Any] = {
+        "source": ibis.ifelse(table.source == "", "zond", table.source),
+        "probe_id": ibis.ifelse(table.probe_id == "", table.run_id, table.probe_id),
+        "region": ibis.literal(""),
+        "day": (seconds // int(DAY)).cast("int64"),
+        "hour": (seconds // int(HOUR)).cast("int64"),
+        "ip": table.path_ip,
+        "position": table.verdict_position,
+        "residual": table.verdict_residual,
+        "hop_ip": table.verdict_hop_ip,
+        "hop_asn": table.verdict_hop_asn,
+    }
+    names = VerdictRow.__struct_fields__
+    return table.select(
+        **{name: columns[name] if name in columns else table[name] for name in names}
+    )
