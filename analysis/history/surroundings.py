@@ -1,0 +1,86 @@
+"""What else befalls networks and targets: outages, shutdowns, dead, attacked and fenced sites.
+
+Rule: what is gone for everybody was not blocked, and what nobody could look at was not
+either. These are found of what verdicts say beside blocking (down, refused by the server, a
+fault of the line, foreign canaries lost) and of what they do not say (a network falls
+silent), with the same sequential reasoning; an accusation that lies wholly inside of one
+belongs to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from analysis.history.event import Interval, Kind, Scope
+
+HOUR = 3600.0
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True):
+    """What befell *networks* (all their targets, if *targets* is empty) or *targets*.
+
+    *times*: when it was seen to hold, first and last look of each stretch. *hits* of *looks*
+    show it, by at most *probes* at one time.
+    """
+
+    kind: Kind
+    scope: Scope = "unknown"
+    targets: tuple[str, ...] = ()
+    networks: tuple[int, ...] = ()
+    clean: tuple[int, ...] = ()
+    onset: Interval
+    lift: Interval | None = None
+    hours: tuple[int, ...] = ()
+    times: tuple[tuple[float, float], ...] = ()
+    probability: float = 1.0
+    hits: int = 0
+    looks: int = 0
+    probes: int = 0
+    reasons: tuple[str, ...] = ()
+    onsets: tuple[tuple[int, Interval], ...] = ()
+
+    def covers(self, at: float, slack: float = HOUR) -> bool:
+        """Whether it was so at *at* (POSIX seconds), or up to *slack* seconds from it."""
+        return any(first - slack <= at <= last + slack for first, last in self.times)
+
+
+def together(found: Iterable[Trouble], slack: float) -> list[list[Trouble]]:
+    """*found* by kind, where they begin at the same time and end at the same time."""
+    groups: list[list[Trouble]] = []
+    for trouble in sorted(found, key=lambda t: (t.times[0], t.targets, t.networks)):
+        for group in reversed(groups):
+            if any(_alike(trouble, other, slack) for other in group):
+                group.append(trouble)
+                break
+        else:
+            groups.append([trouble])
+    return groups
+
+
+def _alike(a: Trouble, b: Trouble, slack: float) -> bool:
+    return (
+        a.kind == b.kind
+        and _near(a.onset, b.onset, slack)
+        and (a.lift is None) == (b.lift is None)
+        and (a.lift is None or b.lift is None or _near(a.lift, b.lift, slack))
+    )
+
+
+def _near(a: Interval, b: Interval, slack: float) -> bool:
+    """Whether both changes are known to within days, and may be no more than *slack* apart."""
+    edges = (a.after, a.by, b.after, b.by)
+    if a.after is None or b.after is None or a.by is None or b.by is None or None in edges:
+        return False
+    wide = max(a.by - a.after, b.by - b.after) > 36 * HOUR
+    return not wide and max(a.after - b.by, b.after - a.by) <= slack
+
+
+def span(group: Sequence[Trouble]) -> tuple[Interval, Interval | None]:
+    """Onset of the first and lift of the last of *group*."""
+    onset = min((t.onset for t in group), key=lambda i: i.by if i.by is not None else float("inf"))
+    lifts = [t.lift for t in group]
+    if any(lift is None for lift in lifts):
+        return onset, None
+    return onset, max((i for i in lifts if i), key=lambda i: i.by or float("inf"))

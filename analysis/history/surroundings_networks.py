@@ -1,0 +1,303 @@
+"""Networks that are gone, or cut off from abroad: outages and shutdowns.
+
+Rule: a probe that finds its foreign canaries lost and a domestic one alive sees a shutdown;
+one that finds its line dead, or says nothing when it always spoke, sees an outage. One probe
+alone may have a bad line, an owner on holiday or a filter of its own: what one probe can
+tell is limited, so it takes several that were not to fail together. If those of all networks
+fall silent at once, abroad too, it is the collecting that stopped, and no event.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ibis import _  # type: ignore[import-untyped]
+
+from analysis.history.event import Interval, Kind
+from analysis.history.spells import Look, binomial, certainty, spells
+from analysis.history.surroundings import HOUR, Trouble
+
+USUAL, CUT = 0.02, 0.9  # probes that find what is foreign lost: usually, and in a shutdown
+NIGHTS = 3 * 24 * HOUR  # cut off again sooner, and it is the same shutdown
+AT_ONCE = 3 * HOUR      # networks that went together
+ALONE = 4.0             # nats that one probe can say of an outage: e^-4 of its time it is away
+TOGETHER = 2.0          # nats for probes that went, or came back, within the same hour
+PRICE = 9.0             # nats to believe in an outage at all
+REGULAR = 5             # days on which a probe must have measured, to have habits
+LEAST = 2               # hours without a sign of life
+
+
+@dataclass
+class Hours:
+    """What one probe, or all that have no habits, said hour by hour: hours since 1970 in which
+    it got *through*, found itself *cut* off, found its line at *fault*; the *first* and *last*
+    look of each hour."""
+
+    through: set[int] = field(default_factory=set)
+    cut: set[int] = field(default_factory=set)
+    fault: set[int] = field(default_factory=set)
+    first: dict[int, float] = field(default_factory=dict)
+    last: dict[int, float] = field(default_factory=dict)
+    share: list[float] = field(default_factory=lambda: [0.0] * 24)
+
+    def learn(self) -> None:
+        """How often it speaks at each hour of the day, of the days between its first and last."""
+        hours = sorted(self.first)
+        days = (hours[-1] - hours[0]) // 24 + 1
+        counts = [0] * 24
+        for hour in hours:
+            counts[hour % 24] += 1
+        self.share = [(n + 0.5) / (days + 1.0) if n else 0.0 for n in counts]
+
+
+Networks = Mapping[int, Mapping[str, Hours]]
+
+
+def network_troubles(rows: Any, country: str) -> list[Trouble]:
+    """Shutdowns and outages in *country*."""
+    networks = _hours(rows, country)
+    elsewhere = _heard(rows)
+    found = shutdowns(networks)
+    outs = [o for asn in sorted(networks) for o in _outages(asn, networks[asn], elsewhere)]
+    outs = [o for o in outs if not any(_within(o, t) for t in found)]
+    return found + _nationwide(outs)
+
+
+def _hours(rows: Any, country: str) -> dict[int, dict[str, Hours]]:
+    """Each network's probes; those without habits as one, under the empty name."""
+    lost = _.foreign_lost & _.domestic_alive
+    dead = (_.outcome == "local_fault") & ~lost
+    counted = (
+        rows.filter((_.probe_cc == country) & (_.outcome != "not_measured"))
+        .group_by("probe_asn", "probe_id", "hour")
+        .agg(
+            cut=lost.any(), fault=dead.any(),
+            through=(~_.foreign_lost & ~_.outcome.isin(["local_fault", "inconclusive"])).any(),
+            first=_.measured_at.min(), last=_.measured_at.max(),
+        )
+    )  # fmt: skip
+    said: list[dict[str, Any]] = counted.to_pyarrow().to_pylist()
+    days: dict[tuple[int, str], set[int]] = {}
+    for row in said:
+        days.setdefault((row["probe_asn"], row["probe_id"]), set()).add(row["hour"] // 24)
+    networks: dict[int, dict[str, Hours]] = {}
+    for row in said:
+        who = row["probe_id"] if len(days[row["probe_asn"], row["probe_id"]]) >= REGULAR else ""
+        hours = networks.setdefault(row["probe_asn"], {}).setdefault(who, Hours())
+        hour = row["hour"]
+        hours.first[hour] = min(hours.first.get(hour, math.inf), row["first"])
+        hours.last[hour] = max(hours.last.get(hour, -math.inf), row["last"])
+        for name in ("cut", "through", "fault"):
+            if row[name]:
+                getattr(hours, name).add(hour)
+    for probes in networks.values():
+        for hours in probes.values():
+            hours.learn()
+    return networks
+
+
+def _heard(rows: Any) -> dict[int, set[int]]:
+    """By hour, the networks anywhere from which something was heard."""
+    heard: dict[int, set[int]] = {}
+    for row in rows.select("hour", "probe_asn").distinct().to_pyarrow().to_pylist():
+        heard.setdefault(row["hour"], set()).add(row["probe_asn"])
+    return heard
+
+
+# -- Shutdowns ---------------------------------------------------------------------------------
+
+
+def shutdowns(networks: Networks) -> list[Trouble]:
+    """What is foreign gone, what is domestic alive: by network, then together."""
+    found = []
+    for asn in sorted(networks):
+        found += _cut_off(asn, networks[asn])
+    groups: list[list[Trouble]] = []
+    for trouble in sorted(found, key=lambda t: t.times[0]):
+        if groups and trouble.times[0][0] - max(t.times[-1][1] for t in groups[-1]) <= NIGHTS:
+            groups[-1].append(trouble)
+        else:
+            groups.append([trouble])
+    return [
+        _as_one("shutdown", group, "Foreign canaries are lost, domestic ones answer")
+        for group in groups
+        if sum(t.probes for t in {n.networks: n for n in group}.values()) >= 2
+    ]
+
+
+def _cut_off(asn: int, probes: Mapping[str, Hours]) -> list[Trouble]:
+    """The stretches in which *asn* was cut off."""
+    hours = sorted({h for p in probes.values() for h in p.cut | p.through})
+    looks = []
+    for hour in hours:
+        saying = [p for p in probes.values() if hour in p.cut or hour in p.through]
+        hits = sum(hour in p.cut for p in saying)
+        looks.append(
+            Look(
+                min(p.first[hour] for p in saying), max(p.last[hour] for p in saying),
+                binomial(hits, len(saying) - hits, USUAL, CUT),
+            )
+        )  # fmt: skip
+    found = []
+    for spell in spells(looks):
+        inside = hours[spell.begin : spell.end + 1]
+        met = [name for name, p in probes.items() if p.cut & set(inside)]
+        found.append(
+            Trouble(
+                kind="shutdown", networks=(asn,), onset=spell.onset, lift=spell.lift,
+                times=((looks[spell.begin].first, looks[spell.end].last),), probes=len(met),
+                probability=spell.probability, onsets=((asn, spell.onset),),
+                hits=sum(len(p.cut & set(inside)) for p in probes.values()),
+                looks=sum(len((p.cut | p.through) & set(inside)) for p in probes.values()),
+            )
+        )  # fmt: skip
+    return found
+
+
+# -- Outages -----------------------------------------------------------------------------------
+
+
+def _outages(asn: int, probes: Mapping[str, Hours], heard: Mapping[int, set[int]]) -> list[Trouble]:
+    """Stretches without a sign of life from *asn*, although several were due to give one."""
+    alive = sorted({h for p in probes.values() for h in p.through | p.cut})
+    found = []
+    for before, after in zip(alive, [*alive[1:], None], strict=True):
+        end = after if after is not None else max(heard) + 1
+        if end - before <= LEAST:
+            continue
+        dark = range(before + 1, end)
+        said = _dark(probes, dark)
+        if len(said) < 2 or _collector_silent(asn, dark, heard):
+            continue
+        odds = sum(said.values()) - PRICE + _moved(probes, before, after)
+        if odds <= 0:
+            continue
+        due = [
+            h for h in dark
+            if any(p.share[h % 24] >= 0.5 or h in p.fault for p in probes.values())
+        ]  # fmt: skip
+        if not due:
+            continue
+        began = max(p.last[before] for p in probes.values() if before in p.last)
+        lift = None
+        if after is not None:
+            back = min(p.first[after] for p in probes.values() if after in p.first)
+            lift = Interval(due[-1] * HOUR, back)
+        onset = Interval(began, max(began, (due[0] + 1) * HOUR))
+        faults = sum(len(p.fault & set(dark)) for p in probes.values())
+        found.append(
+            Trouble(
+                kind="outage", networks=(asn,), onset=onset, lift=lift, hits=faults, looks=faults,
+                times=((began, lift.by if lift and lift.by else end * HOUR),), probes=len(said),
+                probability=certainty(odds), onsets=((asn, onset),), scope="network",
+                reasons=(
+                    f"{len(said)} probes that were due on AS{asn} said nothing, or that their"
+                    f" line is dead ({faults} times).",
+                ),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _dark(probes: Mapping[str, Hours], dark: range) -> dict[str, float]:
+    """What each probe's silence or faults in *dark* say, in nats; only of those that say much."""
+    said = {}
+    for name, probe in probes.items():
+        known = range(min(probe.first), max(probe.last) + 1)
+        odds = 0.0
+        for hour in dark[: 24 * 14]:
+            if hour in probe.fault:
+                odds += 3.0
+            elif hour in known or hour > known[-1]:
+                odds -= math.log(1 - probe.share[hour % 24] + 0.02)
+            if odds >= ALONE:
+                break
+        if odds >= 1.0:
+            said[name] = min(ALONE, odds)
+    return said
+
+
+def _moved(probes: Mapping[str, Hours], before: int, after: int | None) -> float:
+    """Whether they went in the same hour, and came back in the same."""
+    steady = [p for p in probes.values() if p.share[before % 24] >= 0.5]
+    odds = 0.0
+    if sum(before in p.last or before in p.fault for p in steady) >= 2:
+        odds += TOGETHER
+    if after is not None and sum(after in p.through for p in steady) >= 2:
+        odds += TOGETHER
+    return odds
+
+
+def _collector_silent(asn: int, dark: range, heard: Mapping[int, set[int]]) -> bool:
+    """Whether in most of *dark* nothing came from anybody else either."""
+    others = sum(bool(heard.get(h, set()) - {asn}) for h in dark)
+    return 2 * others < len(dark)
+
+
+def _nationwide(found: Sequence[Trouble]) -> list[Trouble]:
+    """Outages of several networks at the same time, as one."""
+    groups: list[list[Trouble]] = []
+    for trouble in sorted(found, key=lambda t: t.times[0]):
+        for group in reversed(groups):
+            first = group[0]
+            if abs(first.times[0][0] - trouble.times[0][0]) <= AT_ONCE and (
+                abs(first.times[-1][1] - trouble.times[-1][1]) <= AT_ONCE
+                or (first.lift is None and trouble.lift is None)
+            ):
+                group.append(trouble)
+                break
+        else:
+            groups.append([trouble])
+    return [g[0] if len(g) == 1 else _as_one("outage", g, "No sign of life") for g in groups]
+
+
+# -- Several as one ----------------------------------------------------------------------------
+
+
+def _as_one(kind: Kind, group: Sequence[Trouble], what: str) -> Trouble:
+    """*group* as one: its stretches, its networks, and the hours of the day if it is nightly."""
+    group = sorted(group, key=lambda t: t.times[0])
+    times = tuple(sorted(s for t in group for s in t.times))
+    stretches: list[list[float]] = []
+    for first, last in times:
+        if stretches and first - stretches[-1][1] <= 2 * HOUR:
+            stretches[-1][1] = max(stretches[-1][1], last)
+        else:
+            stretches.append([first, last])
+    hours: set[int] = set()
+    if len(stretches) > 1:
+        hours = {h % 24 for a, b in stretches for h in range(int(a // HOUR), int(b // HOUR) + 1)}
+    onsets: dict[int, Interval] = {}
+    probes: dict[int, int] = {}
+    for trouble in group:
+        for asn in trouble.networks:
+            onsets.setdefault(asn, trouble.onset)
+            probes[asn] = max(probes.get(asn, 0), trouble.probes)
+    lifts = [t.lift for t in group if t.times[-1][1] >= times[-1][1] - 3 * HOUR]
+    lift = None
+    if all(lifts):
+        lift = max((x for x in lifts if x), key=lambda i: i.by or math.inf)
+    doubt = math.prod(
+        1 - max(t.probability for t in group if asn in t.networks) for asn in onsets
+    )
+    stated = f"{what} on {', '.join(f'AS{a}' for a in sorted(onsets))}."
+    nightly = (f"{len(stretches)} times, each within the same days.",) if len(stretches) > 1 else ()
+    return Trouble(
+        kind=kind, networks=tuple(sorted(onsets)), onset=group[0].onset, lift=lift, times=times,
+        hours=tuple(sorted(hours)) if len(hours) < 24 else (), probability=1 - doubt,
+        hits=sum(t.hits for t in group), looks=sum(t.looks for t in group),
+        probes=sum(probes.values()), reasons=(stated, *nightly), onsets=tuple(onsets.items()),
+    )  # fmt: skip
+
+
+def _within(inner: Trouble, outer: Trouble) -> bool:
+    """Whether *inner* is of networks and a time in which *outer* was."""
+    first, last = inner.times[0][0], inner.times[-1][1]
+    return set(inner.networks) <= set(outer.networks) and any(
+        a - 3 * HOUR <= last and first <= b + 3 * HOUR for a, b in outer.times
+    )
+
+

@@ -1,0 +1,208 @@
+"""Targets that are down, dead, deregistered, or refuse a country: nobody is on the way.
+
+Rule: who fails for probes at home and abroad alike is down. What comes back was an attack or
+a fault; what does not come back in a week is taken for dead, and until then it is not said
+which. A name that exists nowhere was taken out of its registry. Who answers some countries
+and refuses others has put up the fence himself, which the looks from abroad tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ibis  # type: ignore[import-untyped]  # Ibis ships no types
+from ibis import _
+
+from analysis.history.event import Kind
+from analysis.history.spells import Look, Spell, binomial, spells
+from analysis.history.surroundings import HOUR, Trouble, span, together
+
+DEAD = 7 * 24 * HOUR     # down for longer, and not back: for good, as far as that can be known
+SLACK = 2 * HOUR         # targets that went down and came back together
+LEAST = 3                # hours in which it is seen, so that it is not one bad look
+SELDOM, OFTEN = 0.03, 0.6  # bounds of how often a target usually is in trouble, as learned
+DOWN, REFUSED = 0.75, 0.95  # and how often it is when it is in it
+WHOLLY = 0.8             # of the looks, that a fence meets: a captcha meets some
+AT_ONCE = 3              # probes counted in one hour: they ask the same controls
+NOWHERE = "name_exists_nowhere"
+
+
+def target_troubles(rows: Any, country: str) -> list[Trouble]:
+    """What befell single targets, or several at once, as looks of *country* and others tell."""
+    hosts: dict[str, list[dict[str, Any]]] = {}
+    for row in _hours(rows, country):
+        hosts.setdefault(row["host"], []).append(row)
+    found = []
+    for host in sorted(hosts):
+        found += _of_target(host, sorted(hosts[host], key=lambda r: (r["hour"], not r["home"])))
+    return [_joined(group) for group in together(found, SLACK)]
+
+
+def _hours(rows: Any, country: str) -> list[dict[str, Any]]:
+    """Looks by target and hour, at home and abroad, of targets that were ever in trouble."""
+    odd = rows.outcome.isin(["down", "server_side"])
+    suspects = (
+        rows.filter(odd).group_by("host").agg(n=_.hour.nunique()).filter(_.n >= LEAST)
+        .select("host")
+    )  # fmt: skip
+    looked = rows.filter(rows.outcome.isin(["ok", "blocked", "down", "server_side"]))
+    looked = looked.semi_join(suspects, "host")
+    counted = looked.group_by(
+        host=_.host, hour=_.hour, home=ibis.cases((_.probe_cc == country, True), else_=False)
+    ).agg(
+        down=_.probe_id.nunique(where=_.outcome == "down"),
+        refused=_.probe_id.nunique(where=_.outcome == "server_side"),
+        reached=_.probe_id.nunique(where=_.outcome == "ok"),
+        blocked=_.probe_id.nunique(where=_.outcome == "blocked"),
+        nowhere=_.probe_id.nunique(where=(_.outcome == "down") & _.rules.contains(NOWHERE)),
+        networks=_.probe_asn.nunique(where=_.outcome.isin(["down", "server_side"])),
+        first=_.measured_at.min(), last=_.measured_at.max(),
+    )  # fmt: skip
+    found: list[dict[str, Any]] = counted.to_pyarrow().to_pylist()
+    return found
+
+
+def _of_target(host: str, hours: Sequence[dict[str, Any]]) -> list[Trouble]:
+    home = [h for h in hours if h["home"]]
+    abroad = [h for h in hours if not h["home"]]
+    found = []
+    for spell, looks in _spells(hours, "down"):
+        inside = looks[spell.begin : spell.end + 1]
+        if (trouble := _down(host, spell, inside)) is not None:
+            found.append(trouble)
+    for spell, looks in _spells(home, "refused"):
+        inside = looks[spell.begin : spell.end + 1]
+        if (trouble := _refusing(host, spell, inside, abroad)) is not None:
+            found.append(trouble)
+    for spell, looks in _spells(abroad, "out"):
+        inside = looks[spell.begin : spell.end + 1]
+        if (trouble := _fenced(host, spell, inside, home)) is not None:
+            found.append(trouble)
+    return found
+
+
+def _spells(
+    hours: Sequence[dict[str, Any]], what: str
+) -> list[tuple[Spell, Sequence[dict[str, Any]]]]:
+    looks = []
+    seen, met = 2.0, 1.0
+    for h in hours:
+        hits = h["down"] + h["refused"] if what == "out" else h[what]
+        misses = h["reached"] + h["blocked"]
+        misses += {"down": h["refused"], "refused": h["down"], "out": 0}[what]
+        scale = AT_ONCE / max(AT_ONCE, hits + misses)
+        usual = min(OFTEN, max(SELDOM, met / seen))
+        odds = binomial(hits, misses, usual, DOWN if what == "down" else REFUSED) * scale
+        seen, met = seen + scale * (hits + misses), met + scale * hits
+        looks.append(Look(h["first"], h["last"], odds))
+    return [(s, hours) for s in spells(looks) if s.end - s.begin + 1 >= LEAST]
+
+
+def _down(host: str, spell: Spell, inside: Sequence[dict[str, Any]]) -> Trouble | None:
+    hits = sum(h["down"] for h in inside)
+    home = [h for h in inside if h["home"]]
+    abroad = [h for h in inside if not h["home"]]
+    if not _mostly(home, ("down",)):
+        return None
+    reasons = []
+    if abroad and _mostly(abroad, ("down", "refused")):
+        reasons.append(f"Down from abroad as well, in {_sum(abroad, 'down')} looks.")
+    elif abroad:
+        return None  # abroad it lives, so the controls of those at home were wrong
+    else:
+        reasons.append("Down for the controls as well.")
+    kind: Kind
+    lasted = inside[-1]["last"] - inside[0]["first"]
+    if sum(h["nowhere"] for h in inside) > hits / 2:
+        kind = "registry"
+        reasons.append("The name exists nowhere: gone from its parent zone.")
+    elif spell.lift is not None:
+        kind = "ddos"
+        reasons.append(f"It came back after {lasted / HOUR:.0f} hours.")
+    elif lasted >= DEAD:
+        kind = "site_death"
+        reasons.append(f"Not seen up again in {lasted / HOUR / 24:.0f} days.")
+    else:
+        kind = "ddos"
+        reasons.append("Still down: whether it comes back is not known yet.")
+    return _trouble(kind, host, spell, inside, hits, tuple(reasons), everywhere=True)
+
+
+def _refusing(
+    host: str, spell: Spell, inside: Sequence[dict[str, Any]], abroad: Sequence[dict[str, Any]]
+) -> Trouble | None:
+    meanwhile = _during(abroad, inside)
+    everywhere = bool(meanwhile) and _mostly(meanwhile, ("refused",))
+    reasons = ["The server itself refuses, over its own certificate."]
+    if everywhere:
+        reasons.append("It refuses looks from abroad as well.")
+    elif meanwhile:
+        reasons.append("It answers looks from abroad.")
+    hits = _sum(inside, "refused")
+    if hits < WHOLLY * (hits + _sum(inside, "reached")):
+        return None
+    return _trouble("geofence", host, spell, inside, hits, tuple(reasons), everywhere)
+
+
+def _fenced(
+    host: str, spell: Spell, inside: Sequence[dict[str, Any]], home: Sequence[dict[str, Any]]
+) -> Trouble | None:
+    """Lost abroad, and reached from home all the while."""
+    meanwhile = _during(home, inside)
+    reached = _sum(meanwhile, "reached")
+    lost = _sum(meanwhile, "down") + _sum(meanwhile, "refused") + _sum(meanwhile, "blocked")
+    if reached < LEAST or reached < 4 * lost or max(h["networks"] for h in inside) < 2:
+        return None
+    hits = _sum(inside, "down") + _sum(inside, "refused")
+    reasons = (f"Lost from abroad in {hits} looks, reached from home in {reached} meanwhile.",)
+    return _trouble("geofence", host, spell, inside, hits, reasons, everywhere=True)
+
+
+def _trouble(
+    kind: Kind, host: str, spell: Spell, inside: Sequence[dict[str, Any]], hits: int,
+    reasons: tuple[str, ...], everywhere: bool,
+) -> Trouble:  # fmt: skip
+    return Trouble(
+        kind=kind, scope="global" if everywhere else "national", targets=(host,),
+        onset=spell.onset, lift=spell.lift, times=((inside[0]["first"], inside[-1]["last"]),),
+        probability=spell.probability, hits=hits, reasons=reasons,
+        looks=hits + _sum(inside, "reached") + _sum(inside, "blocked"),
+        probes=max(max(h["down"], h["refused"]) for h in inside),
+    )  # fmt: skip
+
+
+def _joined(group: Sequence[Trouble]) -> Trouble:
+    """Targets that had the same at the same time, as one."""
+    if len(group) == 1:
+        return group[0]
+    onset, lift = span(group)
+    beside = f"{len(group)} targets began and ended together: one cause, as of one server."
+    first = group[0]
+    return Trouble(
+        kind=first.kind, scope=first.scope,
+        targets=tuple(sorted(host for t in group for host in t.targets)),
+        onset=onset, lift=lift,
+        times=((min(t.times[0][0] for t in group), max(t.times[-1][1] for t in group)),),
+        probability=max(t.probability for t in group), hits=sum(t.hits for t in group),
+        looks=sum(t.looks for t in group), probes=max(t.probes for t in group),
+        reasons=(*first.reasons, beside),
+    )  # fmt: skip
+
+
+def _during(
+    hours: Sequence[dict[str, Any]], inside: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    return [h for h in hours if inside[0]["hour"] <= h["hour"] <= inside[-1]["hour"]]
+
+
+def _sum(hours: Sequence[dict[str, Any]], what: str) -> int:
+    return int(sum(h[what] for h in hours))
+
+
+def _mostly(hours: Sequence[dict[str, Any]], what: tuple[str, ...]) -> bool:
+    """Whether most looks in *hours* show one of *what*; without looks, no."""
+    hits = sum(_sum(hours, w) for w in what)
+    looks = sum(_sum(hours, w) for w in ("down", "refused", "reached", "blocked"))
+    return 2 * hits > looks
+
