@@ -1,9 +1,9 @@
 """Changes: from the verdict table to what began and ended in each series.
 
 `parts` is the whole of it: the engine finds and counts (`changes_looks`), a sequential test
-finds episodes (`changes_detect`), a posterior dates their ends (`changes_interval`). What several
-parts are together is said in `analysis.history.events`. The method, its constants and their
-sources: docs/changes.md.
+finds episodes (`changes_detect`), what comes and goes is explained (`changes_patterns`), a
+posterior dates the ends (`changes_interval`). What several parts are together is said in
+`analysis.history.events`. The method, its constants and their sources: docs/changes.md.
 """
 
 from __future__ import annotations
@@ -11,24 +11,43 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 from ibis.expr.types import Table  # type: ignore[import-untyped]  # Ibis ships no types
 
-from analysis.history import changes_looks
+from analysis.history import changes_looks, changes_patterns
 from analysis.history.changes_detect import Constants, Episode, episodes, error_rate, share
 from analysis.history.changes_interval import interval
 from analysis.history.changes_looks import Floats, Ints, Series
+from analysis.history.changes_mechanism import Stretch, stretches
+from analysis.history.changes_patterns import Pattern
+from analysis.history.changes_strata import strata
 from analysis.history.event import Interval, Part
 
 CONSTANTS = Constants()
 WINDOW = 400      # looks on either side of a change that can move it
 EVIDENCE = 12     # measurements that a part names
-SHARE = 8.0       # log odds against a block in a series, before anything is seen
+DOUBT = 8.0       # log odds against a block in a series, before anything is seen
 
 
-def parts(rows: Table, *, until: float | None = None, constants: Constants = CONSTANTS) -> (
-    tuple[Part, ...]
-):  # fmt: skip
+class Explained(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """An episode of *s*, which are the looks where its pattern holds. *before*, *after*:
+    numbers of looks between which nothing else was found. *counted*: looks that its share is
+    of. *alerted*: when it was first told, POSIX seconds."""
+
+    s: Series
+    counted: Series
+    episode: Episode
+    before: int
+    after: int
+    alerted: float
+    hours: tuple[int, ...] = ()
+    some_ips: bool = False
+
+
+def parts(
+    rows: Table, *, until: float | None = None, constants: Constants = CONSTANTS
+) -> tuple[Part, ...]:
     """What was blocked, in each series of the verdict table *rows* (an Ibis table with the
     columns of `VerdictRow`), by onset, host and network.
 
@@ -44,46 +63,114 @@ def parts(rows: Table, *, until: float | None = None, constants: Constants = CON
 
 def of_series(s: Series, c: Constants = CONSTANTS) -> Iterator[Part]:
     """The parts that one series shows."""
-    found = episodes(s, c)
-    for i, episode in enumerate(found):
-        before = found[i - 1].lift or 0 if i else 0
-        after = found[i + 1].onset if i + 1 < len(found) else len(s)
-        yield _part(s, episode, before, after, c)
+    whole = list(_explained(s, s, c, ()))
+    for explained in whole:
+        yield from _parts(explained, c)
+    for stratum in strata(s, [(e.s.first[e.episode.onset], _end(e)) for e in whole], c):
+        for explained in _explained(stratum, stratum, c, ("kind", "region")):
+            yield from _parts(explained, c)
 
 
-def _part(s: Series, e: Episode, before: int, after: int, c: Constants) -> Part:
-    end = len(s) if e.lift is None else e.lift
-    during = slice(e.onset, end)
+def _explained(
+    s: Series, counted: Series, c: Constants, used: tuple[str, ...],
+    hours: tuple[int, ...] = (), some_ips: bool = False,
+) -> Iterator[Explained]:  # fmt: skip
+    """The episodes of *s*, each in the simplest way that explains it and its neighbours."""
+    together = list(changes_patterns.groups(s, episodes(s, c)))
+    for i, group in enumerate(together):
+        before = (together[i - 1][-1].lift or 0) if i else 0
+        after = together[i + 1][0].onset if i + 1 < len(together) else len(s)
+        told = [float(s.last[e.alarm]) for e in group]
+        simplest = changes_patterns.simplest(s, group, c, used)
+        if isinstance(simplest, Pattern):
+            within = list(
+                _within(s, counted, simplest, slice(before, after), c, used, hours, some_ips)
+            )
+            if within:
+                for found in within:
+                    yield msgspec.structs.replace(found, alerted=_first_told(found, told))
+                continue
+            simplest = changes_patterns.merged(s, group, c)
+        for j, e in enumerate(simplest):
+            yield Explained(
+                s=s, counted=counted, episode=e,
+                before=(simplest[j - 1].lift or 0) if j else before,
+                after=simplest[j + 1].onset if j + 1 < len(simplest) else after,
+                alerted=float(s.last[e.alarm]), hours=hours, some_ips=some_ips,
+            )  # fmt: skip
+
+
+def _within(
+    s: Series, counted: Series, pattern: Pattern, here: slice, c: Constants,
+    used: tuple[str, ...], hours: tuple[int, ...], some_ips: bool,
+) -> Iterator[Explained]:  # fmt: skip
+    """The episodes where *pattern* holds, between two others."""
+    at = np.arange(len(s))
+    picked = s.only(at[pattern.holds & (at >= here.start) & (at < here.stop)])
+    base = s.only(at[here]) if pattern.by == "ips" else picked
+    yield from _explained(
+        picked, base, c, (*used, pattern.by), pattern.hours or hours,
+        some_ips or pattern.by == "ips",
+    )  # fmt: skip
+
+
+def _first_told(e: Explained, told: list[float]) -> float:
+    """Who does not know the pattern yet is told by the first episode after the onset."""
+    onset = float(e.s.first[e.episode.onset])
+    return min((t for t in told if t >= onset), default=e.alerted)
+
+
+def _end(e: Explained) -> float:
+    lift = e.episode.lift
+    return math.inf if lift is None else float(e.s.last[lift])
+
+
+def _parts(e: Explained, c: Constants) -> Iterator[Part]:
+    end = len(e.s) if e.episode.lift is None else e.episode.lift
+    yield from (_part(e, stretch, c) for stretch in stretches(e.s, e.episode.onset, end))
+
+
+def _part(e: Explained, stretch: Stretch, c: Constants) -> Part:
+    s, episode = e.s, e.episode
+    end = len(s) if episode.lift is None else episode.lift
+    during = slice(stretch.first, stretch.end)
     blocked, clean = float(s.for_[during].sum()), float(s.against[during].sum())
     q = share(blocked, clean, c)
-    earlier = slice(before, e.onset)
+    earlier = slice(e.before, episode.onset)
     alpha = error_rate(
         float(s.for_[earlier].sum()), float((s.for_ + s.against)[earlier].sum()), c
     )
     on = s.for_ * math.log(q) + s.against * math.log(1 - q)
     off = s.for_ * math.log(alpha) + s.against * math.log(1 - alpha)
-    hit = np.flatnonzero(s.for_[during] > 0) + e.onset
-    weight = np.bincount(s.mechanism[hit], weights=s.for_[hit], minlength=len(s.mechanisms))
+    hit = np.flatnonzero(s.for_[during] > 0) + during.start
+    low = max(e.before, episode.onset - WINDOW)
+    onset = stretch.onset or _between(s, low, min(end, episode.onset + WINDOW), off, on)
+    lift, told = stretch.lift, stretch.lift_told
+    if lift is None and episode.lift is not None and episode.lift_alarm is not None:
+        low, high = max(episode.onset, episode.lift - WINDOW), min(e.after, episode.lift + WINDOW)
+        lift, told = _between(s, low, high, on, off), float(s.last[episode.lift_alarm])
+    counted = e.counted
+    inside = (counted.first >= s.first[during.start]) & (counted.first <= s.last[during.stop - 1])
+    measured = int(counted.seen[inside].sum())
     return Part(
         host=s.host,
-        mechanism=s.mechanisms[int(weight.argmax())],
+        mechanism=stretch.mechanism,
         probe_asn=s.probe_asn,
         resolver_asn=s.resolver_asn,
         network_type=_only(s.kinds, s.kind[hit]),
         region=_only(s.regions, s.region[hit]),
-        onset=_between(s, max(before, e.onset - WINDOW), min(end, e.onset + WINDOW), off, on),
-        lift=None
-        if e.lift is None
-        else _between(s, max(e.onset, e.lift - WINDOW), min(after, e.lift + WINDOW), on, off),
+        onset=onset,
+        lift=lift,
         blocked=int(s.blocked[during].sum()),
-        measured=int(s.seen[during].sum()),
+        measured=measured,
         probes=len(np.unique(s.probe[hit])),
-        share=round(float(s.blocked[during].sum() / s.seen[during].sum()), 4),
-        ips=tuple(s.ips[i] for i in np.unique(s.ip[hit]) if s.ips[i]),
+        share=round(int(counted.blocked[inside].sum()) / measured, 4),
+        hours=e.hours,
+        ips=tuple(s.ips[i] for i in np.unique(s.ip[hit]) if s.ips[i]) if e.some_ips else (),
         probability=_probability(s, during, on - off, len(hit)),
         evidence=tuple(s.evidence[i] for i in hit[:EVIDENCE]),
-        alerted_at=float(s.last[e.alarm]),
-        lift_alerted_at=None if e.lift_alarm is None else float(s.last[e.lift_alarm]),
+        alerted_at=stretch.told if stretch.told is not None else e.alerted,
+        lift_alerted_at=told,
     )
 
 
@@ -97,7 +184,7 @@ def _between(s: Series, low: int, high: int, before: Floats, after: Floats) -> I
 def _probability(s: Series, during: slice, gain: Floats, hits: int) -> float:
     """That something interfered at all: odds before, times the likelihood ratio of all looks
     of the episode; and after *n* looks not surer than Laplace's rule of succession says."""
-    odds = float(gain[during].sum()) - SHARE
+    odds = float(gain[during].sum()) - DOUBT
     sure = 1 / (1 + math.exp(-max(-40.0, min(40.0, odds))))
     return round(min(sure, (hits + 1) / (hits + 2)), 4)
 
