@@ -18,6 +18,7 @@ from lab.months.rows import Floats, Rows
 from lab.months.targets import Target
 
 BOOTED_AT = -40 * DAY  # where the clock stands that has no battery, from the beginning
+WRONG = 0.05           # of the sessions of a machine without one
 
 
 def arrow(
@@ -28,7 +29,7 @@ def arrow(
     kept = np.flatnonzero(~rows.dropped)
     again = rng.random(int(rows.session.max(initial=0)) + 1) < noise.duplicates
     kept = np.concatenate([kept, kept[again[rows.session[kept]]]])
-    clock = _clock(rows, probes, rng)[kept]
+    clock = _clock(rows, probes, begin, rng)[kept]
     measured = begin + clock
     slow = np.array([p.slow for p in probes])[rows.probe[kept]]
     delay = rng.exponential(1.0, again.size)[rows.session[kept]] * slow * HOUR
@@ -46,17 +47,23 @@ def arrow(
     return table, arrived
 
 
-def _clock(rows: Rows, probes: Sequence[Probe], rng: np.random.Generator) -> Floats:
-    """What the volunteers' clocks say."""
+def _clock(
+    rows: Rows, probes: Sequence[Probe], begin: float, rng: np.random.Generator
+) -> Floats:
+    """What the volunteers' clocks say, in seconds since the beginning."""
     says = rows.t.copy()
-    boots = rng.random(int(rows.session.max(initial=0)) + 1) < 0.05
+    boots = rng.random(int(rows.session.max(initial=0)) + 1) < WRONG
     for number, probe in enumerate(probes):
         mine = rows.probe == number
         if probe.fault == "clock":
             says[mine] += float(rng.choice([-1.0, 1.0, 3.0])) * HOUR
         elif probe.fault == "boot_clock":
             wrong = mine & boots[rows.session]
-            says[wrong] = BOOTED_AT + rows.t[wrong] % DAY
+            if probe.source == "zond":  # which looks at its clock, and measures nothing by such
+                rows.say(wrong, "local_fault:clock")
+                says[wrong] = -begin
+            else:
+                says[wrong] = BOOTED_AT + rows.t[wrong] % DAY
     return says
 
 

@@ -55,8 +55,12 @@ NOISES = {n.name: n for n in (QUIET, OURS, PIPELINE, BAD, FASTPATH)}
 def disturb(
     rows: Rows, probes: tuple[Probe, ...], targets: tuple[Target, ...], noise: Noise, days: float,
     rng: np.random.Generator,
-) -> None:  # fmt: skip
-    """What the measurements came to, after all that is nobody's doing."""
+) -> list[tuple[int, float, float]]:  # fmt: skip
+    """What the measurements came to, after all that is nobody's doing.
+
+    Returns the lines that failed: the volunteer's number, from when until when, in seconds
+    since the beginning.
+    """
     _misses(rows, noise, rng)
     _moods(rows, targets, rng)
     factor = np.ones(rows.size)
@@ -70,7 +74,7 @@ def disturb(
     doubt = fine & ~alarm & (rng.random(rows.size) < noise.inconclusive)
     rows.say(doubt & (rng.random(rows.size) < 0.6), "inconclusive:not_repeated")
     rows.say(doubt & rows.outcome_is("ok"), "inconclusive:one_control")
-    _lines(rows, probes, noise, days, rng)
+    return _lines(rows, probes, noise, days, rng)
 
 
 def _misses(rows: Rows, noise: Noise, rng: np.random.Generator) -> None:
@@ -140,8 +144,9 @@ def _machines(
 
 def _lines(
     rows: Rows, probes: tuple[Probe, ...], noise: Noise, days: float, rng: np.random.Generator
-) -> None:
+) -> list[tuple[int, float, float]]:
     """Any line fails now and then: half of the time nothing is written, half of it that."""
+    failed = []
     for number in range(len(probes)):
         for start, end in _spans(noise.line_faults * days / 30, days, 2.0, rng):
             at = np.flatnonzero((rows.probe == number) & (rows.t >= start) & (rows.t < end))
@@ -149,6 +154,8 @@ def _lines(
                 rows.dropped[at] = True
             else:
                 rows.say_at(at, str(rng.choice(["local_fault:line", "local_fault:resolver"])))
+            failed.append((number, start, end))
+    return failed
 
 
 def _spans(

@@ -101,8 +101,8 @@ def _told(
             host=stage.targets[target].host,
             asn=asn,
             mechanisms=_mechanisms(stage.targets[target], each),
-            onset=min(e.start for e in each),
-            lift=max(e.end for e in each),
+            onset=min(e.begins() for e in each),
+            lift=max(e.ceases() for e in each),
         )
         for (target, asn), each in seen.items()
     )
@@ -113,8 +113,8 @@ def _told(
         "networks": tuple(sorted({a for e in effects for a in e.asns})),
         "mechanisms": tuple(dict.fromkeys(m for p in sorted(parts, key=lambda p: p.onset)
                                           for m in p.mechanisms)),
-        "onset": min(e.start for e in effects),
-        "lift": max(e.end for e in effects),
+        "onset": min(p.onset for p in parts),
+        "lift": max(p.lift for p in parts),
         "hours": effects[0].hours,
         "parts": parts,
     }  # fmt: skip

@@ -145,6 +145,9 @@ SHAPES: Mapping[str, tuple[Row, ...]] = {
     "local_fault:antivirus": (
         {"path_end": "certificate", "path_how": "replaced", "path_signer": "program"},
     ),
+    "local_fault:clock": (
+        {"measured": False, "measurement_id": "", "run_ended": "wrong_clock", "controls": 0},
+    ),
     "not_measured": ({"measured": False, "measurement_id": ""},),
 }  # fmt: skip
 

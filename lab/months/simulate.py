@@ -94,7 +94,8 @@ def simulate(setting: Setting, seed: int, *, use: Use) -> History:
     _tunnels(rows, people, rng)
     for effect in effects:
         _apply(rows, effect, people, sites, rng)
-    disturb(rows, people, sites, setting.noise, setting.days, rng)
+    failed = disturb(rows, people, sites, setting.noise, setting.days, rng)
+    truth += _lone_lines(people, failed, len(truth) + len(ALL_STORIES))
     events = witnessed(truth, rows, people, sites, BEGIN)
     table, arrived = arrow(rows, people, sites, setting.noise, BEGIN, rng)
     return History(
@@ -134,6 +135,22 @@ def _script(
     effects.sort(key=lambda e: (not e.targets, e.drop))
     inside = [e for e in truth if e.onset < end - DAY]
     return inside, effects
+
+
+def _lone_lines(
+    people: tuple[Probe, ...], failed: list[tuple[int, float, float]], first: int
+) -> list[TrueEvent]:
+    """Where a network has one volunteer, his line that fails is an outage to whoever looks: it
+    may be found or not."""
+    often = Counter(p.asn for p in people if p.habit != "weekly")
+    return [
+        TrueEvent(
+            number=first + n, story="a volunteer's line", kind="outage", scope="network",
+            targets=(), networks=(people[who].asn,), onset=BEGIN + start, lift=BEGIN + end,
+            counted=False,
+        )
+        for n, (who, start, end) in enumerate(failed) if often[people[who].asn] <= 1
+    ]  # fmt: skip
 
 
 def _tunnels(rows: Rows, people: tuple[Probe, ...], rng: np.random.Generator) -> None:

@@ -8,12 +8,14 @@ broke, as one thing; it is made with its effects by one function of the script
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
 
 from analysis.history.event import Kind, Scope
 
+HOUR, DAY = 3600.0, 86400.0
 ALWAYS = math.inf
 ALL_HOURS: tuple[int, ...] = ()
 
@@ -46,6 +48,30 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     region: str = ""
     hosted: Literal["", "abroad", "home"] = ""
     drop: bool = False
+
+    def begins(self) -> float:
+        """The first moment at which it holds, which is not *start* where it has its hours."""
+        return next((t for t in self._hours_from(self.start) if self.holds(t)), self.start)
+
+    def ceases(self) -> float:
+        """The last moment at which it holds."""
+        if math.isinf(self.end) or not (self.hours or self.weekdays):
+            return self.end
+        back = (self.end - n * HOUR for n in range(1, 24 * 8))
+        last = next((t for t in back if self.holds(t)), self.end - HOUR)
+        return min(self.end, (last // HOUR + 1) * HOUR)
+
+    def holds(self, t: float) -> bool:
+        """Whether the clock's hour and the day of the week are those in which it acts."""
+        hour, day = int(t // HOUR) % 24, (int(t // DAY) + 3) % 7  # 1 January 1970: Thursday
+        return (not self.hours or hour in self.hours) and (
+            not self.weekdays or day in self.weekdays
+        )
+
+    def _hours_from(self, start: float) -> Iterator[float]:
+        yield start
+        first = (start // HOUR + 1) * HOUR
+        yield from (first + n * HOUR for n in range(24 * 8))
 
 
 class TruePart(msgspec.Struct, frozen=True, kw_only=True):
