@@ -22,12 +22,12 @@ from typing import Any, cast
 import httpx2
 import trio
 
-from probe.control.guard import Clients
 from probe.control.limits import Limits
-from probe.control.listen import Listener
 from probe.control.server import make_app
 from probe.net import TrioNetwork
 from probe.resolvers import Resolvers
+from probe.serving.clients import Clients
+from probe.serving.listen import Listener
 from probe.steps.certificate import Verifier
 from probe.tools import Tools
 

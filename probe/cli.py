@@ -446,7 +446,7 @@ def serve(listen: str, tls_cert: str | None, tls_key: str | None) -> None:
     from probe.control.server import serve as serve_control
 
     try:
-        from probe.control.listen import ListenError
+        from probe.serving.listen import ListenError
     except ModuleNotFoundError as exc:
         raise Problem(str(ServerExtrasMissing())) from exc
     _allow_sockets()

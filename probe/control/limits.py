@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from probe.control.protocol import MAX_ADDRESSES, MAX_ANSWER, MAX_QUESTION
+from probe.serving.limits import ConnectionLimits
 from probe.wire.url import MAX_URL
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Seconds, bytes and counts. The defaults suit one public server on a small machine."""
+class Limits(ConnectionLimits):
+    """Seconds, bytes and counts, beside those of a connection."""
 
     # One question.
     question_bytes: int = MAX_QUESTION
@@ -41,16 +42,4 @@ class Limits:
     cache_seconds: float = 120.0
     cache_entries: int = 2000
     cache_bytes: int = 32 * 1024 * 1024
-
-    # One connection.
-    head_seconds: float = 15.0  # for a TLS handshake, a request head, and between requests
-    body_seconds: float = 10.0
     silence_seconds: float = 60.0  # must exceed visit_seconds: a client that waits is silent
-    connection_seconds: float = 900.0  # whatever happens on it
-    unread_seconds: float = 20.0  # that a client may leave our bytes unacknowledged
-    head_bytes: int = 16 * 1024
-    connections: int = 1024
-    connections_per_client: int = 256
-    streams: int = 100  # of one HTTP/2 connection
-
-    shutdown_seconds: float = 10.0

@@ -21,7 +21,7 @@ import trio
 
 from probe.addresses import is_public
 from probe.asn import AddressBook
-from probe.control.guard import Clients, Guard, Refused
+from probe.control.guard import Guard
 from probe.control.limits import Limits
 from probe.control.protocol import encode
 from probe.control.service import Service, Visit
@@ -29,6 +29,7 @@ from probe.control.speed import Speed
 from probe.net import Network, TrioNetwork
 from probe.pacing import PacedNetwork, Rates
 from probe.resolvers import Resolvers
+from probe.serving.clients import Clients, Refused
 from probe.steps.certificate import Verifier
 from probe.tools import Tools
 from probe.visit import visit as real_visit
@@ -74,11 +75,11 @@ async def serve(
 
     Without *stop*, until SIGTERM or SIGINT. Tells *task_status* the URL when it listens.
     Without *tools* it measures with public resolvers only, over the families that it has.
-    Raises `ServerExtrasMissing`, or `probe.control.listen.ListenError` where it cannot listen.
+    Raises `ServerExtrasMissing`, or `probe.serving.listen.ListenError` where it cannot listen.
     """
     limits = limits or Limits()
     try:
-        from probe.control.listen import Listener
+        from probe.serving.listen import Listener
     except ModuleNotFoundError as exc:
         raise ServerExtrasMissing from exc
     clients = Clients(window=limits.window)
@@ -117,7 +118,7 @@ def make_app(
         from starlette.responses import Response
         from starlette.routing import Route
 
-        from probe.control.listen import client_address
+        from probe.serving.listen import client_address
     except ModuleNotFoundError as exc:
         raise ServerExtrasMissing from exc
     limits = limits or Limits()

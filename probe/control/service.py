@@ -15,7 +15,7 @@ import trio
 from probe import __version__
 from probe.control import ooni
 from probe.control.cache import Cache, Found
-from probe.control.guard import Clients, Guard, GuardedNetwork, Refused
+from probe.control.guard import Guard, GuardedNetwork
 from probe.control.limits import Limits
 from probe.control.protocol import (
     BadMessage,
@@ -27,6 +27,7 @@ from probe.control.protocol import (
     pack,
     read_question,
 )
+from probe.serving.clients import Clients, Refused
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.visit import Known

@@ -18,10 +18,11 @@ from dataclasses import replace
 import msgspec
 import trio
 
-from probe.control.guard import BAD_PORTS, Clients, Guard, GuardedNetwork, Refused
+from probe.control.guard import BAD_PORTS, Guard, GuardedNetwork
 from probe.control.limits import Limits
 from probe.control.protocol import BadMessage, address, encode
 from probe.evidence import Transfer
+from probe.serving.clients import Clients, Refused
 from probe.steps.transfer import MAX_BYTES as PAGE_BYTES
 from probe.steps.transfer import MAX_SAMPLES, transfer
 from probe.tools import Tools

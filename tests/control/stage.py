@@ -12,9 +12,7 @@ from typing import Any, cast
 import trio
 import trustme
 
-from probe.control.guard import Clients
 from probe.control.limits import Limits
-from probe.control.listen import Listener
 from probe.control.protocol import Control
 from probe.control.server import make_app
 from probe.evidence import (
@@ -29,6 +27,8 @@ from probe.evidence import (
 )
 from probe.net import Datagrams
 from probe.resolvers import Resolvers
+from probe.serving.clients import Clients
+from probe.serving.listen import Listener
 from probe.steps.certificate import Verifier
 from probe.tools import Tools
 from probe.trace import Trace

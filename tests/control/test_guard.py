@@ -9,9 +9,10 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from probe.control.guard import BAD_PORTS, Clients, Guard, GuardedNetwork, Refused
+from probe.control.guard import BAD_PORTS, Guard, GuardedNetwork
 from probe.net import Datagrams
 from probe.resolvers import Resolvers
+from probe.serving.clients import Clients, Refused
 from tests.control.stage import NoNetwork
 
 

@@ -14,7 +14,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from probe.addresses import is_public
-from probe.control.guard import Clients, Guard
+from probe.control.guard import Guard
 from probe.control.limits import Limits
 from probe.control.protocol import encode, read_answer, unpack
 from probe.control.service import Service
@@ -22,6 +22,7 @@ from probe.evidence import DNSExchange, HTTPExchange, TCPConnect
 from probe.failure import Failure
 from probe.net import Datagram, Datagrams
 from probe.resolvers import Resolvers
+from probe.serving.clients import Clients
 from probe.tools import Tools
 from probe.visit import visit
 from tests.control import stage

@@ -20,10 +20,10 @@ import trio
 import trustme
 
 from probe.control.client import ControlClient
-from probe.control.guard import Clients
 from probe.control.limits import Limits
-from probe.control.listen import Listener, ListenError, client_address
 from probe.control.server import ServerExtrasMissing, serve
+from probe.serving.clients import Clients
+from probe.serving.listen import Listener, ListenError, client_address
 from probe.trace import Trace
 from tests.control.stage import (
     ADDRESS,
@@ -450,7 +450,7 @@ async def test_a_taken_port_and_a_missing_certificate_are_one_clear_line() -> No
 async def test_without_the_servers_packages_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "probe.control.listen", None)
+    monkeypatch.setitem(__import__("sys").modules, "probe.serving.listen", None)
     with pytest.raises(ServerExtrasMissing, match=r"pip install 'zond\[all\]'"):
         await serve("127.0.0.1:0")
 

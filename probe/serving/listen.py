@@ -1,4 +1,4 @@
-"""Connections to a control server: hypercorn speaks HTTP, this module ends what must end.
+"""Connections to a server of ours: hypercorn speaks HTTP, this module ends what must end.
 
 hypercorn's own loop serves a connection for as long as the client likes, and an error in
 one connection (a late frame of an HTTP/2 stream already answered is a KeyError in 0.18)
@@ -22,8 +22,8 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
 from hypercorn.utils import wrap_app
 
-from probe.control.guard import Clients, Refused
-from probe.control.limits import Limits
+from probe.serving.clients import Clients, Refused
+from probe.serving.limits import ConnectionLimits
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Listener:
         self,
         address: str,
         *,
-        limits: Limits,
+        limits: ConnectionLimits,
         clients: Clients,
         tls_cert: str | None = None,
         tls_key: str | None = None,
@@ -185,7 +185,9 @@ class _Activity:
         return (trio.current_time() if self._running else self._idle_since) + patience
 
 
-def _config(limits: Limits, tls_cert: str | None, tls_key: str | None) -> hypercorn.Config:
+def _config(
+    limits: ConnectionLimits, tls_cert: str | None, tls_key: str | None
+) -> hypercorn.Config:
     config = hypercorn.Config()
     config.certfile, config.keyfile = tls_cert, tls_key
     # Its logs would say who asked and, in tracebacks, for what.

@@ -1,0 +1,81 @@
+"""Fairness among clients without knowing who they are."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trio
+
+MAX_CLIENTS = 100_000  # counted apart in one window; more share what is left for one
+
+
+class Refused(Exception):
+    """A question that is not answered: the HTTP status, why, and when to try again."""
+
+    def __init__(self, status: int, reason: str, *, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class Clients:
+    """How many things each client has open, and how often it has asked lately.
+
+    A client is known by a keyed hash of its address (of its /64 where it is IPv6), and
+    key and counts are forgotten every *window* seconds: enough to be fair by, too little to
+    say afterwards who was here.
+    """
+
+    def __init__(self, *, window: float) -> None:
+        self._window = window
+        self._began = trio.current_time()
+        self._salt = secrets.token_bytes(16)
+        self._spent: Counter[bytes] = Counter()
+        self._open: Counter[tuple[str, bytes]] = Counter()
+
+    def spend(self, what: str, allowance: int) -> None:
+        """Count one use by (or of) *what*. Raises `Refused` (429) beyond *allowance*."""
+        now = trio.current_time()
+        if now - self._began >= self._window:
+            self._began, self._salt = now, secrets.token_bytes(16)
+            self._spent.clear()
+        key = self._key(what)
+        if key not in self._spent and len(self._spent) >= MAX_CLIENTS:
+            key = b""
+        if self._spent[key] >= allowance:
+            wait = self._began + self._window - now
+            raise Refused(429, "asked too often", retry_after=wait)
+        self._spent[key] += 1
+
+    @contextmanager
+    def holding(self, kind: str, client: str, allowance: int) -> Iterator[None]:
+        """One open *kind* of thing. Raises `Refused` (429) beyond *allowance*."""
+        key = (kind, self._key(client))
+        if self._open[key] >= allowance:
+            raise Refused(429, "too much open at once", retry_after=2)
+        self._open[key] += 1
+        try:
+            yield
+        finally:
+            self._open[key] -= 1
+            if not self._open[key]:
+                del self._open[key]
+
+    def _key(self, what: str) -> bytes:
+        return hashlib.blake2b(_network(what).encode(), key=self._salt, digest_size=8).digest()
+
+
+def _network(what: str) -> str:
+    try:
+        address = ipaddress.ip_address(what)
+    except ValueError:
+        return what  # the name of a host
+    if address.version == 6:
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return what

@@ -1,0 +1,25 @@
+"""What one connection may cost a server, each number with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionLimits:
+    """Seconds, bytes and counts. The defaults suit one public server on a small machine."""
+
+    question_bytes: int  # of the body of one request
+    window: float = 600.0  # seconds, after which counts of clients and their salt are forgotten
+
+    head_seconds: float = 15.0  # for a TLS handshake, a request head, and between requests
+    body_seconds: float = 10.0
+    silence_seconds: float = 60.0
+    connection_seconds: float = 900.0  # whatever happens on it
+    unread_seconds: float = 20.0  # that a client may leave our bytes unacknowledged
+    head_bytes: int = 16 * 1024
+    connections: int = 1024
+    connections_per_client: int = 256
+    streams: int = 100  # of one HTTP/2 connection
+
+    shutdown_seconds: float = 10.0
