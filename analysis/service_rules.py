@@ -24,11 +24,11 @@ SERVICE = (_.service != "") & _.measured
 WORKS = _.service_end == "works"
 ENDPOINT = SERVICE & ~_.service_whole & ~WORKS
 WHOLE_LOST = SERVICE & _.service_whole & _.service_lost
-RELAYED = ~_.service_end.isin(["bootstrap", "echo"])
+NETWORKED = ~_.service_end.isin(["bootstrap", "echo", "certificate"])
 ANSWERED = _.service_how.isin(["reset", "closed", "alert"])
-# Something beyond the border of the document's part answers: the line carries.
+# Something outside the part answers: the line carries.
 ALIVE = _.service_alive >= 1
-PART_LOST = (_.service_working == 0) & (_.service_endpoints >= 1) & RELAYED
+PART_LOST = (_.service_working == 0) & (_.service_endpoints >= 1) & NETWORKED
 ALIKE = _.service_alike >= NEARLY_ALL * _.service_endpoints
 
 PROVEN = (_.service_proof != "") & ~WORKS
@@ -39,7 +39,7 @@ LOST_TO_ANSWERS = (
 LOST_TO_ALL = (
     PART_LOST & ALIKE & ALIVE & _.service_independent
     & (_.service_endpoints >= FEWEST_INDEPENDENT) & (_.service_networks >= FEWEST_INDEPENDENT)
-    & ~_.service_end.isin(["dns", "certificate"])
+    & (_.service_end != "dns")
 )
 ACCUSED = PROVEN | LOST_TO_ANSWERS | LOST_TO_ALL
 # An endpoint's row names how it failed, and the rules that decide whether that counts; the
@@ -164,7 +164,9 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
         source="OONI ts-006, ts-007",
     ),
     Rule(
-        "echo_unanswered", SERVICE & (_.service_end == "echo"), outcome="inconclusive",
+        "echo_unanswered",
+        SERVICE & (_.service_end == "echo") & ~_.service_how.isin(["altered", "other"]),
+        outcome="inconclusive",
         comment="Nothing came back: an answer that is missing is not one that was altered.",
         source="OONI ts-006 calls it tampering; its own measurements of 2019 from AS45595",
     ),
@@ -201,13 +203,17 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
         source="OONI ts-016; tor control-spec, bootstrap phases",
     ),
     Rule(
-        "snowflake_stuck", SERVICE & (_.service_end == "bootstrap"), outcome="inconclusive",
+        "snowflake_stuck",
+        SERVICE & (_.service_end == "bootstrap") & (_.service_part == "snowflake"),
+        outcome="inconclusive",
         comment="Snowflake needs a broker, a front and a volunteer's proxy that happens to be"
         " free: that it finds none says little about who is on the way.",
         source="OONI ts-030; Bocovich et al., USENIX Security 2024",
     ),
     Rule(
-        "service_certificate_doubtful", SERVICE & (_.service_end == "certificate"),
+        "service_certificate_doubtful",
+        (ENDPOINT | WHOLE_LOST) & (_.service_end == "certificate")
+        & _.service_how.isin(["bad", "own"]),
         outcome="inconclusive",
         comment="A bad certificate, and nothing that vouches for the authorities and the clock"
         " by which it was judged.",
@@ -220,19 +226,14 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
         source="OONI ts-020 calls it blocked",
     ),
     Rule(
-        "service_lost_with_line", (ENDPOINT | WHOLE_LOST) & PART_LOST, outcome="inconclusive",
+        "service_lost_with_line", (ENDPOINT | WHOLE_LOST) & PART_LOST & ~ALIVE, outcome="inconclusive",
         comment="No endpoint of the part works, and nothing shows that the line did.",
         source="case E10",
     ),
     Rule(
-        "service_endpoint_fails", ENDPOINT, outcome="inconclusive",
+        "service_endpoint_fails", ENDPOINT & (_.service_working >= 1), outcome="inconclusive",
         comment="This endpoint fails and others of its part work: it may be dead.",
         source="OONI ts-023 has no control: a dead relay looks blocked",
-    ),
-    Rule(
-        "service_undecided", SERVICE, outcome="inconclusive",
-        comment="Nothing above is shown.",
-        source="vocabulary of outcomes and mechanisms",
     ),
 )
 

@@ -4,7 +4,6 @@ Three answers are told apart. *altered*: it is ours and not as we sent it, so so
 between has read and rewritten it. *other*: something else, from whoever answers there; a
 helper that is no more answers so to everybody. *silence*: nothing, which is no tampering.
 
-What no proxy could leave as it was is not compared: the helper's own view of the connection.
 Sources: OONI ts-006 and ts-007; Reis et al., NSDI 2008, for how often proxies rewrite.
 """
 
@@ -18,8 +17,11 @@ from analysis.observe.sight import manner
 from probe.evidence import Echo
 
 WORKS, ECHO = "works", "echo"
+_NOT_CONNECTED = ("refused", "unreachable")
 SHORTEST_MARK = 8  # bytes of what we sent that nobody writes by chance
 MOST_MARKS = 64
+# Headers that an HTTP library adds below what the probe has written down.
+_OUR_OWN = frozenset({"connection", "content-length", "accept-encoding", "transfer-encoding"})
 
 
 class _Head(msgspec.Struct):
@@ -43,7 +45,8 @@ def echo_end(echoes: Sequence[Echo]) -> tuple[str, str]:
         return WORKS, ""
     failed = [e for e in echoes if e.failure is not None]
     if failed:
-        return "tcp" if failed[0].detail == "connect" else ECHO, manner(failed[0].failure)
+        how = manner(failed[0].failure)
+        return "tcp" if how in _NOT_CONNECTED else ECHO, how
     return ECHO, "silence"
 
 
@@ -76,22 +79,24 @@ def _of_head(e: Echo) -> str:
         head = _head.decode(e.received)
     except (msgspec.MsgspecError, UnicodeError):
         return "other"
-    line, sent = _parsed(e.sent)
     if head.request_line is None and head.headers_dict is None and head.request_headers is None:
         return "other"
-    same_line = head.request_line is None or head.request_line.strip() == line
+    line, sent = _parsed(e.sent)
+    if head.request_line is not None and head.request_line.strip() != line:
+        return "altered"
     if head.request_headers is not None:
-        came = sorted((name, value.strip()) for name, value in head.request_headers)
-        same = came == sorted(sent)
+        came = {name: value.strip() for name, value in head.request_headers}
     else:
         names = head.headers_dict or {}
-        came_names = {name: v if isinstance(v, str) else ", ".join(v) for name, v in names.items()}
-        same = {name: v.strip() for name, v in came_names.items()} == dict(sent)
-    return "same" if same and same_line else "altered"
+        came = {n: (v if isinstance(v, str) else ", ".join(v)).strip() for n, v in names.items()}
+    if any(came.get(name) != value for name, value in sent.items()):
+        return "altered"  # one is gone, was spelt otherwise, or says something else
+    added = {name.lower() for name in came} - {name.lower() for name in sent}
+    return "altered" if added - _OUR_OWN else "same"
 
 
-def _parsed(sent: bytes) -> tuple[str, list[tuple[str, str]]]:
+def _parsed(sent: bytes) -> tuple[str, dict[str, str]]:
     """Request line and headers of the head *sent*."""
     lines = sent.decode("utf-8", "replace").split("\r\n")
     headers = [line.partition(":") for line in lines[1:] if ":" in line]
-    return lines[0].strip(), [(name, value.strip()) for name, _, value in headers]
+    return lines[0].strip(), {name: value.strip() for name, _, value in headers}

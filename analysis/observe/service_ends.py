@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from analysis import fingerprints, signers
 from analysis.observe.echo import echo_end
-from analysis.observe.sight import answered, manner, place, public, tls_manner
+from analysis.observe.sight import answered, is_literal, manner, place, public, tls_manner
 from analysis.services import Part, authorities, known, part_of, part_of_host, version
 from probe.evidence import (
     PROBE,
@@ -264,16 +264,21 @@ def _resolvers(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) 
     assert part is not None
     tried: dict[str, list[AnyEvidence]] = {}
     for e in seen:
-        if e.url and e.url != measurement.url:
-            tried.setdefault(e.url, []).append(e)
+        tried.setdefault(e.url or measurement.url, []).append(e)
+    asked_any = False
     for url, records in tried.items():
-        asked = [e for e in records if isinstance(e, DNSExchange)]
+        asked = [e for e in records if isinstance(e, DNSExchange) and not e.own]
         if not asked:
             continue
+        asked_any = True
         met = [e.ip for e in records if isinstance(e, TCPConnect | TLSHandshake)]
-        ip = next(iter(met), place(url).host)
+        ip = next(iter(met), place(url).host if is_literal(place(url).host) else "")
         end, how = _asked(asked, records)
         yield End(url=url, part=part, ip=ip, port=place(url).port, end=end, how=how)
+    named = [e for e in seen if isinstance(e, DNSExchange) and e.own]
+    if named and not asked_any and all(e.failure is not None for e in named):
+        how = _unresolved(named, ())  # the resolver's own name does not resolve
+        yield End(url=measurement.url, part=part, end="dns", how=how)
 
 
 def _asked(asked: Sequence[DNSExchange], records: Sequence[AnyEvidence]) -> tuple[str, str]:

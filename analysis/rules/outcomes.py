@@ -331,7 +331,7 @@ OUTCOMES: tuple[Rule, ...] = (
         source="design 0001, principle 4",
     ),
     Rule(
-        "no_control", _.controls == 0, outcome="inconclusive",
+        "no_control", (_.controls == 0) & (_.service == ""), outcome="inconclusive",
         comment="No control answered, and what we saw does not speak for itself.",
         source="case E9; OONI QA 7",
     ),
