@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.regime.histories import (
-    A1, ABROAD, ATLANT, BANK, BASNET, BELTELECOM, BSU, COSMOS, DAY, DELOVAYA, HOUR, LIFE, MTS,
-    UNIBEL, Change, History, Story, all_of, at, event, known, part, parts_turned, saw, tried,
+    A1, ABROAD, ATLANT, BANK, BELTELECOM, BSU, COSMOS, DAY, DELOVAYA, HOUR, LIFE, MTS,
+    UNIBEL, Change, History, Story, Test, all_of, at, event, known, part, parts_turned, saw, tried,
     turned, without,
 )  # fmt: skip
 
@@ -33,7 +35,7 @@ def _scope(before: str = "ok", after: str = "blocked", state: str = "blocked") -
     ])  # fmt: skip
 
 
-def _early(row: object) -> bool:
+def _early(row: Any) -> bool:
     return getattr(row, "measured_at", 0.0) < at("2015-02-25")
 
 
@@ -126,7 +128,7 @@ def _gateway(mechanism: str = "tcp.silence", late: float = 0.0, abroad: str = "o
     ])  # fmt: skip
 
 
-def _is(name: str, **values: object) -> object:
+def _is(name: str, **values: object) -> Test:
     return lambda row: row.test == name and all(getattr(row, k) == v for k, v in values.items())
 
 
@@ -204,10 +206,10 @@ def _matrix(fingerprints: dict[int, str] | None = None) -> History:
 
 
 def _lost(asn: int, fingerprint: str) -> tuple[Change, Change]:
-    def here(row: object) -> bool:
+    def here(row: Any) -> bool:
         return getattr(row, "probe_asn", 0) == asn
 
-    def less(row: object) -> str:
+    def less(row: Any) -> str:
         found = str(getattr(row, "fingerprints", "")).split(",")
         return ",".join(i for i in found if i != fingerprint)
 
@@ -243,5 +245,143 @@ H03 = Story(
     },
 )  # fmt: skip
 
-STORIES = (H01, H02, H03)
-__all__ = ["BASNET", "LIFE", "STORIES"]
+# H04 ------------------------------------------------------------------------------------
+
+NIGHT = at("2020-08-09T21:00")
+DARK = (BELTELECOM, A1, MTS, LIFE)
+FOREIGN = tuple(f"203.0.113.{n}" for n in range(1, 7))
+
+
+def _shutdown(harmless: str = "fails", of: tuple[int, ...] = DARK) -> History:
+    """A night in which TLS abroad fails on *of*, whatever the name; the rest works."""
+    when = NIGHT + HOUR
+    tls = [
+        tried(test, (harmless if asn in of else "works"), when, asn, ip=ip, port=443)
+        for asn in DARK for ip in FOREIGN for test in ("harmless_elsewhere", "no_name")
+    ]  # fmt: skip
+    web = [
+        saw(host, when, asn, url=f"http://{host}/")
+        for asn in DARK for host in ("neverssl.example", "onliner.by")
+    ]  # fmt: skip
+    return all_of([
+        event("night", "shutdown",
+              [part("", asn, (NIGHT - HOUR, NIGHT), (NIGHT + 8 * HOUR, NIGHT + 9 * HOUR),
+                    "tls.silence") for asn in of]),
+        *tls, *web,
+        known("connectivity", feed="ioda", signal="bgp", at=when, level=0.97),
+        known("connectivity", feed="ioda", signal="probing", at=when, level=0.6),
+    ])  # fmt: skip
+
+
+def _local(row: Any) -> bool:
+    return str(getattr(row, "host", "")).endswith(".by")
+
+
+def _signal(name: str) -> Test:
+    return lambda row: row.signal == name
+
+
+_failing = {"outcome": "blocked", "mechanism": "tcp.silence", "mechanisms": "tcp.silence"}
+_attack_then = event("attack", "ddos", [part("president.gov.by", ABROAD, (NIGHT, NIGHT + HOUR))])
+
+H04 = Story(
+    id="H04",
+    true=_shutdown(),
+    false={
+        "only names of the list fail": _shutdown(harmless="works"),
+        "one network only": _shutdown(of=(BELTELECOM,)),
+    },
+    undecidable={
+        "who could have reported was offline": (
+            without("tests", lambda r: r.probe_asn != BELTELECOM)(_shutdown()), "three networks"),
+        "nobody looked from outside": (without("connectivity")(_shutdown()), "outside view"),
+    },
+    fields={
+        "TLS with an innocuous name": (
+            without("tests", _is("harmless_elsewhere")),
+            turned("tests", _is("harmless_elsewhere"), result="works"),
+        ),
+        "TLS without a name": (
+            without("tests", _is("no_name")),
+            turned("tests", _is("no_name"), result="works"),
+        ),
+        "arbitrary foreign addresses": (turned("tests", ip=FOREIGN[0]),),
+        "plain HTTP control": (
+            without("verdicts", lambda r: not _local(r)),
+            turned("verdicts", lambda r: not _local(r), **_failing),
+            turned("verdicts", lambda r: not _local(r), url="https://neverssl.example/"),
+        ),
+        "local .by control": (
+            without("verdicts", _local), turned("verdicts", _local, **_failing),
+        ),
+        "IODA, RIPE, BGP": (
+            without("connectivity"), without("connectivity", _signal("bgp")),
+            without("connectivity", _signal("probing")),
+            turned("connectivity", _signal("probing"), level=1.0),
+            turned("connectivity", _signal("bgp"), level=0.1),
+        ),
+    },
+    confounded={
+        "upstream_fault": turned("connectivity", level=0.1)(
+            turned("verdicts", **_failing)(_shutdown())),
+        "attack": _shutdown() + _attack_then,
+        "only survivors report": without("tests", lambda r: r.probe_asn in (A1, MTS))(_shutdown()),
+    },
+)  # fmt: skip
+
+# H05 ------------------------------------------------------------------------------------
+
+RUN_AT = at("2020-08-22T10:00")
+
+
+def _schemes(http: tuple[str, str, str], https: tuple[str, str]) -> History:
+    """svaboda.org by both schemes in one run on Beltelecom."""
+    return saw(
+        "svaboda.org", RUN_AT, BELTELECOM, http[0], http[1], url="http://svaboda.org/",
+        fingerprints=http[2],
+    ) + saw("svaboda.org", RUN_AT, BELTELECOM, *https)  # fmt: skip
+
+
+PAGE, RESET = ("blocked", "http.redirect", "F01"), ("blocked", "tls.reset")
+_plain: Test = lambda row: row.url.startswith("http:")  # noqa: E731
+_secure: Test = lambda row: row.url.startswith("https:")  # noqa: E731
+_both = _schemes(PAGE, RESET)
+_sent_on = tried("scheme", "upgraded", RUN_AT, BELTELECOM, "svaboda.org",
+                 of=_both.verdicts[0].measurement_id)  # fmt: skip
+
+H05 = Story(
+    id="H05",
+    true=_both,
+    false={
+        "neither shows a page": _schemes(("blocked", "tcp.silence", ""), ("blocked", "tcp.silence")),
+        "https is intercepted as http is": _schemes(PAGE, ("blocked", "tls.forged")),
+        "only https is blocked": _schemes(("ok", "", ""), RESET),
+    },
+    undecidable={
+        "https only": (without("verdicts", _plain)(_both), "http:// of the site"),
+        "http only": (without("verdicts", _secure)(_both), "https:// of the site"),
+        "another network": (turned("verdicts", probe_asn=A1)(_both), "AS6697"),
+    },
+    fields={
+        "http of the host": (
+            without("verdicts", _plain),
+            turned("verdicts", _plain, outcome="ok", mechanisms="", fingerprints=""),
+        ),
+        "https of the same host": (
+            without("verdicts", _secure),
+            turned("verdicts", _secure, mechanisms="tls.forged"),
+            turned("verdicts", _secure, host="other.example"),
+        ),
+        "the same run": (turned("verdicts", _secure, run_id="another"),),
+        "classified separately": (turned("verdicts", mechanisms="tls.forged", fingerprints=""),),
+    },
+    confounded={
+        "sent_on": _both + _sent_on,
+        "hsts": turned("tests", result="hsts")(_both + _sent_on),
+        "http was skipped": without("verdicts", _plain)(_both),
+        "unblocked meanwhile": turned("verdicts", run_id=lambda r: r.url)(
+            _schemes(PAGE, ("ok", ""))),
+    },
+)  # fmt: skip
+
+STORIES = (H01, H02, H03, H04, H05)
