@@ -14,7 +14,21 @@ import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from analysis.regime import read
-from analysis.regime.model import span
+from analysis.regime.documents import (
+    Actor,
+    CalendarEntry,
+    Category,
+    Country,
+    Documented,
+    Fact,
+    Ground,
+    Instrument,
+    ListSize,
+    Protected,
+    Regime,
+    Score,
+)  # fmt: skip
+from analysis.regime.model import Network, span
 from analysis.regime.outside import KINDS
 
 _ARROW = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
@@ -31,6 +45,8 @@ def table(
         name = field.encode_name
         values = [getattr(row, name) for row in kept]
         kind = _kind(field.type)
+        if kind is None:
+            continue  # structs within structs, as an actor's powers, are for the reader
         if isinstance(kind, pa.ListType):
             values = [list(value) for value in values]
         columns[name] = pa.array(values, type=kind)
@@ -49,11 +65,35 @@ def outside_tables(
     return {kind: table(outside.get(kind, ()), of, offset_hours) for kind, of in KINDS.items()}
 
 
+def regime_tables(regime: Regime) -> dict[str, Any]:
+    """The tables of a regime's documents, by the names that queries use."""
+    hours = regime.country.utc_offset_hours
+    networks = table(regime.networks.values(), Network, hours)
+    singles = [network.gateway for network in regime.networks.values()]
+    return {
+        "country": table([regime.country], Country, hours),
+        "networks": networks.append_column("gateway", pa.array(singles, type=pa.string())),
+        "actors": table(regime.actors, Actor, hours),
+        "instruments": table(regime.instruments, Instrument, hours),
+        "grounds": table(regime.grounds, Ground, hours),
+        "categories": table(regime.categories, Category, hours),
+        "protected": table(regime.protected, Protected, hours),
+        "scores": table(regime.scores, Score, hours),
+        "facts": table(regime.facts, Fact, hours),
+        "documented_events": table(regime.events, Documented, hours),
+        "calendar": table(regime.calendar, CalendarEntry, hours),
+        "list_sizes": table(regime.list_sizes, ListSize, hours),
+    }
+
+
 def _kind(kind: Any) -> Any:
     if isinstance(kind, msgspec.inspect.Metadata):
         return _kind(kind.type)
     if isinstance(kind, msgspec.inspect.VarTupleType):
-        return pa.list_(_kind(kind.item_type))
+        inner = _kind(kind.item_type)
+        return None if inner is None else pa.list_(inner)
+    if isinstance(kind, msgspec.inspect.StructType):
+        return None
     if isinstance(kind, msgspec.inspect.LiteralType):
         return _ARROW[type(kind.values[0]).__name__]
     return _ARROW[type(kind).__name__.removesuffix("Type").lower()]
