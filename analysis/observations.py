@@ -48,6 +48,24 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="controls left out for their record over the run")
     ] = 0
 
+    lone_control: Annotated[
+        bool, Meta(description="it asks one control by design, as OONI's probes do, which answered")
+    ] = False
+    lone_page: Annotated[
+        bool, Meta(description="that control got a page, following redirects by itself")
+    ] = False
+    lone_contrasts: Annotated[
+        str,
+        Meta(
+            description="layer.how, comma between, of what that control did not meet on the path:"
+            " at the same address and port, or behind a redirect where the address is surely the"
+            " site's"
+        ),
+    ] = ""
+    lone_contradicts: Annotated[
+        bool, Meta(description="how the path ends is one of these")
+    ] = False
+
     # The surroundings
     captive_portal: Annotated[bool, Meta(description="a portal answered during the run")] = False
     home_lost: Annotated[bool, Meta(description="home canaries failed meanwhile")] = False
@@ -119,6 +137,20 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0
     dns_ghost: Annotated[
         bool, Meta(description="an address for a name that exists nowhere, denied right after")
+    ] = False
+    dns_diverted: Annotated[
+        int,
+        Meta(
+            description="public resolvers that do not tell sites who asks, and in the clear give"
+            " addresses in the probe's own network which no control or encrypted resolver gives"
+        ),
+    ] = 0
+    dns_ghost_public: Annotated[
+        bool,
+        Meta(
+            description="a public resolver gives in the clear an address for a name that exists"
+            " nowhere, as an encrypted one says as well"
+        ),
     ] = False
     dns_at_home: Annotated[
         str, Meta(description="as `dns_own`, of the own resolvers at private addresses")
@@ -211,6 +243,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
             " we ourselves over https get, byte for byte, and other words"
         ),
     ] = False
+    page_bare: Annotated[
+        bool, Meta(description="in the clear, without one header, while controls' pages have some")
+    ] = False
     page_own: Annotated[
         bool,
         Meta(description="has a title and text of some length, which no other site of the run has"),
@@ -219,6 +254,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(description="controls with the same status, where it is an error")
     ] = 0
     page_status_good: Annotated[int, Meta(description="controls with a status below 400")] = 0
+    redirect_private: Annotated[
+        bool, Meta(description="the path ends where a redirect in the clear names a private address")
+    ] = False
     redirect_unseen: Annotated[
         int,
         Meta(
@@ -482,6 +520,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = ""
     service_progress: Annotated[int, Meta(description="a bootstrap's percent; -1: none")] = -1
+    service_channel: Annotated[
+        str, Meta(description="how a bridge was given out; empty: not told, or no bridge")
+    ] = ""
 
 
 def describe() -> dict[str, tuple[str, str]]:

@@ -15,6 +15,7 @@ from ibis import _  # type: ignore[import-untyped]  # Ibis ships no types
 from ibis.common.deferred import Deferred  # type: ignore[import-untyped]
 
 from analysis.rule import Rule
+from analysis.services import UNJUDGED
 
 FEWEST = 3  # endpoints of one part, of one operator's
 FEWEST_INDEPENDENT = 5  # endpoints of one part, of as many operators in as many networks
@@ -102,6 +103,11 @@ SERVICE_MECHANISMS: tuple[Rule, ...] = (
 )  # fmt: skip
 
 SERVICE_OUTCOMES: tuple[Rule, ...] = (
+    Rule(
+        "nettest_unjudged", SERVICE & (_.service == UNJUDGED), outcome="not_measured",
+        comment="The evidence of this nettest is kept, and there is no rule for what it asks.",
+        source="docs/services.md",
+    ),
     Rule(
         "service_works", SERVICE & ~_.service_whole & WORKS, outcome="ok",
         comment="The endpoint answered as it should, over a certificate that is good where it"
@@ -226,7 +232,8 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
         source="OONI ts-020 calls it blocked",
     ),
     Rule(
-        "service_lost_with_line", (ENDPOINT | WHOLE_LOST) & PART_LOST & ~ALIVE, outcome="inconclusive",
+        "service_lost_with_line", (ENDPOINT | WHOLE_LOST) & PART_LOST & ~ALIVE,
+        outcome="inconclusive",
         comment="No endpoint of the part works, and nothing shows that the line did.",
         source="case E10",
     ),

@@ -22,6 +22,8 @@ Target = Literal["host", "address", "relay", "resolver", "bootstrap", "echo"]
 # is *ignored* tells nothing.
 Needed = Literal["yes", "any", "no", "ignored"]
 
+UNJUDGED = "unjudged"  # the service of a nettest that no rule is for
+
 _FILES = ("services.csv", "service_authorities.csv")
 
 

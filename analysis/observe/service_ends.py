@@ -61,6 +61,7 @@ class End:
     how: str = ""
     proof: str = ""
     progress: int = -1
+    channel: str = ""
 
 
 def ends(measurement: Measurement, run: Run) -> list[End]:
@@ -85,7 +86,10 @@ def _relays(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> 
         end, how = WORKS, ""
         if e.failure is not None:
             end, how = _link_end(e, seen)
-        yield End(url=f"tor://{where}", part=part, ip=e.ip, port=e.port, end=end, how=how)
+        yield End(
+            url=f"tor://{where}", part=part, ip=e.ip, port=e.port, end=end, how=how,
+            channel=e.channel,
+        )
 
 
 def _link_end(link: RelayLink, seen: Sequence[AnyEvidence]) -> tuple[str, str]:

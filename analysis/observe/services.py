@@ -21,39 +21,41 @@ import msgspec
 from analysis.observations import Observation
 from analysis.observe.service_ends import WORKS, End, ends
 from analysis.observe.surroundings import local_columns, surroundings
-from analysis.services import known
+from analysis.services import UNJUDGED, known
 from probe.evidence import CanaryCheck, Measurement, Run
 
+SITES = frozenset({"web_connectivity"})  # nettests of sites: `analysis.observe.derive`
 NEARLY_ALL = 0.8  # share of the endpoints that fail that makes one manner that of all
 
 
 def is_service(measurement: Measurement) -> bool:
-    """Whether *measurement* is of a service, and its rows are those of `service_rows`."""
-    return measurement.nettest in known()
+    """Whether *measurement* is of no site, so that its rows are those of `service_rows`."""
+    return measurement.nettest not in SITES
 
 
 def service_rows(
     measurement: Measurement, run: Run, canaries: Sequence[CanaryCheck]
 ) -> list[Observation]:
-    """A row for each endpoint of the service that was tried, and one for the whole, first.
+    """A row for the whole service, and then one for each endpoint of it that was tried.
 
     *canaries* are those of the whole run. The whole is named by the measurement's URL, an
     endpoint by a URL of the same scheme (``docs/services.md``). What was not tried has no row;
-    without any endpoint the whole is a row of nothing measured.
+    without any endpoint the whole is a row of nothing measured. A nettest that no rule is
+    for has one row, which says so.
     """
-    found = ends(measurement, run)
+    parts = known().get(measurement.nettest, ())
+    found = ends(measurement, run) if parts else []
     around = surroundings(measurement, run, canaries)
-    part = known()[measurement.nettest][0]
     blank = Observation(
         run_id=run.id,
         measurement_id=measurement.id,
         nettest=measurement.nettest,
         url=measurement.url,
-        category=measurement.category or part.category,
+        category=measurement.category or (parts[0].category if parts else ""),
         measured_at=measurement.started_at,
         probe_cc=run.probe_cc,
         probe_asn=run.probe_asn,
-        measured=bool(found),
+        measured=bool(found) or not parts,
         run_ended=run.ended,
         captive_portal=bool(run.captive_portal),
         home_lost="home" in around.lost,
@@ -62,7 +64,7 @@ def service_rows(
         foreign_lost="foreign" in around.lost,
         resolver_dead=around.resolver_dead,
         resolver_alive=around.resolver_alive,
-        service=part.service,
+        service=parts[0].service if parts else UNJUDGED,
         **local_columns(run, ""),
     )
     if not found:
@@ -76,8 +78,8 @@ def service_rows(
     whole = msgspec.structs.replace(
         blank, service_whole=True, service_lost=columns.lost(), **columns.of_part(worst)
     )
-    # Where the service is one endpoint, that is the whole.
-    return [whole] if [end.url for end in found] == [measurement.url] else [whole, *endpoints]
+    # Where the service is one endpoint there is no whole beside it.
+    return endpoints if [end.url for end in found] == [measurement.url] else [whole, *endpoints]
 
 
 class _Parts:
@@ -101,6 +103,7 @@ class _Parts:
             "service_proof": end.proof,
             "service_other_port": _agreed(ports),
             "service_progress": end.progress,
+            "service_channel": end.channel,
         }
 
     def of_part(self, name: str) -> dict[str, object]:

@@ -1,0 +1,54 @@
+"""What was tried of a service, one row for each endpoint: what hypotheses about relays ask.
+
+The test is the endpoint's part, so ``or_port``, ``dir_port`` and ``obfs4`` of one
+relay are three tests at one address; see ``docs/services.md``. An endpoint that failed for
+the instrument's or the line's own fault is no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from analysis.history.table import TestRow
+from analysis.observations import Observation
+from analysis.services import UNJUDGED
+
+
+def service_trials(o: Observation) -> Iterator[TestRow]:
+    """The tests of *o*, a row of a service; none where it tells of no endpoint.
+
+    ``works`` or ``fails``; of an echo ``same``, ``altered``, ``other`` or ``fails``. *value* is
+    the percent that a bootstrap came to. Beside a bridge's own row ``bridge_channel`` tells
+    how it was given out, where that is known.
+    """
+    if not o.measured or o.service_whole or o.service in ("", UNJUDGED):
+        return
+    if o.service_how in ("outdated", "replaced") or o.foreign_lost or o.home_lost:
+        return
+    yield _row(o, o.service_part, _result(o), float(o.service_progress))
+    if o.service_channel:
+        yield _row(o, "bridge_channel", o.service_channel, -1.0)
+
+
+def _result(o: Observation) -> str:
+    if o.service == "middlebox" and o.service_end in ("works", "echo"):
+        return {"altered": "altered", "other": "other", "": "same"}.get(o.service_how, "fails")
+    return "works" if o.service_end == "works" else "fails"
+
+
+def _row(o: Observation, test: str, result: str, value: float) -> TestRow:
+    parts = urlsplit(o.url)
+    return TestRow(
+        measurement_id=o.measurement_id,
+        measured_at=o.measured_at,
+        probe_cc=o.probe_cc,
+        probe_asn=o.probe_asn,
+        url=o.url,
+        host=parts.hostname or o.url,
+        ip=o.path_ip,
+        port=parts.port or 0,
+        test=test,
+        result=result,
+        value=value,
+    )
