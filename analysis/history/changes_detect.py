@@ -39,7 +39,8 @@ class Constants(msgspec.Struct, frozen=True, kw_only=True):
     miss: float = 0.02        # share of looks that miss it for other reasons, at least
     onset: float = 12.0       # a false alarm in 1,000 weeks of hourly looks: ln(168,000)
     lift: float = 6.0
-    stranger: float = 18.0    # a lift that only one probe tells which never saw the block
+    stranger: float = 18.0    # a lift that only one probe tells which never saw the block,
+    stranger_days: float = 3.0  # and for how long: longer than a tunnel is left on
     lag: int = 16             # looks that are too fresh to be the past
 
 
@@ -177,7 +178,9 @@ def _lift(s: Series, e: int, a: int, c: Constants) -> tuple[int, int] | None:
         if len(hours) < 2 or not _stands(by_probe):
             continue
         seen_it = any(by_probe.get(p, 0.0) > 0 for p in witnesses)
-        if seen_it or len(by_probe) > 1 or score[i] >= c.stranger:
+        days = (s.last[begin + i] - s.first[begin + low]) / 86400
+        stranger = score[i] >= c.stranger and days >= c.stranger_days
+        if seen_it or len(by_probe) > 1 or stranger:
             return begin + low, begin + int(i)
     return None
 

@@ -36,6 +36,7 @@ CLASSES = (*LAYERS, "quic", "throttled", "unknown")
 UNKNOWN_WEIGHT = 0.9   # of a verdict without a probability: as of one with 0.95
 LEAST_WEIGHT = 0.05    # a claim that is hardly one still is a look
 ALIKE = 0.8            # correlation of what one probe sees within an hour (Kish 1965)
+MANY_RUNS = 4          # in one hour, of one probe: more than anybody starts
 FEWEST = 3             # looks that show it, below which no series can alarm
 MOST_LOOKS = 2_000_000  # that are in Python at one time
 
@@ -112,7 +113,7 @@ def _of_class(usable: Table, group: str, most_looks: int) -> Iterator[Series]:
     met = _names(usable, group)
     looks = usable.select(
         "measurement_id", "host", "probe_asn",
-        "ip", "region", "network_type", "measured_at", "hour",
+        "ip", "region", "network_type", "measured_at", "hour", "run_id",
         resolver_asn=usable.resolver_asn if group == "dns" else ibis.literal(0, "int64"),
         probe=_first_known(usable.probe_id, usable.run_id, usable.measurement_id),
         door=_door(usable, group),
@@ -191,6 +192,7 @@ def _fetch(looks: Table, keys: list[dict[str, Any]], group: str) -> Iterator[Ser
     ).agg(
         seen=chosen.count(), weight=chosen.weight.sum(), first=chosen.measured_at.min(),
         last=chosen.measured_at.max(), evidence=chosen.measurement_id.min(),
+        run=chosen.run_id.min(), other_run=chosen.run_id.max(),
     )  # fmt: skip
     counts = counts.order_by(
         "host", "probe_asn", "resolver_asn", "first", "last", "probe", "door", "ip", "met",
@@ -204,7 +206,7 @@ def _fetch(looks: Table, keys: list[dict[str, Any]], group: str) -> Iterator[Ser
     words = {
         name: table.column(name).to_pylist()
         for name in ("host", "probe", "door", "ip", "network_type", "region", "mechanisms",
-                     "evidence")
+                     "evidence", "run", "other_run")
     }  # fmt: skip
     start = 0
     hosts, asns, resolvers = words["host"], columns["probe_asn"], columns["resolver_asn"]
@@ -239,7 +241,9 @@ def _one(group: str, columns: dict[str, NDArray[Any]], words: dict[str, list[str
             words["mechanisms"], met, strict=True)]
     )  # fmt: skip
     seen = columns["seen"].astype(np.int64)
-    weight = columns["weight"].astype(np.float64) * _independent(probe, columns["hour"], seen)
+    runs = [{a, b} for a, b in zip(words["run"], words["other_run"], strict=True)]
+    cluster = _clusters(probe, columns["hour"].astype(np.int64), runs)
+    weight = columns["weight"].astype(np.float64) * _independent(cluster, seen)
     return Series(
         host=words["host"][0],
         group=group,
@@ -257,16 +261,31 @@ def _one(group: str, columns: dict[str, NDArray[Any]], words: dict[str, list[str
     )  # fmt: skip
 
 
-def _independent(probe: Ints, hour: NDArray[Any], seen: Ints) -> Floats:
-    """By how much a measurement counts that has others of its probe and hour beside it.
+def _clusters(probe: Ints, hour: Ints, runs: list[set[str]]) -> Ints:
+    """A number for each look; looks with the same one are of one probe and one hour.
+
+    Where a probe was in `MANY_RUNS` runs within some hour of a day, its clock stands still
+    (it wakes up at the same moment of the past each time): its day is as one hour.
+    """
+    in_hour: dict[tuple[int, int], set[str]] = {}
+    for p, h, run in zip(probe.tolist(), hour.tolist(), runs, strict=True):
+        in_hour.setdefault((p, h), set()).update(run)
+    stuck = {(p, h // 24) for (p, h), names in in_hour.items() if len(names) >= MANY_RUNS}
+    number: dict[tuple[int, int, int], int] = {}
+    result = np.empty(len(probe), dtype=np.int64)
+    for i, (p, h) in enumerate(zip(probe.tolist(), hour.tolist(), strict=True)):
+        key = (p, h // 24, -1) if (p, h // 24) in stuck else (p, h // 24, h % 24)
+        result[i] = number.setdefault(key, len(number))
+    return result
+
+
+def _independent(cluster: Ints, seen: Ints) -> Floats:
+    """By how much a measurement counts that has others of its cluster beside it.
 
     Kish's design effect: n measurements that are alike by rho are worth n / (1 + (n - 1) rho).
     """
-    _, cluster = np.unique(np.stack([probe, hour.astype(np.int64)]), axis=1, return_inverse=True)
-    cluster = cluster.reshape(-1)
     size = np.bincount(cluster, weights=seen)[cluster]
-    result: Floats = np.asarray(1.0 / (1.0 + (size - 1.0) * ALIKE), dtype=np.float64)
-    return result
+    return np.asarray(1.0 / (1.0 + (size - 1.0) * ALIKE), dtype=np.float64)
 
 
 def _of_group(mechanisms: str, group: str) -> str:

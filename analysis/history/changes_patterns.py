@@ -29,6 +29,7 @@ from analysis.history.changes_looks import Floats, Ints, Series
 DAY, HOUR = 86400.0, 3600.0
 NEAR = 8 * DAY        # pause within which episodes may be one: what comes weekly is one thing
 FEWEST_DAYS = 3       # on which a pattern of hours was met
+MOST_HOURS = 20       # of a day, of a block that holds at some of them
 PRICE_OF_CHANGE = 6.0  # of a moment of change: one of some hundred looks
 PRICE_OF_HOURS = math.log(24 * 23)
 PRICE_OF_DAYS = 7 * math.log(2)
@@ -150,7 +151,7 @@ def _hours(here: Series, s: Series) -> Iterator[tuple[float, Pattern]]:
     against = np.bincount(hour, weights=here.against, minlength=24).astype(np.float64)
     begin, length = _stretch(for_, against)
     hours = tuple(sorted((begin + i) % 24 for i in range(length)))
-    if length == 24:
+    if length > MOST_HOURS:
         return
     in_stretch = np.zeros(24, dtype=bool)
     in_stretch[list(hours)] = True

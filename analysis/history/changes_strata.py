@@ -35,7 +35,7 @@ def strata(
             here = number == i
             if s.for_[here].sum() < c.onset / 5:
                 continue
-            there = np.isin(number, [j for j in named if j != i])
+            there = ~here  # who does not say where it is may be elsewhere
             stratum = s.only(here)
             spans = [
                 (float(stratum.first[e.onset]),

@@ -1,74 +1,22 @@
-"""Onset and lift, from small histories made by hand."""
+"""Onset and lift in one series, from small histories made by hand."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
 
 import pytest
 
-from analysis.history.changes import parts
-from analysis.history.event import Interval, Part
-from analysis.history.rows import as_table
-from analysis.history.table import VerdictRow
-
-HOUR = 3600.0
-T0 = 19_700 * 86400.0
-MTS = 25106
-
-Seen = Callable[[float], str]  # hours since T0 -> mechanisms; "" for ok, "!x" for an outcome
-
-
-def look(
-    hour: float, seen: str, *, probe: str = "a", host: str = "x.example", asn: int = MTS,
-    url: str = "", ip: str = "", resolver: int = 0, probability: float = 0.98, source: str = "zond",
-    kind: str = "", region: str = "",
-) -> VerdictRow:  # fmt: skip
-    at = T0 + hour * HOUR
-    outcome = seen[1:] if seen.startswith("!") else "blocked" if seen else "ok"
-    mechanisms = "" if seen.startswith("!") else seen
-    return VerdictRow(
-        measurement_id=f"{host} {asn} {probe} {hour} {url} {ip}", source=source,
-        url=url or f"https://{host}/", host=host, measured_at=at, day=int(at // 86400),
-        hour=int(at // HOUR), probe_id=probe, probe_cc="BY", probe_asn=asn, resolver_asn=resolver,
-        ip=ip, outcome=outcome, mechanism=mechanisms.partition(",")[0], mechanisms=mechanisms,
-        probability=probability, network_type=kind, region=region,
-    )  # fmt: skip
-
-
-def hourly(seen: Seen, hours: Iterable[float], **fixed: object) -> list[VerdictRow]:
-    return [look(h, seen(h), **fixed) for h in hours]  # type: ignore[arg-type]
-
-
-def found(rows: list[VerdictRow], until: float | None = None) -> tuple[Part, ...]:
-    return parts(as_table(rows), until=None if until is None else T0 + until * HOUR)
-
-
-def one(rows: list[VerdictRow]) -> Part:
-    result = found(rows)
-    assert len(result) == 1, result
-    return result[0]
-
-
-def holds(interval: Interval | None, hour: float) -> bool:
-    assert interval is not None and interval.by is not None
-    after = -float("inf") if interval.after is None else interval.after
-    return after <= T0 + hour * HOUR <= interval.by
-
-
-def between(begin: float, end: float, mechanism: str = "tls.reset") -> Seen:
-    return lambda h: mechanism if begin <= h < end else ""
+from tests.history.histories import HOUR, T0, between, found, holds, hourly, hours_of, look, one
 
 
 def test_a_block_is_between_the_last_clean_look_and_the_first_blocked_one() -> None:
     part = one(hourly(between(49.5, 100.5), range(200)))
     assert part.mechanism == "tls.reset"
-    assert part.onset.after == T0 + 49 * HOUR
-    assert part.onset.by == T0 + 50 * HOUR
-    assert part.lift is not None
-    assert (part.lift.after, part.lift.by) == (T0 + 100 * HOUR, T0 + 101 * HOUR)
-    assert min(part.onset.probability, part.lift.probability) > 0.9
+    assert hours_of(part.onset) == (49, 50)
+    assert hours_of(part.lift) == (100, 101)
+    assert part.lift and min(part.onset.probability, part.lift.probability) > 0.9
     assert (part.blocked, part.measured, part.probes) == (51, 51, 1)
+    assert len(part.evidence) > 3 and all("x.example" in i for i in part.evidence)
 
 
 def test_what_was_never_blocked_has_no_part() -> None:
@@ -90,7 +38,11 @@ def test_silence_and_what_is_neither_are_no_lift(outcome: str) -> None:
 
     part = one(hourly(seen, range(300)))
     assert part.lift is None
-    assert part.onset.by == T0 + 50 * HOUR
+    assert hours_of(part.onset) == (49, 50)
+
+
+def test_what_is_neither_is_no_onset() -> None:
+    assert found(hourly(lambda h: "!down" if h > 50 else "", range(100))) == ()
 
 
 def test_single_false_alarms_and_single_misses_change_nothing() -> None:
@@ -102,28 +54,53 @@ def test_single_false_alarms_and_single_misses_change_nothing() -> None:
     assert holds(part.onset, 49.5) and holds(part.lift, 99.5)
 
 
+def test_a_miss_just_after_and_a_false_alarm_just_before_widen_the_interval() -> None:
+    odd = {47, 51}
+
+    def seen(h: float) -> str:
+        return "tls.reset" if (h >= 50) != (h in odd) else ""
+
+    part = one(hourly(seen, range(150)))
+    assert holds(part.onset, 49.5)
+
+
+def test_a_site_that_errs_all_the_time_is_not_blocked() -> None:
+    draw = random.Random(1)
+    rows = hourly(lambda h: "tcp.silence" if draw.random() < 0.06 else "", range(2000))
+    assert found(rows) == ()
+
+
 def test_a_gap_makes_the_interval_as_wide_as_it_is() -> None:
     hours = [*range(40), *range(90, 120), *range(300, 330)]
     part = one(hourly(between(60, 200), hours))
-    assert (part.onset.after, part.onset.by) == (T0 + 39 * HOUR, T0 + 90 * HOUR)
-    assert part.lift is not None
-    assert (part.lift.after, part.lift.by) == (T0 + 119 * HOUR, T0 + 300 * HOUR)
+    assert hours_of(part.onset) == (39, 90)
+    assert hours_of(part.lift) == (119, 300)
 
 
 def test_what_was_blocked_at_the_first_look_has_no_last_clean_one() -> None:
     part = one(hourly(between(-1, 1e9), range(50)))
-    assert part.onset.after is None
-    assert part.onset.by == T0
+    assert hours_of(part.onset) == (None, 0)
+
+
+def test_a_block_that_comes_again_weeks_later_is_another_part() -> None:
+    def seen(h: float) -> str:
+        return "tls.reset" if 50 <= h < 100 or h >= 600 else ""
+
+    first, second = found(hourly(seen, range(700)))
+    assert first.lift is not None and second.lift is None
+    assert hours_of(second.onset) == (599, 600)
 
 
 def test_ok_with_a_mechanism_is_interfered_with() -> None:
-    rows = [
-        look(h, "", probe="a") if h < 50 else
-        VerdictRow(**{**{f: getattr(look(h, "http.redirect", url="http://x.example/"), f)
-                         for f in VerdictRow.__struct_fields__}, "outcome": "ok"})
-        for h in range(100)
-    ]  # fmt: skip
-    assert one(rows).mechanism == "http.redirect"
+    rows = [look(h, "http.redirect" if h >= 50 else "", outcome="ok") for h in range(100)]
+    part = one(rows)
+    assert (part.mechanism, part.blocked) == ("http.redirect", 50)
+
+
+def test_rare_looks_show_it_too_later_and_less_exactly() -> None:
+    part = one(hourly(between(300, 1e9), range(0, 1000, 24)))
+    assert hours_of(part.onset) == (288, 312)
+    assert part.alerted_at is not None and part.alerted_at <= T0 + (312 + 3 * 24) * HOUR
 
 
 def test_an_analysis_of_a_part_of_the_data_alarms_as_the_whole_does() -> None:
@@ -138,3 +115,32 @@ def test_an_analysis_of_a_part_of_the_data_alarms_as_the_whole_does() -> None:
     assert found(rows, until=hour - 1e-6) == ()
     (then,) = found(rows, until=hour)
     assert then.alerted_at == part.alerted_at
+
+
+def test_what_was_sent_twice_counts_once() -> None:
+    rows = hourly(between(50, 100), range(150))
+    assert one(rows) == one(rows + rows[40:120])
+    few = hourly(lambda h: "tls.reset" if 50 <= h < 52 else "", range(150))
+    assert found(few + few + few) == ()
+
+
+def test_what_one_probe_sees_in_one_hour_is_one_look() -> None:
+    rows = [look(h, "", probe="a") for h in range(50)]
+    rows += [look(50 + m / 100, "tls.reset", probe="a") for m in range(60)]
+    assert found(rows) == ()
+
+
+def test_a_verdict_weighs_by_its_probability() -> None:
+    sure = hourly(between(50, 1e9), range(54))
+    unsure = [look(h, "tls.reset" if h >= 50 else "", probability=0.55 if h >= 50 else 0.98)
+              for h in range(54)]  # fmt: skip
+    assert len(found(sure)) == 1
+    assert found(unsure) == ()
+
+
+def test_a_clock_that_does_not_run_makes_no_block() -> None:
+    rows = hourly(lambda h: "", range(1000, 1200))
+    # Sessions of a month, all dated to the day at which the machine thinks it boots.
+    for n in range(120):
+        rows.append(look((n * 7) % 24 + n / 200, "tls.reset" if n > 60 else "", run=f"r{n}"))
+    assert found(rows) == ()
