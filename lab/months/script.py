@@ -9,11 +9,13 @@ customers at once, a name leaves the registry for everybody.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from lab.months.networks import BELTELECOM, NTEC, Home, Map
+from lab.months.probes import Probe
 from lab.months.shapes import judged
 from lab.months.targets import Target
 from lab.months.truth import ALWAYS, Effect, TrueEvent, TruePart
@@ -27,20 +29,36 @@ MARCHES = tuple(range(12, 19))  # 15 to 22 o'clock
 
 @dataclass
 class Stage:
-    """Where things happen. *begin*, *end*: of the history. *watched*: networks that are
-    measured hourly, *crowded* those where two volunteers do so, *regions*: the networks and
-    declared regions of those who do. Numbers of events are given out in order."""
+    """Where things happen. *begin*, *end*: of the history. *people*: the volunteers at home.
+    *used*: targets to which something happens. Numbers of events are given out in order."""
 
     map: Map
     targets: Sequence[Target]
+    people: Sequence[Probe]
     begin: float
     end: float
-    watched: Sequence[int]
-    crowded: Sequence[int]
-    regions: Sequence[tuple[int, str]]
     rng: np.random.Generator
-    used: set[int]
+    used: set[int] = field(default_factory=set)
     given: int = 0
+
+    @cached_property
+    def hourly(self) -> Mapping[int, Sequence[Probe]]:
+        """Volunteers who measure hourly and whose machine lets them see, by network."""
+        seen: dict[int, list[Probe]] = {}
+        for probe in self.people:
+            if probe.habit == "hourly" and probe.fault not in ("antivirus", "boot_clock"):
+                seen.setdefault(probe.asn, []).append(probe)
+        return seen
+
+    @cached_property
+    def watched(self) -> tuple[int, ...]:
+        """Networks that are measured hourly; all, where none is."""
+        return tuple(sorted(self.hourly)) or self.map.asns()
+
+    @cached_property
+    def crowded(self) -> tuple[int, ...]:
+        """Those where two volunteers do so."""
+        return tuple(sorted(asn for asn, each in self.hourly.items() if len(each) > 1))
 
     def number(self) -> int:
         self.given += 1
@@ -74,7 +92,7 @@ def _style(home: Home, which: int = 0) -> tuple[str, str]:
     return home.https[which % len(home.https)], home.http[which % len(home.http)]
 
 
-def _effect(
+def effect_of(
     number: int, home: Home, targets: tuple[int, ...], start: float, end: float,
     style: tuple[str, str], **more: object,
 ) -> Effect:  # fmt: skip
@@ -87,7 +105,7 @@ def _effect(
     )  # fmt: skip
 
 
-def _told(
+def told(
     stage: Stage, story: str, scope: str, effects: Sequence[Effect], **more: object
 ) -> TrueEvent:
     """The event that *effects* make, part by part."""
@@ -151,8 +169,8 @@ def list_block(
         if follows[home.operator]:
             on, off = lags[home.operator]
             end = at + lasting + off * HOUR
-            effects.append(_effect(number, home, targets, at + on * HOUR, end, _style(home)))
-    return [_told(stage, story, scope, effects)], effects
+            effects.append(effect_of(number, home, targets, at + on * HOUR, end, _style(home)))
+    return [told(stage, story, scope, effects)], effects
 
 
 def batch(stage: Stage, at: float) -> Happening:
@@ -166,13 +184,13 @@ def lifted_list_block(stage: Stage, at: float) -> Happening:
 
 
 def network_block(stage: Stage, at: float) -> Happening:
-    home = stage.map.home(stage.one_of(_lone(stage)))
+    home = stage.map.home(stage.one_of(lone(stage)))
     lasting = ALWAYS if stage.rng.random() < 0.5 else stage.lasts(2, 20) * DAY
     return list_block(stage, at, homes=[home], scope="network", mean_lag=0.01, lasting=lasting,
                       story="one network")  # fmt: skip
 
 
-def _lone(stage: Stage) -> list[int]:
+def lone(stage: Stage) -> list[int]:
     """Networks that are their operator's only one."""
     homes = stage.map.homes
     return [h.asn for h in homes if len(stage.map.of(h.operator)) == 1]
@@ -187,7 +205,7 @@ def operator_block(stage: Stage, at: float) -> Happening:
 
 def reblock(stage: Stage, at: float) -> Happening:
     """Blocked, lifted, and weeks later blocked again: two decisions, two events."""
-    home = stage.map.home(stage.one_of(_lone(stage)))
+    home = stage.map.home(stage.one_of(lone(stage)))
     first, effects = list_block(
         stage, at, homes=[home], scope="network", mean_lag=0.01, lasting=4 * DAY,
         lift_lag=0.1, story="blocked, lifted, blocked again",
@@ -210,7 +228,7 @@ def gateway_block(stage: Stage, at: float) -> Happening:
         Effect(event=number, shape="tcp.silence", targets=targets, start=at, end=end,
                asns=stage.map.behind(gateway))
     ]  # fmt: skip
-    return [_told(stage, "gateway", "gateway", effects)], effects
+    return [told(stage, "gateway", "gateway", effects)], effects
 
 
 def spill_over(stage: Stage, at: float) -> Happening:
@@ -221,28 +239,28 @@ def spill_over(stage: Stage, at: float) -> Happening:
         Effect(event=number, shape="tls.silence", shape_clear="http.blockpage:F16",
                targets=targets, start=at, end=end, asns=stage.map.behind(NTEC))
     ]  # fmt: skip
-    return [_told(stage, "transit spill-over", "gateway", effects)], effects
+    return [told(stage, "transit spill-over", "gateway", effects)], effects
 
 
 def partial_block(stage: Stage, at: float) -> Happening:
     """Four of a site's six addresses are dropped by one network."""
     number, targets = stage.number(), stage.pick(1, lambda t: len(t.ips) >= 6)
-    home = stage.map.home(stage.one_of(_lone(stage)))
+    home = stage.map.home(stage.one_of(lone(stage)))
     effects = [
         Effect(event=number, shape="tcp.silence", targets=targets, start=at,
                end=at + stage.lasts(8, 30) * DAY, asns=(home.asn,), addresses=(0, 1, 2, 3))
     ]  # fmt: skip
-    return [_told(stage, "some addresses", "network", effects, share=4 / 6)], effects
+    return [told(stage, "some addresses", "network", effects, share=4 / 6)], effects
 
 
 def leaky_block(stage: Stage, at: float) -> Happening:
     """60 % of the measurements meet it: one of several boxes on the way has the rule."""
     number, targets = stage.number(), stage.pick(1)
-    home = stage.map.home(stage.one_of(_lone(stage)))
+    home = stage.map.home(stage.one_of(lone(stage)))
     effects = [
-        _effect(number, home, targets, at, at + stage.lasts(10, 30) * DAY, RESET, share=0.6)
+        effect_of(number, home, targets, at, at + stage.lasts(10, 30) * DAY, RESET, share=0.6)
     ]  # fmt: skip
-    return [_told(stage, "some measurements", "network", effects, share=0.6)], effects
+    return [told(stage, "some measurements", "network", effects, share=0.6)], effects
 
 
 def shift(stage: Stage, at: float) -> Happening:
@@ -254,9 +272,9 @@ def shift(stage: Stage, at: float) -> Happening:
             continue
         on = at + min(stage.rng.exponential(6.0), 30.0) * HOUR
         then = turn + stage.rng.exponential(5.0) * HOUR
-        effects.append(_effect(number, home, targets, on, then, ("tcp.silence", "tcp.silence")))
-        effects.append(_effect(number, home, targets, then, ALWAYS, _style(home)))
-    return [_told(stage, "mechanism shift", "national", effects)], effects
+        effects.append(effect_of(number, home, targets, on, then, ("tcp.silence", "tcp.silence")))
+        effects.append(effect_of(number, home, targets, then, ALWAYS, _style(home)))
+    return [told(stage, "mechanism shift", "national", effects)], effects
 
 
 def resolver_block(stage: Stage, at: float) -> Happening:
@@ -266,7 +284,7 @@ def resolver_block(stage: Stage, at: float) -> Happening:
         Effect(event=number, shape="dns.nxdomain", targets=targets, start=at,
                end=at + stage.lasts(10, 40) * DAY, resolvers=(BELTELECOM,), asns=stage.map.asns())
     ]  # fmt: skip
-    return [_told(stage, "a resolver", "resolver", effects)], effects
+    return [told(stage, "a resolver", "resolver", effects)], effects
 
 
 def mobile_block(stage: Stage, at: float) -> Happening:
@@ -274,24 +292,24 @@ def mobile_block(stage: Stage, at: float) -> Happening:
     number, targets = stage.number(), stage.pick(1)
     end = at + stage.lasts(5, 20) * DAY
     effects = [
-        _effect(number, h, targets, at + stage.lasts(0, 3) * HOUR, end, RESET,
+        effect_of(number, h, targets, at + stage.lasts(0, 3) * HOUR, end, RESET,
                 network_type="mobile")
         for h in stage.map.homes if h.kind in ("mobile", "both")
     ]  # fmt: skip
-    return [_told(stage, "mobile only", "mobile", effects)], effects
+    return [told(stage, "mobile only", "mobile", effects)], effects
 
 
 def regional_block(stage: Stage, at: float) -> Happening:
     """A network blocks in one region, and in others it does not."""
     number, targets = stage.number(), stage.pick(1)
-    known = set(stage.regions)
+    known = {(p.asn, p.region) for p in stage.people if p.region}
     many = sorted((a, r) for a, r in known if any(b == a and q != r for b, q in known))
     asn, region = many[int(stage.rng.integers(len(many)))] if many else (BELTELECOM, "Minsk")
     effects = [
-        _effect(number, stage.map.home(asn), targets, at, at + stage.lasts(5, 20) * DAY,
+        effect_of(number, stage.map.home(asn), targets, at, at + stage.lasts(5, 20) * DAY,
                 RESET, region=region)
     ]  # fmt: skip
-    return [_told(stage, "one region", "regional", effects)], effects
+    return [told(stage, "one region", "regional", effects)], effects
 
 
 def school_hours(stage: Stage, at: float) -> Happening:
@@ -301,12 +319,12 @@ def school_hours(stage: Stage, at: float) -> Happening:
     homes = homes or [h for h in stage.map.homes if h.kind == "academic"] or [stage.map.homes[0]]
     end = at + stage.lasts(20, 40) * DAY
     effects = [
-        _effect(number, h, targets, at, end, ("dns.refused", "dns.refused"), hours=SCHOOL,
+        effect_of(number, h, targets, at, end, ("dns.refused", "dns.refused"), hours=SCHOOL,
                 weekdays=(0, 1, 2, 3, 4))
         for h in homes
     ]  # fmt: skip
     scope = "group" if len(homes) > 1 else "network"
-    return [_told(stage, "school hours", scope, effects)], effects
+    return [told(stage, "school hours", scope, effects)], effects
 
 
 def throttle(stage: Stage, at: float) -> Happening:
@@ -318,7 +336,7 @@ def throttle(stage: Stage, at: float) -> Happening:
                asns=(h.asn,), network_type="mobile", hours=MARCHES, weekdays=(5, 6), share=0.85)
         for h in stage.map.homes if h.kind in ("mobile", "both")
     ]  # fmt: skip
-    event = _told(stage, "throttled on weekends", "mobile", effects, kind="throttling")
+    event = told(stage, "throttled on weekends", "mobile", effects, kind="throttling")
     return [event], effects
 
 
@@ -327,9 +345,9 @@ def throttle_network(stage: Stage, at: float) -> Happening:
     number, targets = stage.number(), stage.pick(1, lambda t: not t.clear)
     effects = [
         Effect(event=number, shape="ok:throttled", targets=targets, start=at, share=0.8,
-               end=at + stage.lasts(10, 40) * DAY, asns=(stage.one_of(_lone(stage)),))
+               end=at + stage.lasts(10, 40) * DAY, asns=(stage.one_of(lone(stage)),))
     ]
-    event = _told(stage, "throttled by one network", "network", effects, kind="throttling")
+    event = told(stage, "throttled by one network", "network", effects, kind="throttling")
     return [event], effects
 
 

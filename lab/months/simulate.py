@@ -19,6 +19,7 @@ import numpy.typing as npt
 from analysis.regime.model import Networks
 from lab.months import networks as homes_of
 from lab.months.columns import arrow
+from lab.months.hard import HARD
 from lab.months.networks import FOREIGN, HOMES, Map
 from lab.months.noise import OURS, Noise, disturb
 from lab.months.probes import DAY, HOUR, Crowd, Probe, crowd
@@ -31,7 +32,8 @@ from lab.months.witnessed import witnessed
 
 BEGIN = 1756684800.0  # Monday, 1 September 2025, 0:00 UTC
 Use = Literal["tuning", "scoring"]
-ALL_STORIES = {**STORIES, **SURROUNDINGS}
+USUAL = {**STORIES, **SURROUNDINGS}
+ALL_STORIES = {**USUAL, **HARD}
 LEAD = 6.0  # days before the first thing happens: who looks for change must know a before
 
 
@@ -45,7 +47,7 @@ class Setting:
     homes: int = 14
     crowd: Crowd = field(default_factory=Crowd)
     noise: Noise = OURS
-    stories: tuple[str, ...] = tuple(ALL_STORIES)
+    stories: tuple[str, ...] = tuple(USUAL)
     before: bool = True
 
 
@@ -95,7 +97,7 @@ def simulate(setting: Setting, seed: int, *, use: Use) -> History:
     for effect in effects:
         _apply(rows, effect, people, sites, rng)
     failed = disturb(rows, people, sites, setting.noise, setting.days, rng)
-    truth += _lone_lines(people, failed, len(truth) + len(ALL_STORIES))
+    truth += _lone_lines(people, failed, 1 + max((e.number for e in truth), default=-1))
     events = witnessed(truth, rows, people, sites, BEGIN)
     table, arrived = arrow(rows, people, sites, setting.noise, BEGIN, rng)
     return History(
@@ -111,15 +113,9 @@ def _script(
 ) -> tuple[list[TrueEvent], list[Effect]]:  # fmt: skip
     """What happens when: slots of equal length, in drawn order, so that two decisions do not
     fall on the same hour by chance; where that is wanted a story says so itself."""
-    hourly = [p for p in people if p.habit == "hourly" and p.cc == homes_of.COUNTRY]
-    often = Counter(p.asn for p in hourly if p.fault not in ("antivirus", "boot_clock"))
     end = BEGIN + setting.days * DAY
-    stage = Stage(
-        map=where, targets=sites, begin=BEGIN, end=end, rng=rng, used=set(),
-        watched=sorted(often) or list(where.asns()),
-        crowded=sorted(asn for asn, many in often.items() if many > 1),
-        regions=sorted((p.asn, p.region) for p in people if p.region and p.cc == homes_of.COUNTRY),
-    )  # fmt: skip
+    at_home = [p for p in people if p.cc == homes_of.COUNTRY]
+    stage = Stage(map=where, targets=sites, people=at_home, begin=BEGIN, end=end, rng=rng)
     truth: list[TrueEvent] = []
     effects: list[Effect] = []
     order = [str(name) for name in rng.permutation(list(setting.stories))]
@@ -134,7 +130,8 @@ def _script(
     # What takes all targets of a network away comes last: it hides the rest.
     effects.sort(key=lambda e: (not e.targets, e.drop))
     inside = [e for e in truth if e.onset < end - DAY]
-    return inside, effects
+    numbers = {e.number for e in inside}
+    return inside, [e for e in effects if e.event in numbers or e.event < 0]
 
 
 def _lone_lines(
@@ -207,6 +204,7 @@ def _who(effect: Effect, people: tuple[Probe, ...]) -> npt.NDArray[np.bool_]:
             and (not effect.resolvers or probe.own in effect.resolvers)
             and effect.network_type in ("", probe.network_type)
             and effect.region in ("", probe.region)
+            and (not effect.probes or probe.id in effect.probes)
         )
 
     return np.array([meets(probe) for probe in people], np.bool_)

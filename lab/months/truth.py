@@ -24,10 +24,11 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """Measurements of *targets* (by index; none: all) from *start* until *end* meet *shape*.
 
     Where *asns* are given, only from those networks; where *resolvers* are, only by who asks
-    those networks' resolvers. *abroad*: also (or, without *asns*, only) volunteers in other
-    countries. *share*: this part of the measurements; *addresses*: only the target's addresses
-    of these numbers. *hours* of the day, UTC, and *weekdays* (Monday is 0) where not always.
-    *foreign* / *domestic*: only targets that are hosted so. *drop*: there is no row at all.
+    those networks' resolvers; where *probes*, only these volunteers. *home*, *abroad*:
+    volunteers at home, and in other countries. *share*: of the measurements (where there is no
+    row at all, *drop*: of the volunteers); *addresses*: only the target's of these numbers.
+    *hours* of the day, UTC, and *weekdays* (Monday is 0) where not always. *hosted*: only
+    targets that are hosted there. *event*: its number; negative: it is none.
     """
 
     event: int
@@ -47,6 +48,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     network_type: str = ""
     region: str = ""
     hosted: Literal["", "abroad", "home"] = ""
+    probes: tuple[str, ...] = ()
     drop: bool = False
 
     def begins(self) -> float:
