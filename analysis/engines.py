@@ -38,10 +38,10 @@ class Engine:
     backend: Any
 
     def read(self, paths: Path | Sequence[Path]) -> Table:
-        """A table over Parquet: a file, several, or a folder with ``day=…/cc=…`` below.
+        """A table over Parquet files: one, several, or all below a folder.
 
-        All files must have the same columns. Raises what the engine raises for a file that
-        is none.
+        All must have the same columns; what the names of folders say is not read. Raises
+        what the engine raises for a file that is none.
         """
         raise NotImplementedError
 
@@ -58,9 +58,7 @@ class Engine:
 class _DuckDB(Engine):
     def read(self, paths: Path | Sequence[Path]) -> Table:
         found = _files(paths)
-        return self.backend.read_parquet(
-            [str(path) for path in found], hive_partitioning=True, hive_types_autocast=0
-        )
+        return self.backend.read_parquet([*map(str, found)], hive_partitioning=False)
 
     def write(self, table: Table, folder: Path, *, by: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True)
@@ -76,8 +74,6 @@ class _DuckDB(Engine):
 
 class _Spark(Engine):
     def read(self, paths: Path | Sequence[Path]) -> Table:
-        if isinstance(paths, Path):
-            return self.backend.read_parquet(str(paths))
         found = self.backend._session.read.parquet(*map(str, _files(paths)))
         name = f"parquet_{uuid.uuid4().hex}"
         found.createOrReplaceTempView(name)
@@ -91,13 +87,8 @@ class _Spark(Engine):
         (writer.partitionBy(*by) if by else writer).parquet(str(folder))
 
 
-@contextmanager
-def duckdb(
-    *, memory: str = "", threads: int = 0, spill: Path | None = None
-) -> Iterator[Engine]:
-    """DuckDB in this process, with at most *memory* (``4GB``; empty: its own default, four
-    fifths of the machine's) and *threads* (0: as many as cores); beyond *memory* it writes to
-    the folder *spill*, which is made and removed again."""
+def started(*, memory: str = "", threads: int = 0, spill: Path | None = None) -> Engine:
+    """DuckDB in this process until it ends; `duckdb` is the same for a while."""
     config: dict[str, Any] = {"autoinstall_known_extensions": False}
     if memory:
         config["memory_limit"] = memory
@@ -107,10 +98,21 @@ def duckdb(
         config["temp_directory"] = str(spill)
     backend = ibis.duckdb.connect(**config)
     backend.raw_sql("SET preserve_insertion_order = false")
+    return _DuckDB("duckdb", backend)
+
+
+@contextmanager
+def duckdb(
+    *, memory: str = "", threads: int = 0, spill: Path | None = None
+) -> Iterator[Engine]:
+    """DuckDB in this process, with at most *memory* (``4GB``; empty: its own default, four
+    fifths of the machine's) and *threads* (0: as many as cores); beyond *memory* it writes to
+    the folder *spill*, which is made and removed again."""
+    engine = started(memory=memory, threads=threads, spill=spill)
     try:
-        yield _DuckDB("duckdb", backend)
+        yield engine
     finally:
-        backend.disconnect()
+        engine.backend.disconnect()
         if spill is not None:
             shutil.rmtree(spill, ignore_errors=True)
 

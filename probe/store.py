@@ -271,6 +271,13 @@ class Store:
             )
             yield msgspec.structs.replace(found, evidence=tuple(evidence))
 
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """How many measurements, follow-ups among them, and canary checks each run has, by id;
+        what is stored is never changed, so the numbers tell whether anything was added."""
+        measured = dict(self._rows("SELECT run_id, count(*) FROM measurements GROUP BY run_id"))
+        checked = dict(self._rows("SELECT run_id, count(*) FROM canaries GROUP BY run_id"))
+        return {id: (measured.get(id, 0), checked.get(id, 0)) for id in measured | checked}
+
     def canaries(self, run_id: str) -> list[CanaryCheck]:
         """The canary checks of a run, in the order they were stored."""
         rows = self._rows("SELECT record FROM canaries WHERE run_id = ? ORDER BY key", (run_id,))

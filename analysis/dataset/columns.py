@@ -28,21 +28,30 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
 
     host: Annotated[str, Meta(description="host name, or address, of the target")] = ""
     fingerprints: Annotated[str, Meta(description="ids of all fingerprints that match")] = ""
+    date: Annotated[str, Meta(description="day on which the run began, UTC, as 2026-11-22")] = ""
+    cc: Annotated[str, Meta(description="country of the partition; `ZZ`: none")] = "ZZ"
 
 
 SCHEMA = pa.schema([*arrow_schema(Observation), *arrow_schema(Beside)])
 
 
-def stored(rows: Iterable[Observation]) -> pa.Table:
-    """The table that is written of *rows*, with the columns of `SCHEMA`."""
+def stored(rows: Iterable[Observation], *, date: str = "", cc: str = "ZZ") -> pa.Table:
+    """The table that is written of *rows*, all of one partition, with the columns of `SCHEMA`."""
     kept = list(rows)
-    beside = (Beside(host=host_of(o.url), fingerprints=",".join(fingerprints(o))) for o in kept)
+    beside = (
+        Beside(host=host_of(o.url), fingerprints=",".join(fingerprints(o)), date=date, cc=cc)
+        for o in kept
+    )
     columns = [*arrow(kept, Observation).columns, *arrow(beside, Beside).columns]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
-def verdict_rows(observations: Table) -> Table:
-    """The verdicts of a table with the columns of `SCHEMA`, with those of `VerdictRow`."""
+PARTITION = ("date", "cc")
+
+
+def verdict_rows(observations: Table, *, beside: Iterable[str] = ()) -> Table:
+    """The verdicts of a table with the columns of `SCHEMA`: a table with those of `VerdictRow`,
+    and with the columns *beside* of the observations."""
     table = judged(observations)
     seconds = table.measured_at.floor().cast("int64")  # then as Python's // on numbers above 0
     columns: dict[str, Any] = {
@@ -57,7 +66,7 @@ def verdict_rows(observations: Table) -> Table:
         "hop_ip": table.verdict_hop_ip,
         "hop_asn": table.verdict_hop_asn,
     }
-    names = VerdictRow.__struct_fields__
+    names = (*VerdictRow.__struct_fields__, *beside)
     return table.select(
         **{name: columns[name] if name in columns else table[name] for name in names}
     )

@@ -1,0 +1,250 @@
+"""Building a dataset: documents to observations side by side, observations to verdicts.
+
+Rule: only what has changed is done again, and doing it again changes nothing. A new
+derivation of the fields derives again; new rules, weights or fingerprints judge again, within
+the engine, without the documents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import filelock
+
+from analysis import engines, probability
+from analysis.dataset.columns import PARTITION, verdict_rows
+from analysis.dataset.derive import Share, derivation, derive, shares
+from analysis.dataset.manifest import (
+    DatasetError,
+    Files,
+    Manifest,
+    load,
+    save,
+    sweep,
+)
+from analysis.engines import Engine
+from analysis.rules import RULES_VERSION
+from probe.store import Store
+
+JUDGED_AT_ONCE = 1_000_000  # rows in one query: what several small partitions share is planned once
+PARTITIONS_AT_ONCE = 64  # files that the engine writes side by side
+SAVED_EVERY = 50  # shares: what a kill makes us do again
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did: shares of the store that were *derived*, or *kept* as they were;
+    *observations* in the dataset, partitions that were *judged*, and *problems*: runs that
+    could not be read, a line each."""
+
+    derived: int
+    kept: int
+    judged: int
+    observations: int
+    problems: tuple[str, ...]
+
+
+def build(
+    source: Path | Store, out: Path, *, engine: Engine | None = None, workers: int = 0,
+    progress: Progress | None = None,
+) -> Built:  # fmt: skip
+    """Bring the dataset in the folder *out* up to date with the store at *source*.
+
+    Several stores may be built into one dataset, one after the other. *workers* processes
+    derive (0: as many as cores); *progress* is told what is done: a word, how many, of how
+    many. Raises `StoreError`, `DatasetError` (also where another build is at work there).
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        manifest = load(out)
+        derived, kept = _observe(source, out, manifest, workers, progress)
+        judged = judge_all(out, manifest, engine, progress)
+        sweep(out, manifest)
+    files = manifest.observations.values()
+    return Built(
+        derived=derived, kept=kept, judged=judged, observations=sum(f.rows for f in files),
+        problems=tuple(problem for f in files for problem in f.problems),
+    )
+
+
+def rejudge(out: Path, *, engine: Engine | None = None, progress: Progress | None = None) -> int:
+    """Judge what is in the dataset at *out* with the rules of this version; how many
+    partitions that were. Raises `DatasetError`."""
+    with _alone(out):
+        manifest = load(out)
+        judged = judge_all(out, manifest, engine, progress)
+        sweep(out, manifest)
+    return judged
+
+
+def _observe(
+    source: Path | Store, out: Path, manifest: Manifest, workers: int, progress: Progress | None
+) -> tuple[int, int]:
+    if isinstance(source, Store):
+        wanted = shares(source)
+    else:
+        with Store(source) as store:
+            wanted = shares(store)
+    stale = [share for share in wanted if not _current(share, out, manifest)]
+    if wanted:
+        _forget(manifest, wanted)
+    for done, (share, (observations, tests)) in enumerate(_derived(stale, out, workers), 1):
+        manifest.observations[share.key] = observations
+        manifest.tests[share.key] = tests
+        if done % SAVED_EVERY == 0:
+            save(out, manifest)
+        if progress is not None:
+            progress("observations", done, len(stale))
+    save(out, manifest)
+    return len(stale), len(wanted) - len(stale)
+
+
+def _current(share: Share, out: Path, manifest: Manifest) -> bool:
+    found = manifest.observations.get(share.key)
+    if found is None or found.signature != share.signature:
+        return False
+    files = (*found.files, *manifest.tests.get(share.key, found).files)
+    return all((out / name).exists() for name in files)
+
+
+def _forget(manifest: Manifest, wanted: list[Share]) -> None:
+    """What this store had once and has no more; other stores' shares stay."""
+    store = wanted[0].key.partition("/")[0]
+    keys = {share.key for share in wanted}
+    for table in (manifest.observations, manifest.tests):
+        for key in [k for k in table if k.partition("/")[0] == store and k not in keys]:
+            del table[key]
+
+
+def _derived(
+    stale: list[Share], out: Path, workers: int
+) -> Iterator[tuple[Share, tuple[Files, Files]]]:
+    workers = min(workers or os.cpu_count() or 1, len(stale))
+    if workers <= 1:
+        yield from ((share, derive(share, out)) for share in stale)
+        return
+    # Not forked: the engine's threads would be lost in the copy.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        asked: dict[Future[tuple[Files, Files]], Share] = {
+            pool.submit(derive, share, out): share
+            for share in sorted(stale, key=lambda s: len(s.runs), reverse=True)
+        }
+        for future in as_completed(asked):
+            yield asked[future], future.result()
+
+
+def judge_all(
+    out: Path, manifest: Manifest, engine: Engine | None, progress: Progress | None
+) -> int:
+    """Judge the partitions whose observations or rules have changed; how many those were."""
+    by: dict[str, list[Files]] = {}
+    for files in manifest.observations.values():
+        for name in files.files:
+            by.setdefault("/".join(Path(name).parts[1:-1]), []).append(files)
+    wanted = {partition: _judgement(files) for partition, files in by.items()}
+    stale = {
+        partition: rows
+        for partition, (signature, rows) in wanted.items()
+        if not _judged(out, manifest.verdicts.get(partition), signature)
+    }
+    for partition in set(manifest.verdicts) - set(by):
+        del manifest.verdicts[partition]
+    if stale:
+        with _given(engine) as given:
+            done = 0
+            for batch in _batches(stale):
+                written = _judge(out, given, [f for p in batch for f in by[p]])
+                for partition in batch:
+                    signature, rows = wanted[partition]
+                    names = _placed(out, written / partition, partition, signature)
+                    manifest.verdicts[partition] = Files(
+                        signature=signature, files=names, rows=rows
+                    )
+                shutil.rmtree(written)
+                save(out, manifest)
+                done += len(batch)
+                if progress is not None:
+                    progress("verdicts", done, len(stale))
+    save(out, manifest)
+    return len(stale)
+
+
+def rules_signature() -> str:
+    """Changes with whatever a verdict depends on beside the observation."""
+    return hashlib.sha256(f"{RULES_VERSION}\n{probability.fitted()!r}".encode()).hexdigest()
+
+
+def _judgement(files: Iterable[Files]) -> tuple[str, int]:
+    """What the verdicts of a partition depend on, and how many they are."""
+    of = sorted(f.signature for f in files)
+    digest = hashlib.sha256("\n".join([rules_signature(), derivation(), *of]).encode())
+    return digest.hexdigest()[:32], sum(f.rows for f in files)
+
+
+def _judged(out: Path, found: Files | None, signature: str) -> bool:
+    return (
+        found is not None and found.signature == signature
+        and all((out / name).exists() for name in found.files)
+    )  # fmt: skip
+
+
+def _batches(stale: dict[str, int]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    rows = 0
+    for partition in sorted(stale):
+        if batch and (rows + stale[partition] > JUDGED_AT_ONCE or len(batch) == PARTITIONS_AT_ONCE):
+            yield batch
+            batch, rows = [], 0
+        batch.append(partition)
+        rows += stale[partition]
+    if batch:
+        yield batch
+
+
+def _judge(out: Path, engine: Engine, of: Iterable[Files]) -> Path:
+    """Judge these files into a folder of their own, with a folder for each partition."""
+    temporary = out / ".judging"
+    shutil.rmtree(temporary, ignore_errors=True)
+    paths = sorted({out / name for files in of for name in files.files})
+    table = verdict_rows(engine.read(paths), beside=PARTITION)
+    engine.write(table, temporary, by=PARTITION)
+    return temporary
+
+
+def _placed(out: Path, written: Path, partition: str, signature: str) -> tuple[str, ...]:
+    """Move the files of one partition to their place, under names that were not there."""
+    names = []
+    for number, path in enumerate(sorted(written.glob("*.parquet"))):
+        name = f"verdicts/{partition}/{signature[:12]}-{number}.parquet"
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, out / name)
+        names.append(name)
+    return tuple(names)
+
+
+@contextmanager
+def _given(engine: Engine | None) -> Iterator[Engine]:
+    if engine is not None:
+        yield engine
+    else:
+        with engines.duckdb() as started:
+            yield started
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    try:
+        with filelock.FileLock(out / ".lock", timeout=0):
+            yield
+    except filelock.Timeout as exc:
+        raise DatasetError(f"another build is at work in {out}") from exc

@@ -1,0 +1,83 @@
+"""The tables of a dataset, or of one store: what everything that looks at many is handed."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import ibis  # type: ignore[import-untyped]  # Ibis ships no types
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from analysis import engines
+from analysis.dataset import manifest
+from analysis.dataset.columns import SCHEMA, stored, verdict_rows
+from analysis.dataset.trials import trials
+from analysis.engines import Engine
+from analysis.history.rows import arrow, arrow_schema
+from analysis.history.table import TestRow, VerdictRow
+from analysis.observations import Observation
+from analysis.verdict import observations
+from probe.store import Store
+
+Table = Any  # Ibis ships no types
+Source = Path | Store
+
+
+def verdict_table(source: Source, engine: Engine | None = None) -> Table:
+    """The verdicts of *source*, with the columns of `VerdictRow`.
+
+    *source* is a dataset's folder, whose verdicts are read as they were built, or a store (or
+    its path), whose runs are all judged now, in memory. Without an *engine*, DuckDB in this
+    process. Raises `DatasetError`, `StoreError`.
+    """
+    if isinstance(source, Path) and source.is_dir():
+        found = manifest.load(source)
+        schema = arrow_schema(VerdictRow)
+        return _files(manifest.paths(source, found.verdicts), schema, engine)
+    return verdict_rows(_memory(stored(_observed(source)), engine))
+
+
+def test_table(source: Source, engine: Engine | None = None) -> Table:
+    """What was tried beside the plain measurements of *source*, with the columns of `TestRow`;
+    as `verdict_table`."""
+    schema = arrow_schema(TestRow)
+    if isinstance(source, Path) and source.is_dir():
+        return _files(manifest.paths(source, manifest.load(source).tests), schema, engine)
+    return _memory(arrow((t for o in _observed(source) for t in trials(o)), TestRow), engine)
+
+
+test_table.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's
+
+
+def observation_table(source: Source, engine: Engine | None = None) -> Table:
+    """The rows that the rules read, with the columns of `Observation` and `Beside`; as
+    `verdict_table`."""
+    if isinstance(source, Path) and source.is_dir():
+        found = manifest.load(source)
+        return _files(manifest.paths(source, found.observations), SCHEMA, engine)
+    return _memory(stored(_observed(source)), engine)
+
+
+def _observed(source: Source) -> list[Observation]:
+    if isinstance(source, Store):
+        return [row for run in source.runs() for row in observations(source, run)]
+    with Store(source) as store:
+        return _observed(store)
+
+
+def _files(paths: list[Path], schema: pa.Schema, engine: Engine | None) -> Table:
+    if not paths:
+        return _memory(schema.empty_table(), engine)
+    return (engine or _own()).read(paths).select(*schema.names)
+
+
+def _memory(table: pa.Table, engine: Engine | None) -> Table:
+    # Rows in memory go with the expression to whichever engine runs it.
+    return ibis.memtable(table)
+
+
+@cache
+def _own() -> Engine:
+    """The engine of those who have none: one for the process, until it ends."""
+    return engines.started()
