@@ -110,8 +110,7 @@ def _gateway(mechanism: str = "tcp.silence", late: float = 0.0, abroad: str = "o
     onsets[COSMOS] = (CRISIS - HOUR + late, CRISIS + late)
     looks = [
         saw(SITE, CRISIS + n * HOUR, asn, "ok" if asn == DELOVAYA else "blocked",
-            "" if asn == DELOVAYA else mechanism, probes=2,
-            hop_asn=0 if asn == DELOVAYA else BELTELECOM)
+            "" if asn == DELOVAYA else mechanism, probes=2)
         for asn in (*BT_CUSTOMERS, DELOVAYA) for n in range(1, 30, 6)
     ]  # fmt: skip
     return all_of([
@@ -164,6 +163,7 @@ H02 = Story(
         "traceroute": (
             without("tests", _is("last_hop")),
             turned("tests", _is("last_hop"), result="edge.example"),
+            lambda h: turned("verdicts", hop_asn=ABROAD)(without("tests", _is("last_hop"))(h)),
         ),
         "three networks, one of them behind NTEC only": (
             without("verdicts", lambda r: r.probe_asn == DELOVAYA),
