@@ -114,10 +114,12 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A reason for which information may be restricted."""
+    """A reason for which information may be restricted. *of*: `mirrors`, where it is one for
+    targets that are known as mirrors of others, whatever they carry."""
 
     id: Id
     what: Text
+    of: Literal["", "mirrors"] = ""
     political: bool = False
     sources: Annotated[Ids, Meta(min_length=1)]
 
@@ -200,7 +202,8 @@ class Documented(msgspec.Struct, frozen=True, kw_only=True):
 
     *hosts*: targets that have a name; *target*: all of them in words. *kind*, *scope* and
     *mechanisms*: in the words of our own events, empty where the source does not tell.
-    *place*: where, in words; *networks*: where it was seen, *not_networks*: where it was documented not to be.
+    *place*: where, in words; *networks*: where it was seen; *not_networks*: where it is
+    documented not to have been.
     *lawful*: `instrument` (one is cited), `none` (done without), `foreign`, `unknown`.
     """
 
