@@ -37,6 +37,7 @@ GARBAGE = 5000  # objects more than before, at which the collector looks for cyc
 # Commands that other packages bring, so that --help need not load them.
 ELSEWHERE = {
     "verdicts": "Say what the stored measurements mean.",
+    "collector": "Take what volunteers measured, and keep it.",
     "demo": "Measure a whole country on this machine.",
 }
 
