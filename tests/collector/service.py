@@ -35,7 +35,7 @@ class Running:
 @contextmanager
 def collector(data: Path, *options: str) -> Iterator[Running]:
     """`zond collector serve` on a port of the loopback."""
-    command = [ZOND, "collector", "serve", "--listen", "127.0.0.1:0", "--data", data, *options]
+    command: list[str | Path] = [ZOND, "collector", "serve", "--listen", "127.0.0.1:0", "--data", data, *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
