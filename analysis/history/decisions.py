@@ -35,13 +35,13 @@ class Course:
     parts: list[Part]
     shown: frozenset[int] = frozenset()
     clean: frozenset[int] = frozenset()
-    onsets: dict[int, Interval] = field(init=False)
+    onsets: dict[int, Part] = field(init=False)
 
     def __post_init__(self) -> None:
         self.parts.sort(key=by_onset)
         self.onsets = {}
         for part in self.parts:
-            self.onsets.setdefault(part.probe_asn, part.onset)
+            self.onsets.setdefault(part.probe_asn, part)
 
     @property
     def host(self) -> str:
@@ -84,10 +84,11 @@ def apart(a: Interval, b: Interval) -> float:
     return max(0.0, low_a - high_b, low_b - high_a)
 
 
-def sharp(interval: Interval) -> bool:
-    """Whether the change is known well enough to speak for a common cause."""
-    low, high = _bounds(interval)
-    return high - low <= SHARP
+def sharp(part: Part) -> bool:
+    """Whether the onset is known well enough to speak for a common cause: to within days, or
+    where it holds at some hours only, of which the hours speak too, of some weekdays."""
+    low, high = _bounds(part.onset)
+    return high - low <= (WEEK if part.hours else SHARP)
 
 
 def courses(parts: Iterable[Part]) -> list[Course]:
@@ -102,8 +103,8 @@ def courses(parts: Iterable[Part]) -> list[Course]:
 def _courses_of(parts: list[Part]) -> list[Course]:
     """Sharp onsets first, in order of time; then each vague one to where it fits best."""
     groups: list[list[Part]] = []
-    vague = [p for p in sorted(parts, key=by_onset) if not sharp(p.onset)]
-    for part in [p for p in sorted(parts, key=by_onset) if sharp(p.onset)] + vague:
+    vague = [p for p in sorted(parts, key=by_onset) if not sharp(p)]
+    for part in [p for p in sorted(parts, key=by_onset) if sharp(p)] + vague:
         fits = [(d, -i) for i, group in enumerate(groups) if (d := _fit(part, group)) is not None]
         if fits:
             groups[-min(fits)[1]].append(part)
@@ -175,13 +176,13 @@ def agreement(a: Course, b: Course) -> int:
     if a.slow != b.slow:
         return 0
     told = against = 0
-    for asn, onset in a.onsets.items():
+    for asn, part in a.onsets.items():
         other = b.onsets.get(asn)
         if other is None:
             against += asn in b.clean
-        elif apart(onset, other) > SAME:
+        elif apart(part.onset, other.onset) > SAME or part.hours != other.hours:
             against += 1
-        elif sharp(onset) and sharp(other):
+        elif sharp(part) and sharp(other):
             told += 1
     against += sum(asn in a.clean for asn in b.onsets if asn not in a.onsets)
     return told - against if told else 0
@@ -190,9 +191,9 @@ def agreement(a: Course, b: Course) -> int:
 def _keys(course: Course) -> set[tuple[bool, int, int]]:
     """Where to look for what began at the same time: networks and days, with the next."""
     keys = set()
-    for asn, onset in course.onsets.items():
-        if sharp(onset):
-            low, high = _bounds(onset)
+    for asn, part in course.onsets.items():
+        if sharp(part):
+            low, high = _bounds(part.onset)
             for day in range(int((low - SAME) // DAY), int((high + SAME) // DAY) + 1):
                 keys.add((course.slow, asn, day))
     return keys

@@ -21,10 +21,10 @@ from analysis.history.decisions import (
     by_onset,
     courses,
     decisions,
-    ends,
     last_shown,
 )  # fmt: skip
-from analysis.history.event import Event, Interval, Part
+from analysis.history.ends import whole_lift, whole_onset
+from analysis.history.event import Event, Part
 from analysis.history.identity import named
 from analysis.history.looks import Seen, Window
 from analysis.history.scope import Networks, by_network, places, scope
@@ -210,7 +210,6 @@ class _Finder:
         probability = _probability(parts, len(probes))
         if len(probes) == 1:
             reasons.append("One probe alone shows it: its own household may be the cause.")
-        lift = _lift(parts)
         return Event(
             id="",
             kind="throttling" if group[0].slow else "blocking",
@@ -224,8 +223,8 @@ class _Finder:
             networks=found.networks or tuple(sorted(held)),
             clean_networks=found.clean,
             resolvers=found.resolvers,
-            onset=parts[0].onset,
-            lift=lift,
+            onset=whole_onset(parts),
+            lift=whole_lift(parts),
             hours=_hours(parts),
             share=share,
             order=found.order,
@@ -313,13 +312,6 @@ def _hours(parts: Sequence[Part]) -> tuple[int, ...]:
         return ()
     hours = {h for p in parts for h in p.hours}
     return tuple(sorted(hours)) if len(hours) < 24 else ()
-
-
-def _lift(parts: Sequence[Part]) -> Interval | None:
-    """The lift of the part that was lifted last; None while one goes on."""
-    if any(math.isinf(ends(p)) for p in parts):
-        return None
-    return max(parts, key=ends).lift
 
 
 def _probability(parts: Sequence[Part], probes: int) -> float:

@@ -282,8 +282,8 @@ def _names(asns: Iterable[int]) -> str:
 def _order(parts: Sequence[Part], shown: Sequence[int]) -> tuple[tuple[int, ...], float | None]:
     """Networks by onset, and the seconds between the first and the last of them.
 
-    The time between is that of the intervals' middles, if these tell: they exclude one
-    another, or all lie within few hours.
+    The time between is that of the intervals' middles, if these tell: some exclude one another,
+    or those that are known to within hours lie within few hours, and no other contradicts.
     """
     onsets: dict[int, Interval] = {}
     for part in sorted(parts, key=by_onset):
@@ -293,13 +293,12 @@ def _order(parts: Sequence[Part], shown: Sequence[int]) -> tuple[tuple[int, ...]
     if len(onsets) < 2:
         return order, None
     known = [(i.after, i.by) for i in onsets.values() if i.after is not None and i.by is not None]
-    if len(known) < 2:
+    sharp = [(after, by) for after, by in known if by - after <= 2 * SYNCHRONOUS]
+    if len(sharp) < 2:
         return order, None
-    middles = [(after + by) / 2 for after, by in known]
     least = max(after for after, _by in known) - min(by for _after, by in known)
-    most = max(by for _after, by in known) - min(after for after, _by in known)
+    most = max(by for _after, by in sharp) - min(after for after, _by in sharp)
     if least > 0 or most <= 2 * SYNCHRONOUS:
+        middles = [(after + by) / 2 for after, by in (known if least > SYNCHRONOUS else sharp)]
         return order, max(middles) - min(middles)
     return order, None
-
-

@@ -18,15 +18,19 @@ from analysis.history.event import Interval
 ENTER = math.log(2000)  # one look in two thousand begins a spell
 LEAVE = math.log(50)    # and one in fifty ends it
 HOLDS = 0.95            # probability that an interval is to reach
+RAGGED = 6 * 3600.0     # a change may be ragged at its edges: hits so near it belong to it
 
 
 class Look(NamedTuple):
-    """Some measurements close in time: from *first* to *last* (POSIX seconds), and their log
-    likelihood ratio (*odds*, in nats) of being in a spell."""
+    """Some measurements close in time, and their log likelihood ratio (*odds*, in nats) of being
+    in a spell. Times (POSIX seconds) of the first and last of them that show it (a *hit*) and
+    of those that do not (a *miss*); None where there is none."""
 
-    first: float
-    last: float
     odds: float
+    first_hit: float | None = None
+    last_hit: float | None = None
+    first_miss: float | None = None
+    last_miss: float | None = None
 
 
 class Spell(NamedTuple):
@@ -93,16 +97,40 @@ def _path(odds: Sequence[float], enter: float, leave: float) -> list[bool]:
 
 def _spell(looks: Sequence[Look], begin: int, end: int, enter: float, leave: float) -> Spell:
     odds = sum(look.odds for look in looks[begin : end + 1]) - enter
+    low, high, held = _change(looks, begin, 0, end, 1)
+    by = _first(look.first_hit for look in looks[high:])
+    low = _ragged([look.last_hit for look in looks[:low]], by)
+    onset = Interval(_first(look.last_miss for look in reversed(looks[:low])), by, held)
     lift = None
     if end + 1 < len(looks):
-        lift = _change(looks, end + 1, begin + 1, len(looks) - 1, -1)
         odds -= leave
-    return Spell(begin, end, _change(looks, begin, 0, end, 1), lift, odds)
+        low, high, held = _change(looks, end + 1, begin + 1, len(looks) - 1, -1)
+        after = _first(look.last_hit for look in reversed(looks[:low]))
+        behind = [look.first_hit for look in reversed(looks[high:])]
+        high = len(looks) - _ragged(behind, after)
+        lift = Interval(after, _first(look.first_miss for look in looks[high:]), held)
+    return Spell(begin, end, onset, lift, odds)
 
 
-def _change(looks: Sequence[Look], at: int, low: int, high: int, sign: int) -> Interval:
-    """The change before look *at*: the fewest neighbouring positions, of those from *low* to
-    *high*, that hold it with `HOLDS`. *sign* is 1 where the spell comes after the change."""
+def _first(times: Iterable[float | None]) -> float | None:
+    return next((time for time in times if time is not None), None)
+
+
+def _ragged(hits: Sequence[float | None], edge: float | None) -> int:
+    """How many looks there are before the first whose hit is near the *edge*."""
+    for i in range(len(hits)):
+        hit = hits[i]
+        if hit is not None and edge is not None and abs(hit - edge) <= RAGGED:
+            return i
+    return len(hits)
+
+
+def _change(
+    looks: Sequence[Look], at: int, low: int, high: int, sign: int
+) -> tuple[int, int, float]:
+    """The change before look *at*: first and last of the fewest neighbouring positions, of those
+    from *low* to *high*, that hold it with `HOLDS`, and how surely they do. *sign* is 1 where
+    the spell comes after the change."""
     weight = {at: 0.0}
     total = 0.0
     for i in range(at - 1, low - 1, -1):
@@ -129,17 +157,4 @@ def _change(looks: Sequence[Look], at: int, low: int, high: int, sign: int) -> I
             first, held = first - 1, held + before
         else:
             last, held = last + 1, held + behind
-    return Interval(
-        looks[first - 1].last if first else None, looks[last].first, min(1.0, held / whole)
-    )
-
-
-def merged(times: Iterable[tuple[float, float]], pause: float) -> list[tuple[float, float]]:
-    """Stretches of time, joined where no more than *pause* seconds lie between."""
-    joined: list[tuple[float, float]] = []
-    for first, last in sorted(times):
-        if joined and first - joined[-1][1] <= pause:
-            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
-        else:
-            joined.append((first, last))
-    return joined
+    return first, last, min(1.0, held / whole)

@@ -78,9 +78,17 @@ def _near(a: Interval, b: Interval, slack: float) -> bool:
 
 
 def span(group: Sequence[Trouble]) -> tuple[Interval, Interval | None]:
-    """Onset of the first and lift of the last of *group*."""
-    onset = min((t.onset for t in group), key=lambda i: i.by if i.by is not None else float("inf"))
+    """When *group*, which began and ended together, did so: intervals that hold all of theirs."""
     lifts = [t.lift for t in group]
-    if any(lift is None for lift in lifts):
-        return onset, None
-    return onset, max((i for i in lifts if i), key=lambda i: i.by or float("inf"))
+    onset = _around([t.onset for t in group])
+    return onset, None if None in lifts else _around([i for i in lifts if i is not None])
+
+
+def _around(intervals: Sequence[Interval]) -> Interval:
+    after = None if any(i.after is None for i in intervals) else min(
+        i.after for i in intervals if i.after is not None
+    )
+    by = None if any(i.by is None for i in intervals) else max(
+        i.by for i in intervals if i.by is not None
+    )
+    return Interval(after, by, max(i.probability for i in intervals))

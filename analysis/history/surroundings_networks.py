@@ -33,11 +33,12 @@ LEAST = 2               # hours without a sign of life
 @dataclass
 class Hours:
     """What one probe, or all that have no habits, said hour by hour: hours since 1970 in which
-    it got *through*, found itself *cut* off, found its line at *fault*; the *first* and *last*
-    look of each hour."""
+    it got *through* and in which it found itself *cut* off, each with the first and last look
+    that says so; those in which it found its line at *fault*; the *first* and *last* look of
+    each hour; and its habits, the *share* of days on which it speaks at each hour of the day."""
 
-    through: set[int] = field(default_factory=set)
-    cut: set[int] = field(default_factory=set)
+    through: dict[int, tuple[float, float]] = field(default_factory=dict)
+    cut: dict[int, tuple[float, float]] = field(default_factory=dict)
     fault: set[int] = field(default_factory=set)
     first: dict[int, float] = field(default_factory=dict)
     last: dict[int, float] = field(default_factory=dict)
@@ -69,14 +70,16 @@ def network_troubles(rows: Any, country: str) -> list[Trouble]:
 def _hours(rows: Any, country: str) -> dict[int, dict[str, Hours]]:
     """Each network's probes; those without habits as one, under the empty name."""
     lost = _.foreign_lost & _.domestic_alive
+    through = ~_.foreign_lost & ~_.outcome.isin(["local_fault", "inconclusive"])
     dead = (_.outcome == "local_fault") & ~lost
     counted = (
         rows.filter((_.probe_cc == country) & (_.outcome != "not_measured"))
         .group_by("probe_asn", "probe_id", "hour")
         .agg(
-            cut=lost.any(), fault=dead.any(),
-            through=(~_.foreign_lost & ~_.outcome.isin(["local_fault", "inconclusive"])).any(),
-            first=_.measured_at.min(), last=_.measured_at.max(),
+            fault=dead.any(), first=_.measured_at.min(), last=_.measured_at.max(),
+            first_cut=_.measured_at.min(where=lost), last_cut=_.measured_at.max(where=lost),
+            first_through=_.measured_at.min(where=through),
+            last_through=_.measured_at.max(where=through),
         )
     )  # fmt: skip
     said: list[dict[str, Any]] = counted.to_pyarrow().to_pylist()
@@ -90,9 +93,13 @@ def _hours(rows: Any, country: str) -> dict[int, dict[str, Hours]]:
         hour = row["hour"]
         hours.first[hour] = min(hours.first.get(hour, math.inf), row["first"])
         hours.last[hour] = max(hours.last.get(hour, -math.inf), row["last"])
-        for name in ("cut", "through", "fault"):
-            if row[name]:
-                getattr(hours, name).add(hour)
+        if row["fault"]:
+            hours.fault.add(hour)
+        for name in ("cut", "through"):
+            if row[f"first_{name}"] is not None:
+                known: dict[int, tuple[float, float]] = getattr(hours, name)
+                first, last = known.get(hour, (math.inf, -math.inf))
+                known[hour] = min(first, row[f"first_{name}"]), max(last, row[f"last_{name}"])
     for probes in networks.values():
         for hours in probes.values():
             hours.learn()
@@ -130,28 +137,34 @@ def shutdowns(networks: Networks) -> list[Trouble]:
 
 def _cut_off(asn: int, probes: Mapping[str, Hours]) -> list[Trouble]:
     """The stretches in which *asn* was cut off."""
-    hours = sorted({h for p in probes.values() for h in p.cut | p.through})
+    hours = sorted({h for p in probes.values() for h in (*p.cut, *p.through)})
     looks = []
     for hour in hours:
-        saying = [p for p in probes.values() if hour in p.cut or hour in p.through]
-        hits = sum(hour in p.cut for p in saying)
+        hits = [p.cut[hour] for p in probes.values() if hour in p.cut]
+        misses = [
+            p.through[hour] for p in probes.values() if hour in p.through and hour not in p.cut
+        ]
         looks.append(
             Look(
-                min(p.first[hour] for p in saying), max(p.last[hour] for p in saying),
-                binomial(hits, len(saying) - hits, USUAL, CUT),
+                binomial(len(hits), len(misses), USUAL, CUT),
+                min((first for first, _last in hits), default=None),
+                max((last for _first, last in hits), default=None),
+                min((first for first, _last in misses), default=None),
+                max((last for _first, last in misses), default=None),
             )
-        )  # fmt: skip
+        )
     found = []
     for spell in spells(looks):
-        inside = hours[spell.begin : spell.end + 1]
-        met = [name for name, p in probes.items() if p.cut & set(inside)]
+        inside = set(hours[spell.begin : spell.end + 1])
+        met = [name for name, p in probes.items() if inside & p.cut.keys()]
+        cuts = [each for p in probes.values() for h, each in p.cut.items() if h in inside]
         found.append(
             Trouble(
                 kind="shutdown", networks=(asn,), onset=spell.onset, lift=spell.lift,
-                times=((looks[spell.begin].first, looks[spell.end].last),), probes=len(met),
+                times=((min(cuts)[0], max(last for _first, last in cuts)),), probes=len(met),
                 probability=spell.probability, onsets=((asn, spell.onset),),
-                hits=sum(len(p.cut & set(inside)) for p in probes.values()),
-                looks=sum(len((p.cut | p.through) & set(inside)) for p in probes.values()),
+                hits=sum(len(inside & p.cut.keys()) for p in probes.values()),
+                looks=sum(len(inside & (p.cut.keys() | p.through)) for p in probes.values()),
             )
         )  # fmt: skip
     return found
@@ -162,7 +175,7 @@ def _cut_off(asn: int, probes: Mapping[str, Hours]) -> list[Trouble]:
 
 def _outages(asn: int, probes: Mapping[str, Hours], heard: Mapping[int, set[int]]) -> list[Trouble]:
     """Stretches without a sign of life from *asn*, although several were due to give one."""
-    alive = sorted({h for p in probes.values() for h in p.through | p.cut})
+    alive = sorted({h for p in probes.values() for h in (*p.through, *p.cut)})
     found = []
     for before, after in zip(alive, [*alive[1:], None], strict=True):
         end = after if after is not None else max(heard) + 1

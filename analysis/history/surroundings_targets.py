@@ -23,8 +23,17 @@ SLACK = 2 * HOUR         # targets that went down and came back together
 LEAST = 3                # hours in which it is seen, so that it is not one bad look
 SELDOM, OFTEN = 0.03, 0.6  # bounds of how often a target usually is in trouble, as learned
 DOWN, REFUSED = 0.75, 0.95  # and how often it is when it is in it
+MOSTLY = 0.6             # of the looks that an attacked target is down in
 WHOLLY = 0.8             # of the looks, that a fence meets: a captcha meets some
 AT_ONCE = 3              # probes counted in one hour: they ask the same controls
+WHAT = {
+    "down": ["down"],
+    "refused": ["server_side"],
+    "out": ["down", "server_side"],
+    "not_down": ["ok", "blocked", "server_side"],
+    "not_refused": ["ok", "blocked", "down"],
+    "not_out": ["ok", "blocked"],
+}  # outcomes that show something, and those that show the contrary
 NOWHERE = "name_exists_nowhere"
 
 
@@ -58,6 +67,11 @@ def _hours(rows: Any, country: str) -> list[dict[str, Any]]:
         nowhere=_.probe_id.nunique(where=(_.outcome == "down") & _.rules.contains(NOWHERE)),
         networks=_.probe_asn.nunique(where=_.outcome.isin(["down", "server_side"])),
         first=_.measured_at.min(), last=_.measured_at.max(),
+        **{
+            f"{edge}_{what}": getattr(_.measured_at, how)(where=_.outcome.isin(outcomes))
+            for edge, how in (("first", "min"), ("last", "max"))
+            for what, outcomes in WHAT.items()
+        },
     )  # fmt: skip
     found: list[dict[str, Any]] = counted.to_pyarrow().to_pylist()
     return found
@@ -95,12 +109,22 @@ def _spells(
         usual = min(OFTEN, max(SELDOM, met / seen))
         odds = binomial(hits, misses, usual, DOWN if what == "down" else REFUSED) * scale
         seen, met = seen + scale * (hits + misses), met + scale * hits
-        looks.append(Look(h["first"], h["last"], odds))
+        looks.append(
+            Look(
+                odds,
+                h[f"first_{what}"],
+                h[f"last_{what}"],
+                h[f"first_not_{what}"],
+                h[f"last_not_{what}"],
+            )
+        )
     return [(s, hours) for s in spells(looks) if s.end - s.begin + 1 >= LEAST]
 
 
 def _down(host: str, spell: Spell, inside: Sequence[dict[str, Any]]) -> Trouble | None:
-    hits = sum(h["down"] for h in inside)
+    hits = _sum(inside, "down")
+    if hits < MOSTLY * (hits + sum(_sum(inside, w) for w in ("reached", "blocked", "refused"))):
+        return None
     home = [h for h in inside if h["home"]]
     abroad = [h for h in inside if not h["home"]]
     if not _mostly(home, ("down",)):
