@@ -1,8 +1,8 @@
 """When would it have been said? The chain, run on what had arrived by each of some hours.
 
-The data of an event's targets, and of some quiet ones beside them, are cut off ever later
-after its onset until the chain finds it. So the latency is that of the whole chain, late
-uploads and sparse probes included, and no part of the chain has to say when it alerted.
+The data of an event's targets and of some quiet ones, from three weeks before its onset, are
+cut off ever later after it until the chain finds it. So the latency is that of the whole
+chain, late uploads and sparse probes included, and no part of it has to say when it alerted.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from lab.months.truth import TrueEvent
 Detector = Callable[[Any, Networks], Sequence[Event]]
 
 HOUR = 3600.0
-STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 24, 30, 36, 48, 72, 96, 120, 168, 240, 336, 504)
+STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 18, 24, 36, 48, 72, 120, 240, 480)
 QUIET = 6  # targets that nothing happened to, beside those of the event
+SOME = 16  # of all targets, where it is not about targets
+BEFORE = 20 * 24 * HOUR  # seconds before the onset, of which the data are given
 
 
 def with_latency(scored: Score, history: History, detector: Detector) -> Score:
@@ -54,14 +56,18 @@ def latency(history: History, event: TrueEvent, detector: Detector) -> float | N
 
 
 def beside(history: History, event: TrueEvent) -> History:
-    """*history* of the event's targets and some that stay quiet; all, where it is of a network."""
-    if event.kind in ("outage", "shutdown"):
-        return history
-    busy = {host for e in history.events for host in e.targets if e.kind != "shutdown"}
-    quiet = [t.host for t in history.targets if t.host not in busy][:QUIET]
-    kept = pc.is_in(history.table["host"], pa.array([*event.targets, *quiet]))
+    """*history* from some weeks before, of the event's targets and some that stay quiet."""
+    hosts = [t.host for t in history.targets][:SOME]
+    if event.kind not in ("outage", "shutdown"):
+        busy = {host for e in history.events for host in e.targets if e.kind != "shutdown"}
+        quiet = [t.host for t in history.targets if t.host not in busy][:QUIET]
+        hosts = [*event.targets, *quiet]
+    kept = pc.and_(
+        pc.is_in(history.table["host"], pa.array(hosts)),
+        pc.greater(history.table["measured_at"], event.onset - BEFORE),
+    ).combine_chunks()
     return replace(
         history,
         table=history.table.filter(kept),
-        arrived=history.arrived[kept.to_numpy()],
+        arrived=history.arrived[kept.to_numpy(zero_copy_only=False)],
     )

@@ -78,7 +78,7 @@ class Stage:
 
     def one_of(self, asns: Sequence[int]) -> int:
         """A network that is measured hourly, of *asns* if there is one."""
-        seen = [a for a in asns if a in self.watched] or list(asns)
+        seen = [a for a in asns if a in self.watched] or list(asns) or list(self.watched)
         return int(self.rng.choice(seen))
 
     def hosts(self, targets: Iterable[int]) -> tuple[str, ...]:
