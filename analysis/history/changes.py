@@ -18,9 +18,9 @@ from ibis.expr.types import Table  # type: ignore[import-untyped]  # Ibis ships 
 from analysis.history import changes_looks, changes_patterns
 from analysis.history.changes_detect import Constants, Episode, episodes, error_rate, share
 from analysis.history.changes_interval import interval
-from analysis.history.changes_looks import Floats, Ints, Series
 from analysis.history.changes_mechanism import Stretch, stretches
 from analysis.history.changes_patterns import Pattern
+from analysis.history.changes_series import Floats, Ints, Series
 from analysis.history.changes_strata import strata
 from analysis.history.event import Interval, Part
 
@@ -66,7 +66,7 @@ def of_series(s: Series, c: Constants = CONSTANTS) -> Iterator[Part]:
     whole = list(_explained(s, s, c, ()))
     for explained in whole:
         yield from _parts(explained, c)
-    for stratum in strata(s, [(e.s.first[e.episode.onset], _end(e)) for e in whole], c):
+    for stratum in strata(s, [(e.s.at[e.episode.onset], _end(e)) for e in whole], c):
         for explained in _explained(stratum, stratum, c, ("kind", "region")):
             yield from _parts(explained, c)
 
@@ -80,7 +80,7 @@ def _explained(
     for i, group in enumerate(together):
         before = (together[i - 1][-1].lift or 0) if i else 0
         after = together[i + 1][0].onset if i + 1 < len(together) else len(s)
-        told = [float(s.last[e.alarm]) for e in group]
+        told = [float(s.at[e.alarm]) for e in group]
         simplest = changes_patterns.simplest(s, group, c, used)
         if isinstance(simplest, Pattern):
             within = list(
@@ -96,7 +96,7 @@ def _explained(
                 s=s, counted=counted, episode=e,
                 before=(simplest[j - 1].lift or 0) if j else before,
                 after=simplest[j + 1].onset if j + 1 < len(simplest) else after,
-                alerted=float(s.last[e.alarm]), hours=hours, some_ips=some_ips,
+                alerted=float(s.at[e.alarm]), hours=hours, some_ips=some_ips,
             )  # fmt: skip
 
 
@@ -116,13 +116,13 @@ def _within(
 
 def _first_told(e: Explained, told: list[float]) -> float:
     """Who does not know the pattern yet is told by the first episode after the onset."""
-    onset = float(e.s.first[e.episode.onset])
+    onset = float(e.s.at[e.episode.onset])
     return min((t for t in told if t >= onset), default=e.alerted)
 
 
 def _end(e: Explained) -> float:
     lift = e.episode.lift
-    return math.inf if lift is None else float(e.s.last[lift])
+    return math.inf if lift is None else float(e.s.at[lift])
 
 
 def _parts(e: Explained, c: Constants) -> Iterator[Part]:
@@ -148,10 +148,10 @@ def _part(e: Explained, stretch: Stretch, c: Constants) -> Part:
     lift, told = stretch.lift, stretch.lift_told
     if lift is None and episode.lift is not None and episode.lift_alarm is not None:
         low, high = max(episode.onset, episode.lift - WINDOW), min(e.after, episode.lift + WINDOW)
-        lift, told = _between(s, low, high, on, off), float(s.last[episode.lift_alarm])
+        lift, told = _between(s, low, high, on, off), float(s.at[episode.lift_alarm])
     counted = e.counted
-    inside = (counted.first >= s.first[during.start]) & (counted.first <= s.last[during.stop - 1])
-    measured = int(counted.seen[inside].sum())
+    inside = (counted.at >= s.at[during.start]) & (counted.at <= s.at[during.stop - 1])
+    measured = int(inside.sum())
     return Part(
         host=s.host,
         mechanism=stretch.mechanism,
@@ -161,10 +161,10 @@ def _part(e: Explained, stretch: Stretch, c: Constants) -> Part:
         region=_only(s.regions, s.region[hit]),
         onset=onset,
         lift=lift,
-        blocked=int(s.blocked[during].sum()),
+        blocked=int(s.met[during].sum()),
         measured=measured,
         probes=len(np.unique(s.probe[hit])),
-        share=round(int(counted.blocked[inside].sum()) / measured, 4),
+        share=round(int(counted.met[inside].sum()) / measured, 4),
         hours=e.hours,
         ips=tuple(s.ips[i] for i in np.unique(s.ip[hit]) if s.ips[i]) if e.some_ips else (),
         probability=_probability(s, during, on - off, len(hit)),
@@ -177,7 +177,7 @@ def _part(e: Explained, stretch: Stretch, c: Constants) -> Part:
 def _between(s: Series, low: int, high: int, before: Floats, after: Floats) -> Interval:
     here = slice(low, high)
     return interval(
-        s.first[here], s.last[here], before[here], after[here], open_start=low == 0
+        s.at[here], before[here], after[here], open_start=low == 0
     )
 
 

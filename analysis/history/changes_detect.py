@@ -22,7 +22,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from analysis.history.changes_looks import Floats, Series
+from analysis.history.changes_series import Floats, Series
 
 
 class Constants(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +133,7 @@ def _crossings(
             probe = int(s.probe[k])
             by_probe[probe] = by_probe.get(probe, 0.0) + float(gain[j])
             if s.for_[k] > 0:
-                hours.add(int(s.first[k] // 3600))
+                hours.add(int(s.at[k] // 3600))
         summed = int(i) + 1
         if len(hours) >= 2 and _stands(by_probe):
             yield start + e, start + int(i)
@@ -173,12 +173,12 @@ def _lift(s: Series, e: int, a: int, c: Constants) -> tuple[int, int] | None:
         for j in range(summed, int(i) + 1):
             probe = int(s.probe[begin + j])
             by_probe[probe] = by_probe.get(probe, 0.0) + float(gain[j])
-            hours.add(int(s.last[begin + j] // 3600))
+            hours.add(int(s.at[begin + j] // 3600))
         summed = int(i) + 1
         if len(hours) < 2 or not _stands(by_probe):
             continue
         seen_it = any(by_probe.get(p, 0.0) > 0 for p in witnesses)
-        days = (s.last[begin + i] - s.first[begin + low]) / 86400
+        days = (s.at[begin + i] - s.at[begin + low]) / 86400
         stranger = score[i] >= c.stranger and days >= c.stranger_days
         if seen_it or len(by_probe) > 1 or stranger:
             return begin + low, begin + int(i)

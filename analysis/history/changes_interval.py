@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.history.changes_looks import Floats
+from analysis.history.changes_series import Floats
 from analysis.history.event import Interval
 
 ENOUGH = 0.95
@@ -22,20 +22,18 @@ BEFORE_ALL = 30 * 86400.0  # seconds for which a series may have been so before 
 SHORTEST = 60.0            # of a gap: the clocks of probes differ
 
 
-def interval(
-    first: Floats, last: Floats, before: Floats, after: Floats, *, open_start: bool
-) -> Interval:
+def interval(at: Floats, before: Floats, after: Floats, *, open_start: bool) -> Interval:
     """Where in these looks the change lies.
 
-    *first*, *last*: times of each look. *before*, *after*: log likelihood of each under the
+    *at*: times of the looks, in order. *before*, *after*: log likelihood of each under the
     state before the change and under the one after it. *open_start*: the change may be
     earlier than the first look. At least one look is of the state after the change.
     """
-    n = len(first)
+    n = len(at)
     # cut[i]: looks from i on are after the change.
     head = np.concatenate([[0.0], np.cumsum(before)])
     tail = np.concatenate([np.cumsum(after[::-1])[::-1], [0.0]])
-    gaps = np.maximum(first[1:] - last[:-1], SHORTEST)
+    gaps = np.maximum(np.diff(at), SHORTEST)
     length = np.concatenate([[BEFORE_ALL if open_start else SHORTEST], gaps])
     weight = (head + tail)[:n] + np.log(length)
     if not open_start and n > 1:
@@ -53,6 +51,5 @@ def interval(
             low, held = low - 1, held + down
         else:
             high, held = high + 1, held + up
-    by = float(first[high])
-    began = None if low == 0 else min(float(last[low - 1]), by)
-    return Interval(after=began, by=by, probability=min(held, 1.0))
+    began = None if low == 0 else float(at[low - 1])
+    return Interval(after=began, by=float(at[high]), probability=min(held, 1.0))

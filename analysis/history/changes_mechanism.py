@@ -15,7 +15,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 
-from analysis.history.changes_looks import Floats, Ints, Series
+from analysis.history.changes_series import Floats, Ints, Series
 from analysis.history.event import Interval
 
 CUT = 12.0    # log likelihood ratio that a shift takes, as an onset does
@@ -46,7 +46,7 @@ def stretches(s: Series, first: int, end: int) -> list[Stretch]:
     for low, high in pairwise(bounds):
         counted = np.bincount(number[low:high], weights=weight[low:high])
         shift = _shift(s, hit, low) if low else None
-        told = float(s.last[hit[min(low + 3, len(hit) - 1)]]) if low else None
+        told = float(s.at[hit[min(low + 3, len(hit) - 1)]]) if low else None
         if found:
             found[-1] = msgspec.structs.replace(found[-1], lift=shift, lift_told=told)
         found.append(
@@ -62,8 +62,7 @@ def stretches(s: Series, first: int, end: int) -> list[Stretch]:
 
 
 def _shift(s: Series, hit: Ints, at: int) -> Interval:
-    by = float(s.first[hit[at]])
-    return Interval(after=min(float(s.last[hit[at - 1]]), by), by=by, probability=0.95)
+    return Interval(after=float(s.at[hit[at - 1]]), by=float(s.at[hit[at]]), probability=0.95)
 
 
 def _cuts(number: Ints, weight: Floats, kinds: int, most: int) -> list[int]:

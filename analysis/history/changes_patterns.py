@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.history.changes_detect import Constants, Episode
-from analysis.history.changes_looks import Floats, Ints, Series
+from analysis.history.changes_series import Floats, Ints, Series
 
 DAY, HOUR = 86400.0, 3600.0
 NEAR = 8 * DAY        # pause within which episodes may be one: what comes weekly is one thing
@@ -56,7 +56,7 @@ def groups(s: Series, found: Sequence[Episode]) -> Iterator[list[Episode]]:
         if together:
             lift = together[-1].lift
             assert lift is not None
-            if s.first[episode.onset] - s.last[lift] > NEAR:
+            if s.at[episode.onset] - s.at[lift] > NEAR:
                 yield together
                 together = []
         together.append(episode)
@@ -143,10 +143,10 @@ def _named(
 
 def _hours(here: Series, s: Series) -> Iterator[tuple[float, Pattern]]:
     """The stretch of the day, on all days or on some of the week, that fits best."""
-    day = (here.first // DAY).astype(np.int64)
+    day = (here.at // DAY).astype(np.int64)
     if len(np.unique(day[here.for_ > 0])) < FEWEST_DAYS:
         return
-    hour = ((here.first % DAY) // HOUR).astype(np.int64)
+    hour = ((here.at % DAY) // HOUR).astype(np.int64)
     for_ = np.bincount(hour, weights=here.for_, minlength=24).astype(np.float64)
     against = np.bincount(hour, weights=here.against, minlength=24).astype(np.float64)
     begin, length = _stretch(for_, against)
@@ -160,8 +160,8 @@ def _hours(here: Series, s: Series) -> Iterator[tuple[float, Pattern]]:
     met = np.bincount(week[inside], weights=here.for_[inside], minlength=7)
     clean = np.bincount(week[inside], weights=here.against[inside], minlength=7)
     days = (met > clean) | (met + clean == 0)
-    all_hour = ((s.first % DAY) // HOUR).astype(np.int64)
-    all_week = ((s.first // DAY).astype(np.int64) + WEEKDAY_OF_EPOCH) % 7
+    all_hour = ((s.at % DAY) // HOUR).astype(np.int64)
+    all_week = ((s.at // DAY).astype(np.int64) + WEEKDAY_OF_EPOCH) % 7
     daily = in_stretch[all_hour]
     yield PRICE_OF_HOURS, Pattern(by="hours", holds=daily, hours=hours)
     if not days.all() and days.any():

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.history.changes_detect import Constants, episodes, weights
-from analysis.history.changes_looks import Series
+from analysis.history.changes_series import Series
 
 FEWEST_CLEAN = 5.0  # looks in which a probe saw the target free, before it meets the block
 
@@ -38,8 +38,8 @@ def strata(
             there = ~here  # who does not say where it is may be elsewhere
             stratum = s.only(here)
             spans = [
-                (float(stratum.first[e.onset]),
-                 np.inf if e.lift is None else float(stratum.last[e.lift]))
+                (float(stratum.at[e.onset]),
+                 np.inf if e.lift is None else float(stratum.at[e.lift]))
                 for e in episodes(stratum, c)
                 if _free_before(stratum, e.onset, len(stratum) if e.lift is None else e.lift)
             ]  # fmt: skip
@@ -52,7 +52,7 @@ def strata(
                 shown += fresh
                 low = max((end for _, end in known if end < fresh[0][0]), default=-np.inf)
                 high = min((begin for begin, _ in known if begin > fresh[-1][0]), default=np.inf)
-                yield stratum.only((stratum.first > low) & (stratum.first < high))
+                yield stratum.only((stratum.at > low) & (stratum.at < high))
 
 
 def _free_before(s: Series, onset: int, end: int) -> bool:
@@ -69,6 +69,6 @@ def _free_there(
     s: Series, there: NDArray[np.bool_], span: tuple[float, float], c: Constants
 ) -> bool:
     """Elsewhere it was free meanwhile, as far as anybody looked."""
-    meanwhile = there & (s.first >= span[0]) & (s.first <= span[1])
+    meanwhile = there & (s.at >= span[0]) & (s.at <= span[1])
     gain = float(weights(s, c.whole, c.error)[meanwhile].sum())
     return bool(gain < -c.lift)

@@ -34,6 +34,9 @@ WHAT = {
     "not_refused": ["ok", "blocked", "down"],
     "not_out": ["ok", "blocked"],
 }  # outcomes that show something, and those that show the contrary
+EDGES = (("first", "min"), ("last", "max"))
+BLOCK = 6                # hours, in which a target that is in trouble shows it in
+SUSPECT = 0.25           # of all looks
 NOWHERE = "name_exists_nowhere"
 
 
@@ -49,29 +52,45 @@ def target_troubles(rows: Any, country: str) -> list[Trouble]:
 
 
 def _hours(rows: Any, country: str) -> list[dict[str, Any]]:
-    """Looks by target and hour, at home and abroad, of targets that were ever in trouble."""
-    odd = rows.outcome.isin(["down", "server_side"])
-    suspects = (
-        rows.filter(odd).group_by("host").agg(n=_.hour.nunique()).filter(_.n >= LEAST)
-        .select("host")
+    """Looks by target and hour, at home and abroad, of targets that were ever in trouble.
+
+    A probe counts once in an hour for each thing that it says.
+    """
+    looked = rows.filter(rows.outcome.isin(["ok", "blocked", "down", "server_side"])).select(
+        "host", "hour", "probe_id", "probe_asn", "outcome", "rules", "measured_at",
+        home=ibis.cases((rows.probe_cc == country, True), else_=False),
     )  # fmt: skip
-    looked = rows.filter(rows.outcome.isin(["ok", "blocked", "down", "server_side"]))
-    looked = looked.semi_join(suspects, "host")
-    counted = looked.group_by(
-        host=_.host, hour=_.hour, home=ibis.cases((_.probe_cc == country, True), else_=False)
-    ).agg(
-        down=_.probe_id.nunique(where=_.outcome == "down"),
-        refused=_.probe_id.nunique(where=_.outcome == "server_side"),
-        reached=_.probe_id.nunique(where=_.outcome == "ok"),
-        blocked=_.probe_id.nunique(where=_.outcome == "blocked"),
-        nowhere=_.probe_id.nunique(where=(_.outcome == "down") & _.rules.contains(NOWHERE)),
-        networks=_.probe_asn.nunique(where=_.outcome.isin(["down", "server_side"])),
-        first=_.measured_at.min(), last=_.measured_at.max(),
+    suspects = (
+        looked.group_by("host", "home", block=looked.hour // BLOCK)
+        .agg(odd=_.outcome.isin(["down", "server_side"]).sum(), all=_.count())
+        .filter((_.odd >= LEAST) & (_.odd >= SUSPECT * _["all"]))
+        .select("host").distinct()
+    )  # fmt: skip
+    said = (
+        looked.semi_join(suspects, "host")
+        .group_by("host", "hour", "home", "probe_id", "probe_asn")
+        .agg(
+            **{
+                name: (_.outcome == outcome).any()
+                for name, outcome in (("is_down", "down"), ("is_refused", "server_side"),
+                                      ("is_reached", "ok"), ("is_blocked", "blocked"))
+            },
+            is_nowhere=((_.outcome == "down") & _.rules.contains(NOWHERE)).any(),
+            first=_.measured_at.min(), last=_.measured_at.max(),
+            **{
+                f"{edge}_{what}": getattr(_.measured_at, how)(where=_.outcome.isin(outcomes))
+                for edge, how in EDGES for what, outcomes in WHAT.items()
+            },
+        )
+    )  # fmt: skip
+    counted = said.group_by("host", "hour", "home").agg(
         **{
-            f"{edge}_{what}": getattr(_.measured_at, how)(where=_.outcome.isin(outcomes))
-            for edge, how in (("first", "min"), ("last", "max"))
-            for what, outcomes in WHAT.items()
+            name: _[f"is_{name}"].sum()
+            for name in ("down", "refused", "reached", "blocked", "nowhere")
         },
+        networks=_.probe_asn.nunique(where=_.is_down | _.is_refused),
+        first=_["first"].min(), last=_["last"].max(),
+        **{f"{e}_{w}": getattr(_[f"{e}_{w}"], how)() for e, how in EDGES for w in WHAT},
     )  # fmt: skip
     found: list[dict[str, Any]] = counted.to_pyarrow().to_pylist()
     return found
