@@ -190,6 +190,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
             " parents' filter), a gateway (employer's or operator's), a state; empty: unknown"
         ),
     ] = ""
+    path_cut: Annotated[
+        bool, Meta(description="it ends in an answer whose head came, and whose body did not end")
+    ] = False
     path_depth: Annotated[int, Meta(description="redirects until there")] = 0
     path_ip: Annotated[str, Meta(description="the address where it ends; empty: none")] = ""
     path_contradicted: Annotated[

@@ -12,6 +12,7 @@ from analysis import fingerprints, signers
 from analysis.observations import Observation
 from analysis.observe.connections import Contrasts, certificate_kind, note_contrasts
 from analysis.observe.ladder import climbed, heed_holds, latest, principal
+from analysis.observe.lone import clear_columns, lone_columns
 from analysis.observe.matches import Matches, find_matches
 from analysis.observe.names import NameFacts, name_facts
 from analysis.observe.over_run import first_url, page_marks
@@ -19,7 +20,15 @@ from analysis.observe.packets import packet_columns
 from analysis.observe.pages import PageFacts, likeness, may_be_block_page, page_facts
 from analysis.observe.paths import Names, Path, contradictions, passed, walk
 from analysis.observe.quic import note_quic
-from analysis.observe.sight import LAYERS, Sight, answered, arrange, place
+from analysis.observe.sight import (
+    LAYERS,
+    Sight,
+    answered,
+    arrange,
+    is_literal,
+    place,
+    public,
+)
 from analysis.observe.speed import speed_columns
 from analysis.observe.surroundings import local_columns, surroundings
 from analysis.observe.whence import whence
@@ -97,7 +106,7 @@ def observe(
         **whence(run, measurement),
     )
     row = msgspec.structs.replace(
-        scene.fill(surrounded), **speed_columns(measurement, follow_ups)
+        scene.fill(surrounded), **scene.lone(run), **speed_columns(measurement, follow_ups)
     )
     climb = principal(climbs, row)
     if climb is None:
@@ -225,6 +234,15 @@ class _Scene:
             )
         return msgspec.structs.replace(row, **columns)
 
+    def lone(self, run: Run) -> dict[str, object]:
+        """Columns for where there is one control by design (`analysis.observe.lone`)."""
+        path = self.main.path
+        hosts = list(dict.fromkeys(place(url).host for url in path.hops))
+        return {
+            **clear_columns(hosts, self.here, self.controls, self.names, self.asn, run.probe_asn),
+            **lone_columns(run, path, self.main.theirs, self.here, self.controls, self.names),
+        }
+
     def _name_columns(self) -> dict[str, object]:
         hosts = dict.fromkeys(place(url).host for url in self.main.path.hops)
         facts = [self.names(host) for host in hosts]
@@ -260,12 +278,18 @@ class _Scene:
             # What controls say of the same chain: it ends in a page, or leads nowhere.
             ends = [p.end for p in self.main.theirs]
             results = [{"page": True, "redirect": False}.get(end) for end in ends]
+            if path.how in ("loop", "many"):
+                # A helper that follows by itself fails in a way that has no name.
+                lost = [p.end == "http" and p.how == "other" for p in self.main.theirs]
+                results = [False if no else r for no, r in zip(lost, results, strict=True)]
         else:
             results = []
         return {
             "path_end": path.end,
             "path_how": how,
             "path_signer": signer,
+            "path_cut": path.end == "http"
+            and any(p.failure and p.status for p in self.here.pages.get(path.last, ())),
             "path_depth": len(path.hops) - 1,
             "path_ip": path.ip,
             "path_contradicted": contradictions(path, facts, self.controls),
@@ -299,10 +323,12 @@ class _Scene:
             "page_richer": main.page.richer,
             "page_origin": main.page.origin,
             "page_replaced": main.page.replaced and self._in_the_clear(main),
+            "page_bare": main.page.bare and self._in_the_clear(main),
             "page_own": main.path.page is not None and self._is_own(main.path.page),
             "page_status_shared": main.page.statuses.count(status or 0) if (status or 0) >= 400
             else 0,
             "page_status_good": sum(1 for s in main.page.statuses if s < 400),
+            "redirect_private": _leads_inside(main),
             "redirect_unseen": main.page.unseen if main.path.how == "unvouched" else 0,
             "http_blockpage": max((n for n, _ in blockpages), default=0),
             "http_blockpage_twin": any(backs and n for n, backs in blockpages),
@@ -339,6 +365,16 @@ class _Scene:
             and not chain.page.richer
             and chain.page.twin not in ("same", "similar")
         )
+
+
+def _leads_inside(chain: _Chain) -> bool:
+    """Whether the last answer, in the clear, redirects to a private address."""
+    last = chain.path.page if chain.path.end == "redirect" else None
+    last = last or (chain.path.exchanges[-1] if chain.path.exchanges else None)
+    if last is None or last.tls or last.location is None:
+        return False
+    host = place(last.location).host
+    return is_literal(host) and not public(host)
 
 
 def _hello_unlike(measurement: Measurement) -> bool:

@@ -158,7 +158,7 @@ class _Name:
             genuine=frozenset(genuine),
             witnesses=self._witnesses(own),
             controls=len(self.by_control),
-            proof=bool(self.certified - set(own)),
+            proof=bool(self.certified - set(own)) or self._proved_elsewhere(own),
             injected=len(injected),
             intercepted=self._intercepted(injected),
             ghost=any(self._ghost(e) for e in self.lookups),
@@ -225,6 +225,14 @@ class _Name:
         mine = set(own)
         asked = [*self.by_control, *([self.encrypted] if self.encrypted else [])]
         return sum(1 for theirs in asked if not theirs & mine)
+
+    def _proved_elsewhere(self, own: Iterable[str]) -> bool:
+        """Whether a control that was given none of *own* found a good certificate, as old
+        helpers do that do not tell where."""
+        return any(
+            self.host in c.certified and not c.resolved(self.host) & set(own)
+            for c in self.controls
+        )
 
     def _injected(self, e: DNSExchange) -> bool:
         """Two answers to one query, of which a later one is confirmed and the first is not."""

@@ -23,6 +23,8 @@ Likeness = Literal["same", "similar", "differs", "unknown"]
 
 SIMILAR = 0.5  # share of word triples: pages of one template lie above, two sites near 0
 MUCH_RICHER = 4  # times as long as the other page, which may then be a refusal or a challenge
+SHORTEST = 256  # bytes of a page whose length alone tells it from others
+VAST = 256 * 1024  # bytes; nobody writes so much into a stranger's connection
 RICH = 8192  # bytes; block pages are short
 _REFUSALS = frozenset({403, 451})  # what a block page may call itself, besides 200
 
@@ -49,8 +51,9 @@ class PageFacts:
     *altered*: the page has parts changed, *replaced*: most of it. *unvouched_at* is the
     index of the first redirect in the clear that nobody vouches for, None without one;
     *unseen* counts controls that were answered there and not sent where we were.
-    *richer*: much more than controls got. *origin*: it carries the site's own header, which
-    controls were sent with their refusal. *statuses* are those of the controls' pages.
+    *richer*: much more than controls got. *bare*: not one header, where controls got some.
+    *origin*: it carries the site's own header, which controls were sent with their refusal.
+    *statuses* are those of the controls' pages.
     """
 
     match: str = ""
@@ -64,6 +67,7 @@ class PageFacts:
     unvouched_at: int | None = None
     unseen: int = 0
     richer: bool = False
+    bare: bool = False
     origin: bool = False
     statuses: tuple[int, ...] = ()
 
@@ -80,7 +84,24 @@ def likeness(a: HTTPExchange, b: HTTPExchange) -> Likeness:
         return "similar"
     if not a.body_length or not b.body_length:
         return "unknown"
+    if not (a.sketch and b.sketch) and _of_one_length(a, b):
+        return "similar"
     return "differs"
+
+
+def _of_one_length(a: HTTPExchange, b: HTTPExchange) -> bool:
+    """Without words to compare: as long to the byte, or both longer than any block page.
+
+    OONI's helper tells no words; both it and its probes cut what is very long.
+    """
+    if a.body_length == b.body_length >= SHORTEST:
+        return True
+    return min(a.body_length, b.body_length) >= VAST and _media_type(a) == _media_type(b)
+
+
+def _media_type(page: HTTPExchange) -> str:
+    value = next((v for n, v in page.headers if n.lower() == "content-type"), "")
+    return value.partition(";")[0].strip().lower()
 
 
 def _same_title(a: HTTPExchange, b: HTTPExchange) -> bool:
@@ -152,6 +173,7 @@ def page_facts(
         altered=altered,
         replaced=replaced,
         richer=bool(comparable) and page.body_length > max(RICH, MUCH_RICHER * longest),
+        bare=bool(comparable) and not page.headers and all(p.headers for p in comparable),
         origin=(page.status or 0) < 400
         and any((p.status or 0) >= 400 and _own_headers(page, p) for p in others),
     )

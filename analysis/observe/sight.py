@@ -36,6 +36,8 @@ Layer = Literal["tcp", "tls", "certificate"]
 LAYERS: tuple[Layer, ...] = ("tcp", "tls", "certificate")
 OK = "ok"
 
+# What a visit notes of a URL that it was sent to and did not go to.
+_CHAIN_ENDS = ("redirect loop", "too many redirects")
 _SILENCE = frozenset({Failure.TIMEOUT, Failure.TIMED_OUT})
 _RESET = frozenset({Failure.CONNECTION_RESET, Failure.CONNECTION_ABORTED})
 _UNREACHABLE = frozenset({Failure.HOST_UNREACHABLE, Failure.NETWORK_UNREACHABLE})
@@ -181,6 +183,7 @@ class Sight:
     pages: dict[str, list[HTTPExchange]] = field(default_factory=dict)
     ends: dict[str, str] = field(default_factory=dict)  # URL not visited -> why
     quic: dict[str, dict[str, str]] = field(default_factory=dict)  # host -> address -> manner
+    certified: set[str] = field(default_factory=set)  # hosts, at addresses that are not told
 
     def reached(self, host: str, port: int) -> dict[str, Reached]:
         return self.endpoints.get((host, port), {})
@@ -263,6 +266,8 @@ def arrange(evidence: Iterable[AnyEvidence], vantage: str, *, without_ipv6: bool
                 reached = _slot(sight, host, e.port, ip)
                 reached.tls = _better(reached.tls, tls_manner(e))
                 reached.leaf = e.chain_sha256[0] if e.chain_sha256 else reached.leaf
+            case CertificateCheck() if not e.ip and vantage != PROBE:
+                sight.certified |= {host} if e.failure is None else set()
             case CertificateCheck():
                 _certificate(_slot(sight, host, e.port, ip), e)
     if vantage != PROBE:
@@ -294,7 +299,7 @@ def _better(known: str, new: str) -> str:
 
 
 def _page(sight: Sight, e: HTTPExchange) -> None:
-    if e.status is None and e.failure is Failure.UNKNOWN and "redirect" in e.detail:
+    if e.status is None and e.failure is Failure.UNKNOWN and e.detail.startswith(_CHAIN_ENDS):
         sight.ends[e.url] = e.detail
     else:
         sight.pages.setdefault(e.url, []).append(e)

@@ -25,6 +25,7 @@ from analysis.fingerprints import source_text
 from analysis.observations import DERIVATION
 from analysis.rule import Outcome, Rule, Trigger
 from analysis.rules import mechanisms, outcomes, triggers
+from analysis.rules.lone import LONE_MECHANISMS
 from analysis.service_rules import SERVICE_MECHANISMS, SERVICE_OUTCOMES, SERVICE_TRIGGERS
 
 __all__ = [
@@ -32,7 +33,9 @@ __all__ = [
 ]  # fmt: skip
 
 # Those for services hold on no site's row; the last outcome is for all that was measured.
-MECHANISMS: tuple[Rule, ...] = mechanisms.MECHANISMS + SERVICE_MECHANISMS
+MECHANISMS: tuple[Rule, ...] = (
+    mechanisms.MECHANISMS + LONE_MECHANISMS + SERVICE_MECHANISMS
+)
 OUTCOMES: tuple[Rule, ...] = SERVICE_OUTCOMES + outcomes.OUTCOMES
 TRIGGERS: tuple[Rule, ...] = SERVICE_TRIGGERS + triggers.TRIGGERS
 RULES: tuple[Rule, ...] = MECHANISMS + OUTCOMES + TRIGGERS

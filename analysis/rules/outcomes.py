@@ -22,6 +22,7 @@ from analysis.rules.conditions import (
     VOUCHED,
     WEAK,
 )
+from analysis.rules.lone import LONE_OUTCOMES
 
 OUTCOMES: tuple[Rule, ...] = (
     Rule(
@@ -280,6 +281,7 @@ OUTCOMES: tuple[Rule, ...] = (
         " address.",
         source="OONI QA 29, 30, 36, 37, 42",
     ),
+    *LONE_OUTCOMES,
     Rule(
         "trust_store_outdated",
         (_.path_end == "certificate") & (_.path_how == "outdated"), outcome="local_fault",

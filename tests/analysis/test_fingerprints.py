@@ -97,6 +97,11 @@ EXAMPLES = [
               " законодательством Российской Федерации"),
         _page("Доступ ограничен по решению суда"),
     ),
+    (
+        "X01",
+        _location("http://lamanlabuh.aduankonten.id/"),
+        _location("http://aduankonten.id/"),
+    ),
     ("F17", _location("https://vk.com/blank.php?rkn=1"), _location("https://vk.com/blank.php")),
     ("F18", _location("http://charter97.in/"), _location("http://charter97.info/")),
     ("P01", _page(title="Just a moment..."), _page(title="Just a moment in history")),

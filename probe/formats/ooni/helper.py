@@ -11,6 +11,7 @@ Facts: OONI's ``oohelperd`` and its types ``THDNSResult``, ``THTCPConnectResult`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,6 +36,9 @@ from probe.formats.ooni.records import MAX_ADDRESSES, MAX_HEADERS, ip_text
 
 FINAL_PAGE = "the last page after redirects; its address is not told"
 MAX_ENDPOINTS = 1000
+# Those by these names run oohelperd, which checks certificates; of their forerunner
+# (wcth.ooni.io) that is not known.
+_CHECKS_CERTIFICATES = re.compile(r"\d+\.th\.ooni\.org|d33d1gs9kpq1c5\.cloudfront\.net")
 UNNAMED = "ooni"  # a helper whose address the document does not tell
 
 
@@ -77,7 +81,13 @@ class Control(msgspec.Struct):
 
     @property
     def answered(self) -> bool:
-        return self.dns is not None or self.http_request is not None or bool(self.tcp_connect)
+        """Whether it says anything; a probe may write down an empty answer where none came."""
+        names, page = self.dns, self.http_request
+        return (
+            bool(self.tcp_connect)
+            or (names is not None and bool(names.failure or names.addrs is not None))
+            or (page is not None and bool(page.failure or page.status_code))
+        )
 
 
 def helper_of(document: Document) -> tuple[str, str]:
@@ -95,12 +105,10 @@ def helper_records(
 ) -> Iterator[AnyEvidence]:
     """The helper's evidence about *url*, whose host is *host*; nothing if none was asked."""
     name, address = helper_of(document)
-    answered = control is not None and control.answered
+    answered = control is not None and control.answered and control_failure is None
     if not answered and control_failure is None:
         return
     failure, detail = failure_of(control_failure)
-    if answered:
-        failure, detail = None, ""
     yield ControlQuery(
         url=url, failure=failure, detail=detail, control=name, control_url=address, software="ooni"
     )
@@ -111,8 +119,18 @@ def helper_records(
     if control.dns is not None and not literal:
         yield _names(control.dns, host, common)
     yield from _endpoints(document, control, host, common)
-    if control.http_request is not None:
-        yield _page(control, url, common)
+    if control.http_request is None:
+        return
+    page = _page(control, url, common)
+    yield page
+    if (
+        page.failure is None and page.tls and not control.tls_handshake and not literal
+        and _CHECKS_CERTIFICATES.fullmatch(name)
+    ):  # fmt: skip
+        yield CertificateCheck(
+            **common, ip="", port=page.port, hostname=host, checked_at=document.started_at,
+            detail=FINAL_PAGE,
+        )  # fmt: skip
 
 
 def holders(control: Control | None) -> Iterator[tuple[str, AddressInfo]]:

@@ -10,6 +10,7 @@ connection stood, as far as there is one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -107,8 +108,9 @@ class _Visit:
     def _hops(self) -> list[str]:
         """The chain's URLs by depth: those requested, and where the last one would have led."""
         hops = [self.start]
+        self.skipped = self._skipped()
         for number, request in enumerate(self.requests):
-            at = depth(request.tags) if self.tied else number
+            at = depth(request.tags) if self.tied else number + self.skipped
             if 0 < at == len(hops) and request.request is not None and request.request.url:
                 hops.append(normal(request.request.url))
             elif at == len(hops) - 1 and (after := redirect_of(request, hops[at])):
@@ -116,6 +118,15 @@ class _Visit:
                 if not following:
                     hops.append(after)
         return hops
+
+    def _skipped(self) -> int:
+        """1 where an old probe left out how it came from the input to the first request."""
+        asked = self.requests[0].request if self.requests and not self.tied else None
+        if asked is None or not asked.url:
+            return 0
+        first = urlsplit(normal(asked.url))
+        start = urlsplit(self.start)
+        return int((first.scheme, first.netloc) != (start.scheme, start.netloc))
 
     def _url(self, at: int) -> str:
         return self.hops[min(at, len(self.hops) - 1)]
@@ -190,12 +201,18 @@ class _Visit:
             )
             yield from _ended(exchange)
 
+    def _checks(self) -> bool:
+        """Whether this probe checks certificates: all do, but those in Python (before 3.0)."""
+        told = self.document.envelope
+        old = (told.software_version or "").startswith(("0.", "1.", "2."))
+        return not (told.software_name == "ooniprobe" and old)
+
     def _untied(
         self, connects: Sequence[TCPConnect], shaken: Sequence[AnyEvidence]
     ) -> Iterable[AnyEvidence]:
         """The requests of a probe that does not say where they went."""
         told = {e.url for e in shaken}
-        for at, request in enumerate(self.requests):
+        for at, request in enumerate(self.requests, self.skipped):
             url = self._url(at)
             stood = [c for c in connects if c.url == url and c.port == _port(url)]
             reached = [c for c in stood if c.failure is None] or stood
@@ -214,17 +231,22 @@ class _Visit:
                     continue
                 if url.startswith("https:") and failure is not Failure.UNKNOWN:
                     if url not in told and reached:
-                        yield from _greeting(request, failure, url, at, reached[0])
+                        stood_at = (reached[0].ip, reached[0].port)
+                        at_time = self.document.started_at
+                        yield from _shown(request, url, at, stood_at, at_time, failure)
                     if url in told or reached:
                         continue
             location = redirect_of(request, url)
             if location is not None and at + 1 < len(self.hops):
                 location = self.hops[at + 1]
+            address = (reached[0].ip, reached[0].port) if reached else ("", _port(url))
             good = any(
                 isinstance(e, CertificateCheck) and e.url == url and e.failure is None
                 for e in shaken
             )
-            address = (reached[0].ip, reached[0].port) if reached else None
+            if status and url.startswith("https:") and url not in told and self._checks():
+                yield from _shown(request, url, at, address, self.document.started_at)
+                good = True
             exchange = http_exchange(
                 request, url=url, depth=at, address=address, location=location, certified=good
             )
@@ -233,23 +255,26 @@ class _Visit:
             yield from _ended(exchange)
 
 
-def _greeting(
-    request: Request, failure: Failure, url: str, at: int, connect: TCPConnect
-) -> Iterable[AnyEvidence]:
-    """An https request that failed after a connection stood: in the handshake.
+def _shown(
+    request: Request, url: str, at: int, address: tuple[str, int], started_at: float,
+    failure: Failure | None = None,
+) -> Iterable[AnyEvidence]:  # fmt: skip
+    """What an https request shows of its handshake, where nothing else tells of that.
 
-    In the tunnel nobody on the way can single out a request, so that is where it fails.
+    One that was answered had a certificate that the probe found good. One that failed
+    after a connection stood failed in the handshake: in the tunnel nobody on the way can
+    single out a request.
     """
-    bad = failure in CERTIFICATE
-    yield TLSHandshake(
-        url=url, depth=at, t=seconds(request.t), ip=connect.ip, port=connect.port,
-        sni=_host(url), failure=None if bad else failure, detail=NO_LAYER,
-    )  # fmt: skip
-    if bad:
+    bad = failure if failure in CERTIFICATE else None
+    common: dict[str, Any] = {
+        "url": url, "depth": at, "t": seconds(request.t), "ip": address[0], "port": address[1],
+        "detail": NO_LAYER,
+    }  # fmt: skip
+    yield TLSHandshake(**common, sni=_host(url), failure=None if bad else failure)
+    if failure is None or bad is not None:
         yield CertificateCheck(
-            url=url, depth=at, t=seconds(request.t), ip=connect.ip, port=connect.port,
-            hostname=_host(url), checked_at=0.0, failure=failure, problems=(failure.value,),
-            detail=NO_LAYER,
+            **common, hostname=_host(url), checked_at=started_at + seconds(request.t), failure=bad,
+            problems=(bad.value,) if bad is not None else (),
         )  # fmt: skip
 
 
