@@ -145,13 +145,12 @@ def _overall(
     if against:
         says = f"An instrument could be the basis, but: {' '.join(against)}"
         return "cannot_tell", says, (*pattern.missing, *unknown)
-    if event.scope == "unknown" and not event.networks:
-        return "cannot_tell", "On whose networks it was is not known.", ("the networks", *unknown)
-    return (
-        "consistent",
-        f"{instrument.says} {precedent.says if precedent.state == 'consistent' else ''}".strip(),
-        unknown,
-    )
+    shown = [f for f in (origin, pattern, precedent, announcement) if f.state == "consistent"]
+    if not shown and event.kind != "geofence":  # of which an order names the hour
+        says = f"{instrument.says} Nothing that was seen tells such a restriction from another."
+        return "cannot_tell", says, (*pattern.missing, *precedent.missing, *unknown)
+    beside = f" {precedent.says}." if precedent.state == "consistent" else ""
+    return "consistent", instrument.says + beside, unknown
 
 
 def _without_instrument(

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from analysis.fingerprints import known
-from analysis.history.event import Event
+from analysis.history.event import Event, Interval
 from analysis.regime.documents import Documented, Fact, Regime
 from analysis.regime.outside import Announcement, Outside, RegisterEntry
 
@@ -80,19 +80,18 @@ def origin(event: Event, regime: Regime, outside: Outside) -> Finding:
 
 def pattern(event: Event, regime: Regime) -> Finding:
     """Whether the way it was done is the one documented for these networks at that time."""
-    facts = [
-        f for f in regime.facts if f.origin == "own" and f.mechanisms and _in_time(f, event, regime)
-    ]
-    pairs = {(p.probe_asn, p.mechanism) for p in event.parts if p.mechanism} or {
-        (asn, mechanism) for asn in event.networks for mechanism in event.mechanisms
+    facts = [fact for fact in regime.facts if fact.origin == "own" and fact.mechanisms]
+    pairs = {(p.probe_asn, p.mechanism, _first(p.onset)) for p in event.parts if p.mechanism} or {
+        (asn, mechanism, _seen(event)) for asn in event.networks for mechanism in event.mechanisms
     }
     agree: dict[str, None] = {}
     unlike: list[str] = []
     undocumented: set[int] = set()
-    for asn, mechanism in sorted(pairs):
-        own = [f for f in facts if asn in f.asns]
+    for asn, mechanism, seen in sorted(pairs):
+        then = [f for f in facts if _in_time(f, seen, regime)]
+        own = [f for f in then if asn in f.asns]
         fitting = [f for f in own if mechanism in f.mechanisms] or [
-            f for f in facts if not f.asns and mechanism in f.mechanisms
+            f for f in then if not f.asns and mechanism in f.mechanisms
         ]
         if fitting:
             agree |= dict.fromkeys(f.id for f in fitting)
@@ -209,19 +208,19 @@ def _borrowed(event: Event, facts: Iterable[Fact]) -> list[str]:
     ]
 
 
-def _in_time(fact: Fact, event: Event, regime: Regime) -> bool:
+def _in_time(fact: Fact, seen: float, regime: Regime) -> bool:
     since = regime.span(fact.since).first
     until = regime.span(fact.until).last if fact.until else _FOREVER
-    return since <= _last(event) and _seen(event) <= until
+    return since - NEAR <= seen <= until + NEAR
 
 
 def _touches(event: Event, documented: Documented, regime: Regime) -> bool:
-    first = regime.span(documented.start).first - NEAR
-    last = regime.span(documented.end).last + NEAR if documented.end else _FOREVER
-    if documented.end == "" and _seen(event) > first + NEAR + PRACTICE:
-        # An event without a documented end is not a promise that it still goes on.
-        return False
-    return first <= _last(event) and _seen(event) <= last
+    """Whether the onset can lie in the time of *documented*. One without a documented end is
+    no promise that it still goes on: it counts for as long as a practice."""
+    start = regime.span(documented.start).first
+    end = regime.span(documented.end).last + NEAR if documented.end else start + PRACTICE
+    before = event.onset.after if event.onset.after is not None else _seen(event)
+    return start - NEAR <= _seen(event) and before <= end
 
 
 def _same_target(event: Event, documented: Documented) -> bool:
@@ -257,13 +256,13 @@ def _registers(event: Event, outside: Outside, regime: Regime) -> list[str]:
 
 
 def _seen(event: Event) -> float:
-    by, after = event.onset.by, event.onset.after
-    return by if by is not None else after if after is not None else -_FOREVER
+    return _first(event.onset)
 
 
-def _last(event: Event) -> float:
-    lift = event.lift
-    return lift.by if lift is not None and lift.by is not None else _FOREVER
+def _first(onset: Interval) -> float:
+    if onset.by is not None:
+        return onset.by
+    return onset.after if onset.after is not None else -_FOREVER
 
 
 def _width(event: Event) -> float:

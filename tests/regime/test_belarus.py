@@ -73,7 +73,8 @@ def test_outside_evidence_of_the_documents_names_known_sources_and_bodies(regime
     assert set(outside) <= set(KINDS)
     for kind, rows in outside.items():
         for row in rows:
-            named = {part.split(":")[0].strip() for part in row.source.split(";")}
+            said = str(getattr(row, "source", "")).split(";")
+            named = {part.split(":")[0].strip() for part in said}
             assert named <= sources, (kind, row)
             assert getattr(row, "body", "") in actors | {""}, row
             assert getattr(row, "instrument", "") in instruments | {""}, row
