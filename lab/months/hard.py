@@ -113,12 +113,20 @@ def unlisted(stage: Stage, at: float) -> Happening:
 
 
 def household_filter(stage: Stage, at: float) -> Happening:
-    """One volunteer's router filters three sites; the neighbour on that network gets them."""
-    asn = int(stage.rng.choice(stage.crowded or stage.watched))
-    probe = stage.hourly[asn][0] if asn in stage.hourly else stage.people[0]
+    """One volunteer's router filters three sites; a neighbour on that network, of the same kind
+    of access, gets them. Where there is no such neighbour nobody could tell, and nothing
+    happens."""
+    hourly = [probe for each in stage.hourly.values() for probe in each]
+    beside = [
+        p for p in hourly
+        if any(q is not p and (q.asn, q.network_type) == (p.asn, p.network_type) for q in hourly)
+    ]  # fmt: skip
+    if not beside:
+        return [], []
+    probe = beside[int(stage.rng.integers(len(beside)))]
     return _innocent(
         stage, "a filter of one household", at, ALWAYS, many=3, shape="tls.reset",
-        shape_clear="http.reset", asns=(asn,), probes=(probe.id,),
+        shape_clear="http.reset", asns=(probe.asn,), probes=(probe.id,),
     )  # fmt: skip
 
 
