@@ -37,6 +37,10 @@ GARBAGE = 5000  # objects more than before, at which the collector looks for cyc
 # Commands that other packages bring, so that --help need not load them.
 ELSEWHERE = {
     "verdicts": "Say what the stored measurements mean.",
+    "analyse": "Judge everything, find changes, lay them beside the documented regime.",
+    "events": "Say what was blocked, since when, where, and how sure that is.",
+    "regime": "Say how measurements agree with what is documented.",
+    "explain": "Show the chain from a finding down to packets.",
     "collector": "Take what volunteers measured, and keep it.",
     "demo": "Measure a whole country on this machine.",
 }
