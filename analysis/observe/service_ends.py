@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from analysis import fingerprints, signers
 from analysis.observe.echo import echo_end
@@ -32,7 +33,8 @@ from probe.evidence import (
 from probe.failure import Failure
 
 WORKS = "works"
-MOST = 2_000  # endpoints of one measurement that have a row
+MOST = 1_000  # endpoints of one measurement that have a row
+MOST_HOSTS = 100  # names of one service; WhatsApp's nettest asks for 19
 _CERTIFICATE = frozenset(
     {Failure.TLS_INVALID_HOSTNAME, Failure.TLS_UNKNOWN_AUTHORITY, Failure.TLS_INVALID_CERTIFICATE}
 )
@@ -71,11 +73,14 @@ def ends(measurement: Measurement, run: Run) -> list[End]:
     found: list[End] = []
     for target, read in _READERS.items():
         if target in targets:
-            found += read(measurement, run, seen)
-    return found[:MOST]
+            found += islice(read(measurement, run, seen), MOST)
+    return found
 
 
 def _relays(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> Iterator[End]:
+    by_url: dict[str, list[AnyEvidence]] = {}
+    for e in seen:
+        by_url.setdefault(e.url, []).append(e)
     for e in seen:
         if not isinstance(e, RelayLink):
             continue
@@ -85,17 +90,17 @@ def _relays(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> 
         where = e.key or f"{_bracketed(e.ip)}:{e.port}"
         end, how = WORKS, ""
         if e.failure is not None:
-            end, how = _link_end(e, seen)
+            end, how = _link_end(e, by_url[e.url])
         yield End(
             url=f"tor://{where}", part=part, ip=e.ip, port=e.port, end=end, how=how,
             channel=e.channel,
         )
 
 
-def _link_end(link: RelayLink, seen: Sequence[AnyEvidence]) -> tuple[str, str]:
-    """The layer at which *link* failed: by what was seen on its way, else by its own word."""
-    for e in seen:
-        if e.failure is None or e.url != link.url:
+def _link_end(link: RelayLink, records: Sequence[AnyEvidence]) -> tuple[str, str]:
+    """The layer at which *link* failed: by the *records* of its way, else by its own word."""
+    for e in records:
+        if e.failure is None:
             continue
         if isinstance(e, TCPConnect):
             return "tcp", manner(e.failure)
@@ -154,10 +159,12 @@ def _hosts(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> I
     verified = {
         e.hostname for e in seen if isinstance(e, CertificateCheck) and e.failure is None
     }
+    found = 0
     for host, records in hosts.items():
         part = part_of_host(measurement.nettest, host)
-        if part is None or part.needed == "ignored":
+        if part is None or part.needed == "ignored" or found == MOST_HOSTS:
             continue
+        found += 1
         yield _host_end(measurement, run, seen, host, records, part, bool(verified - {host}))
 
 

@@ -25,6 +25,7 @@ from analysis.services import UNJUDGED, known
 from probe.evidence import CanaryCheck, Measurement, Run
 
 SITES = frozenset({"web_connectivity"})  # nettests of sites: `analysis.observe.derive`
+MOST_PORTS = 50  # of one address
 NEARLY_ALL = 0.8  # share of the endpoints that fail that makes one manner that of all
 
 
@@ -88,20 +89,22 @@ class _Parts:
     def __init__(self, found: Sequence[End]) -> None:
         self.found = found
         self.parts: dict[str, list[End]] = {}
+        self._at: dict[str, list[End]] = {}
         for end in found:
             self.parts.setdefault(end.part.part, []).append(end)
+            self._at.setdefault(end.ip, []).append(end)
+        self._alike = Counter((end.part.part, end.end, end.how) for end in found)
+        self._counted = {name: self._of_part(name) for name in self.parts}
 
     def of(self, end: End) -> dict[str, object]:
         """Columns of the row of *end*."""
-        others = [o for o in self.found if o is not end and end.ip and o.ip == end.ip]
-        ports = [o.end == WORKS for o in others if o.port != end.port]
         return {
-            **self._of_part(end.part.part),
+            **self._counted[end.part.part],
             "service_end": end.end,
             "service_how": end.how,
-            "service_alike": self._alike(end),
+            "service_alike": self._alike[end.part.part, end.end, end.how],
             "service_proof": end.proof,
-            "service_other_port": _agreed(ports),
+            "service_other_port": self._other_ports(end),
             "service_progress": end.progress,
             "service_channel": end.channel,
         }
@@ -111,14 +114,14 @@ class _Parts:
         ends = self.parts[name]
         failing = [end for end in ends if end.end != WORKS]
         if not failing:
-            return {**self._of_part(name), "service_end": WORKS, "service_alike": len(ends)}
+            return {**self._counted[name], "service_end": WORKS, "service_alike": len(ends)}
         common, count = Counter((e.end, e.how) for e in failing).most_common(1)[0]
         proven = [end for end in failing if end.proof]
         shown = proven[0] if proven else next(e for e in failing if (e.end, e.how) == common)
         mixed = not proven and count < NEARLY_ALL * len(failing)
-        ports = [str(self.of(end)["service_other_port"]) for end in failing]
+        ports = [self._other_ports(end) for end in failing]
         return {
-            **self._of_part(name),
+            **self._counted[name],
             "service_end": shown.end,
             "service_how": "mixed" if mixed else shown.how,
             "service_alike": count,
@@ -164,14 +167,13 @@ class _Parts:
             ),
         }  # fmt: skip
 
-    def _alike(self, end: End) -> int:
-        return sum((o.end, o.how) == (end.end, end.how) for o in self.parts[end.part.part])
-
-
-def _agreed(works: Sequence[bool]) -> str:
-    if not works:
-        return ""
-    return "free" if all(works) else "mixed" if any(works) else "same"
+    def _other_ports(self, end: End) -> str:
+        """How other ports of the same address fared."""
+        beside = self._at[end.ip][:MOST_PORTS] if end.ip else []
+        works = [o.end == WORKS for o in beside if o.port != end.port]
+        if not works:
+            return ""
+        return "free" if all(works) else "mixed" if any(works) else "same"
 
 
 @lru_cache(maxsize=65536)
