@@ -45,6 +45,10 @@ class Engine:
         """
         raise NotImplementedError
 
+    def load(self, rows: pa.Table) -> Table:
+        """A table of *rows* in memory."""
+        return ibis.memtable(rows)
+
     def write(self, table: Table, folder: Path, *, by: Sequence[str] = ()) -> None:
         """Write *table* as Parquet files in *folder*, which must not exist, with a folder
         ``column=value`` for each value of the columns in *by*."""
@@ -74,9 +78,15 @@ class _DuckDB(Engine):
 
 class _Spark(Engine):
     def read(self, paths: Path | Sequence[Path]) -> Table:
-        found = self.backend._session.read.parquet(*map(str, _files(paths)))
-        name = f"parquet_{uuid.uuid4().hex}"
-        found.createOrReplaceTempView(name)
+        return self._view(self.backend._session.read.parquet(*map(str, _files(paths))))
+
+    def load(self, rows: pa.Table) -> Table:
+        # Not a memtable: Ibis asks for a check that Spark Connect warns it does not make.
+        return self._view(self.backend._session.createDataFrame(rows))
+
+    def _view(self, frame: Any) -> Table:
+        name = f"rows_{uuid.uuid4().hex}"
+        frame.createOrReplaceTempView(name)
         return self.backend.table(name)
 
     def write(self, table: Table, folder: Path, *, by: Sequence[str] = ()) -> None:

@@ -73,8 +73,8 @@ def _files(paths: list[Path], schema: pa.Schema, engine: Engine | None) -> Table
 
 
 def _memory(table: pa.Table, engine: Engine | None) -> Table:
-    # Rows in memory go with the expression to whichever engine runs it.
-    return ibis.memtable(table)
+    # Without an engine, rows in memory go with the expression to whichever runs it.
+    return ibis.memtable(table) if engine is None else engine.load(table)
 
 
 @cache

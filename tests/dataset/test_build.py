@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -66,21 +67,19 @@ def path(tmp_path: Path) -> Path:
 
 
 def expected(*paths: Path) -> list[VerdictRow]:
-    rows = []
+    of = []
     for path in paths:
         with Store(path) as store:
-            for one in store.runs():
-                of = observations(store, one)
-                rows += [verdict_row(o, v) for o, v in zip(of, judge(of), strict=True)]
-    return _sorted(rows)
+            of += [row for one in store.runs() for row in observations(store, one)]
+    return _sorted(verdict_row(o, v) for o, v in zip(of, judge(of), strict=True))
 
 
 def found(out: Path) -> list[VerdictRow]:
     return _sorted(as_rows(dataset.verdict_table(out)))
 
 
-def _sorted(rows: object) -> list[VerdictRow]:
-    return sorted(rows, key=lambda r: (r.run_id, r.url))  # type: ignore[attr-defined, no-any-return, call-overload]
+def _sorted(rows: Iterable[VerdictRow]) -> list[VerdictRow]:
+    return sorted(rows, key=lambda row: (row.run_id, row.url))
 
 
 def test_the_verdicts_of_a_dataset_are_those_of_its_store(path: Path, tmp_path: Path) -> None:

@@ -10,15 +10,16 @@ import operator
 import random
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import ibis  # type: ignore[import-untyped]  # Ibis ships no types
 import ibis.expr.operations as ops  # type: ignore[import-untyped]
 import msgspec
 
+from analysis.history.table import VerdictRow
 from analysis.observations import Observation, describe
 from analysis.probability import CONTRASTS, LIES, LIKENESS
-from analysis.rules import RULES
+from analysis.rules import RULES, Outcome
 from analysis.verdict import schema
 
 _FREE: dict[str, list[Any]] = {  # what the verdict or its probability reads
@@ -158,3 +159,26 @@ def _typed(kind: str, value: Any) -> Any:
 
 
 _DEFAULT = Observation(run_id="", url="https://example.org/")
+
+
+def varied_verdicts(count: int, seed: int) -> list[VerdictRow]:
+    """Rows of a few targets, networks, probes and days, with any outcome and mechanisms."""
+    rng = random.Random(seed)
+    names = [*dict.fromkeys(str(rule.mechanism) for rule in RULES if rule.mechanism)]
+    rows = []
+    for number in range(count):
+        at = 1.75e9 + rng.uniform(0, 4 * 86400)
+        host = f"site{rng.randrange(4)}.example"
+        found = rng.sample(names, rng.choice([0, 0, 1, 1, 2, 3]))
+        rows.append(
+            VerdictRow(
+                measurement_id=str(number), run_id=f"r{rng.randrange(9)}", host=host,
+                url=f"{rng.choice(['http', 'https'])}://{host}/", measured_at=at,
+                day=int(at // 86400), hour=int(at // 3600), probe_cc=rng.choice(["BY", "LT"]),
+                probe_id=rng.choice(["", "a", "b"]), probe_asn=rng.choice([6697, 12406]),
+                resolver_asn=rng.choice([6697, 15169]),
+                outcome=rng.choice([*get_args(Outcome), "blocked", "ok"]),
+                mechanism=found[0] if found else "", mechanisms=",".join(found),
+            )
+        )  # fmt: skip
+    return rows
