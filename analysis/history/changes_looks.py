@@ -37,10 +37,11 @@ CLASSES = (*LAYERS, "quic", "throttled", "unknown")
 UNKNOWN_WEIGHT = 0.9   # of a verdict without a probability: as of one with 0.95
 LEAST_WEIGHT = 0.05    # a claim that is hardly one still is a look
 FEWEST = 3             # looks that show it, below which no series can alarm
+YEAR_2100 = 4_102_444_800  # after which nobody measured, whatever a clock says
 MOST_LOOKS = 2_000_000  # that are in Python at one time
 
 _KEY = ("host", "probe_asn", "resolver_asn")
-_NUMBERS = ("probe_asn", "resolver_asn", "hour", "met", "weight", "measured_at")
+_NUMBERS = ("probe_asn", "resolver_asn", "met", "weight", "measured_at")
 _WORDS = ("host", "probe", "door", "ip", "network_type", "region", "mechanisms")
 
 
@@ -52,7 +53,9 @@ def series(
 
     *until*: later rows are left out, as if the analysis were run then (POSIX seconds).
     """
-    usable = rows.filter(rows.outcome.isin(["ok", "blocked"]) & (rows.measured_at > 0))
+    usable = rows.filter(
+        rows.outcome.isin(["ok", "blocked"]) & rows.measured_at.between(1, YEAR_2100)
+    )
     if until is not None:
         usable = usable.filter(usable.measured_at <= until)
     met = usable.agg(**{group: _names(usable, group).any() for group in CLASSES})
@@ -66,15 +69,15 @@ def _of_class(usable: Table, group: str, most_looks: int) -> Iterator[Series]:
     met = _names(usable, group)
     looks = usable.select(
         "measurement_id", "host", "probe_asn",
-        "ip", "region", "network_type", "measured_at", "hour", "run_id",
+        "ip", "region", "network_type", "measured_at", "run_id",
         resolver_asn=usable.resolver_asn if group == "dns" else ibis.literal(0, "int64"),
         probe=_first_known(usable.probe_id, usable.run_id, usable.measurement_id),
         door=_door(usable, group),
         met=met,
         passed=~met & _passed(usable, group),
         mechanisms=met.ifelse(usable.mechanisms, ""),
-        weight=(usable.probability < 0).ifelse(
-            UNKNOWN_WEIGHT, ibis.greatest(2 * usable.probability - 1, LEAST_WEIGHT)
+        weight=usable.probability.between(0, 1).ifelse(
+            ibis.greatest(2 * usable.probability - 1, LEAST_WEIGHT), UNKNOWN_WEIGHT
         ),
     )  # fmt: skip
     looks = looks.filter(looks.met | looks.passed)

@@ -99,7 +99,7 @@ def series_of(
     region, regions = words["region"].of(kept)
     mechanism, mechanisms = words["mechanisms"].of(kept)
     at = numbers["measured_at"][kept].astype(np.float64)
-    cluster = _clusters(probe, numbers["hour"][kept].astype(np.int64), words["run"].number[kept])
+    cluster = _clusters(probe, (at // 3600).astype(np.int64), words["run"].number[kept])
     weight = numbers["weight"][kept] * _independent(cluster)
     first = rows.start
     return Series(
