@@ -21,7 +21,10 @@ def dns_says(kind: str) -> Deferred:
 DNS_SHOWN = ((_.dns_controls >= 1) & (_.dns_witnesses >= 2)) | _.dns_proof
 DNS_FINE = _.dns_own.isin(["true", "none", "unclear", "other"])
 # A silent resolver lies only if it speaks at other times.
-DNS_SPEAKS = (_.dns_own != "silence") | _.resolver_alive
+# So does one that fails, where no canary was there to fail as well.
+DNS_SPEAKS = (
+    ~((_.dns_own == "silence") | ((_.dns_own == "servfail") & _.lone_control)) | _.resolver_alive
+)
 INJECTED = (_.dns_injected > 0) & ((_.dns_controls >= 1) | _.dns_proof)
 LIES = ["lie", "bogon", "nxdomain", "refused", "servfail", "empty", "silence"]
 LIED = ~DNS_FINE & DNS_SPEAKS & (DNS_SHOWN | INJECTED) & ~_.dns_exists_nowhere

@@ -7,6 +7,7 @@ from ibis import _  # type: ignore[import-untyped]  # Ibis ships no types
 from analysis.rule import Rule
 from analysis.rules.conditions import (
     DNS_SHOWN,
+    DNS_SPEAKS,
     INJECTED,
     THROTTLED,
     dns_says,
@@ -26,7 +27,7 @@ MECHANISMS: tuple[Rule, ...] = (
         source="vocabulary of outcomes and mechanisms",
     ),
     Rule(
-        "dns_servfail", dns_says("servfail"), mechanism="dns.servfail",
+        "dns_servfail", dns_says("servfail") & DNS_SPEAKS, mechanism="dns.servfail",
         comment="Own resolvers fail for a name that others resolve.",
         source="vocabulary of outcomes and mechanisms",
     ),
