@@ -64,6 +64,45 @@ class Protection(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
 
 
+class Basis(msgspec.Struct, frozen=True, kw_only=True):
+    """The legal side of a hypothesis: *instruments* it is about (title, since, until), who may
+    decide under them, what recourse there is, what of it may not be restricted."""
+
+    instruments: tuple[str, ...] = ()
+    may_decide: tuple[str, ...] = ()
+    recourse: Recourse
+    protected: str
+
+
+def basis(instruments: Sequence[str], categories: Sequence[str], regime: Regime) -> Basis:
+    """`Basis` of the *instruments* with these ids, for targets of *categories* (none: any)."""
+    chosen = [i for i in regime.instruments if i.id in instruments]
+    known = {c.code: c.protected for c in regime.categories}
+    kinds = {k for code in categories for k in known.get(code, ())}
+    told = [p.what for p in regime.protected if p.id in kinds]
+    if not regime.protected:
+        protected = "No law is documented that says what may not be restricted."
+    elif not categories:
+        protected = "It depends on the target: see the findings of each event."
+    elif told:
+        protected = f"Usually carried, and not to be restricted: {'; '.join(told)}."
+    else:
+        protected = "No kind that may not be restricted is tied to such targets."
+    ids = dict.fromkeys(a for i in chosen for a in i.decides)
+    names = {a.id: a.name for a in regime.actors}
+    return Basis(
+        instruments=tuple(_dated(i) for i in chosen),
+        may_decide=tuple(names[a] for a in ids),
+        recourse=recourse(chosen, regime),
+        protected=protected,
+    )
+
+
+def _dated(instrument: Instrument) -> str:
+    until = f" to {instrument.until}" if instrument.until else ""
+    return f"{instrument.title} ({instrument.in_force}{until})"
+
+
 def fits(event: Event, regime: Regime, outside: Outside | None = None) -> list[Fit]:
     """Every instrument of the means that the event's kind needs; the fitting ones first, and
     of those the ones with a ground of their own before the open ones."""

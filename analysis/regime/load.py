@@ -62,7 +62,11 @@ def folder(country: str | Path) -> Traversable:
 
 def networks(country: str | Path) -> Networks:
     """The networks of *country* alone, for what needs nothing else of it."""
-    return Networks(_rows(folder(country), "networks.csv", Network))
+    rows = _rows(folder(country), "networks.csv", Network)
+    for asn, count in Counter(row.asn for row in rows).items():
+        if count > 1:
+            raise read.DataError(f"networks: {asn} is there {count} times")
+    return Networks(rows)
 
 
 def load(country: str | Path) -> Regime:

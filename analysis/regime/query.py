@@ -22,6 +22,8 @@ import msgspec
 from msgspec import Meta
 
 from analysis.regime import read
+from analysis.regime.documents import Regime
+from analysis.regime.law import Basis, basis
 from analysis.regime.load import folder
 from analysis.regime.model import Id, Ids, Text
 from analysis.regime.workspace import Limit, Workspace
@@ -59,7 +61,8 @@ class Confounder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Hypothesis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A statement about a regime that measurements can agree with or falsify."""
+    """A statement about a regime that measurements can agree with or falsify. *instruments*
+    and *categories*: of which law, and of which targets, it speaks; empty: none, and all."""
 
     id: Id
     title: Text
@@ -71,6 +74,7 @@ class Hypothesis(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     confounders_in_words: tuple[Text, ...] = ()
     exemplars: Ids = ()
     instruments: Ids = ()
+    categories: Ids = ()
     source: Text
     cases: Annotated[str, Meta(max_length=100_000)]
     criteria: Annotated[tuple[Criterion, ...], Meta(min_length=1)]
@@ -90,7 +94,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What the data say of a hypothesis. *counts*: its cases by their state; *cases*: some
-    of each; *missing*: what must be measured, or excluded, for it to be decided."""
+    of each; *missing*: what must be measured, or excluded, for it to be decided. *law*: the
+    legal side, where a regime was given."""
 
     id: str
     title: str
@@ -100,6 +105,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
     legal_basis: str = ""
+    law: Basis | None = None
     consistent_means: str = ""
     caution: str = NOT_ATTRIBUTION
 
@@ -129,9 +135,18 @@ def judge(hypothesis: Hypothesis, workspace: Workspace) -> Result:
     return _decide(hypothesis, rows)
 
 
-def judge_all(chosen: Iterable[Hypothesis], workspace: Workspace) -> list[Result]:
-    """`judge` for each, in order."""
-    return [judge(hypothesis, workspace) for hypothesis in chosen]
+def judge_all(
+    chosen: Iterable[Hypothesis], workspace: Workspace, regime: Regime | None = None
+) -> list[Result]:
+    """`judge` for each, in order; with the legal side as *regime* documents it."""
+    found = []
+    for hypothesis in chosen:
+        result = judge(hypothesis, workspace)
+        if regime is not None:
+            law = basis(hypothesis.instruments, hypothesis.categories, regime)
+            result = msgspec.structs.replace(result, law=law)
+        found.append(result)
+    return found
 
 
 def _decide(hypothesis: Hypothesis, rows: Sequence[Mapping[str, Any]]) -> Result:
