@@ -19,6 +19,7 @@ import msgspec
 from analysis.history.event import Event, Interval, Kind, Part
 from analysis.history.table import TestRow, VerdictRow
 from analysis.regime import read
+from analysis.regime.documents import CalendarEntry
 from analysis.regime.outside import KINDS
 
 HOUR, DAY = 3600.0, 86400.0
@@ -138,9 +139,19 @@ def event(name: str, kind: Kind, parts: Iterable[Part], **more: Any) -> History:
 def known(kind: str, **row: Any) -> History:
     """One row of what is known from outside; a number where a date belongs is POSIX seconds."""
     of = KINDS[kind]
+    return History(outside={kind: (of(**({"source": "told"} | _dated(of, row))),)})
+
+
+def date(start: float | str, end: float | str, kind: str = "election", **row: Any) -> History:
+    """One entry of the political calendar."""
+    values = {"id": f"C{next(_ids)}", "start": start, "end": end, "kind": kind, "what": "told",
+              "sources": ("told",)} | row  # fmt: skip
+    return History(outside={"calendar": (CalendarEntry(**_dated(CalendarEntry, values)),)})
+
+
+def _dated(of: type[msgspec.Struct], row: Mapping[str, Any]) -> dict[str, Any]:
     dates = read.dates(of)
-    values = {k: iso(v) if k in dates and isinstance(v, float) else v for k, v in row.items()}
-    return History(outside={kind: (of(**({"source": "told"} | values)),)})
+    return {k: iso(v) if k in dates and isinstance(v, float) else v for k, v in row.items()}
 
 
 def without(table: str, test: Test | None = None) -> Change:

@@ -305,7 +305,7 @@ def _relays() -> History:
         *(tried("or_port", "works", FRIED, BELTELECOM, ip=ip, port=9001) for ip in YOUNGER),
         *(tried("or_port", "works", FRIED, ABROAD, ip=ip, port=9001, cc="DE") for ip in OLDER),
         tried("vanilla_bridge", "works", FRIED, BELTELECOM, "hashed-bridge"),
-        tried("dirauth", "works", FRIED, BELTELECOM, ip="203.0.113.9", port=443),
+        tried("or_port_dirauth", "works", FRIED, BELTELECOM, ip="203.0.113.9", port=443),
     ])  # fmt: skip
 
 
@@ -321,7 +321,7 @@ H15 = Story(
     true=_relays(),
     false={
         "directory ports are blocked": _both("dir_port", "fails")[1](_relays()),
-        "authorities are blocked": _both("dirauth", "fails")[1](_relays()),
+        "authorities are blocked": _both("or_port_dirauth", "fails")[1](_relays()),
         "plain bridges fail": _both("vanilla_bridge", "fails")[1](_relays()),
         "relays are blocked at birth": turned("relays", _young, first_seen="2016-12-08")(
             turned("tests", _young, result="fails")(_relays())),
@@ -341,7 +341,7 @@ H15 = Story(
         ),
         "vanilla bridge": _both("vanilla_bridge", "fails"),
         "non-Tor TLS on the same address and port": _both("non_tor_tls", "works"),
-        "directory authorities": _both("dirauth", "fails"),
+        "directory authorities": _both("or_port_dirauth", "fails"),
     },
     confounded={
         "relays that are down": turned("tests", _is("or_port", "DE"), result="fails")(_relays()),
@@ -367,24 +367,24 @@ def _enumerated(channels: dict[str, str] | None = None, plain: str = "works",
             rows += [
                 known("relays", relay=relay, role="bridge", channel=channel, transport="obfs4",
                       first_seen="2020-01-01"),
-                tried("bridge", result, LISTED, asn, relay),
-                tried("bridge", "works", LISTED, ABROAD, relay, cc="DE"),
+                tried("obfs4", result, LISTED, asn, relay),
+                tried("obfs4", "works", LISTED, ABROAD, relay, cc="DE"),
             ]  # fmt: skip
     for n in range(3):
         rows += [
             known("relays", relay=f"plain{n}", role="bridge", channel="moat",
                   first_seen="2020-01-01"),
-            tried("bridge", plain, LISTED, asn, f"plain{n}"),
+            tried("vanilla_bridge", plain, LISTED, asn, f"plain{n}"),
         ]  # fmt: skip
     return all_of([
         *rows,
-        *(tried("dirauth", "fails", LISTED, asn, ip=f"203.0.113.{n}", port=443) for n in range(4)),
+        *(tried("or_port_dirauth", "fails", LISTED, asn, ip=f"203.0.113.{n}", port=443) for n in range(4)),
         *(tried("or_port", "fails", LISTED + DAY, asn, ip=ip, port=9001) for ip in OLDER),
     ])  # fmt: skip
 
 
 def _channel(name: str, cc: str = "") -> Test:
-    return lambda row: row.test == "bridge" and row.host.startswith(name) and (
+    return lambda row: row.test in ("obfs4", "vanilla_bridge") and row.host.startswith(name) and (
         not cc or row.probe_cc == cc)  # fmt: skip
 
 
@@ -407,7 +407,7 @@ H16 = Story(
             without("tests", lambda r: r.host in ("email1", "email2"))(_enumerated()), "mail"),
     },
     fields={
-        "directory authorities": _both("dirauth", "works"),
+        "directory authorities": _both("or_port_dirauth", "works"),
         "ORPort": _both("or_port", "works"),
         "bridge class: default": _bridges("default", "works"),
         "bridge by channel: mail": _bridges("email", "works"),

@@ -5,21 +5,23 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from analysis.regime.load import networks
-from analysis.regime.model import Network
-from analysis.regime.tables import outside_tables, table
+from analysis.regime.documents import CalendarEntry
+from analysis.regime.load import load
+from analysis.regime.tables import outside_tables, regime_tables, table
 from analysis.regime.workspace import Workspace
 from tests.regime.histories import History
 
 
 @cache
-def _networks() -> Any:
-    return table(networks("belarus").values(), Network)
+def _documented() -> dict[str, Any]:
+    return regime_tables(load("belarus"))
 
 
 def workspace(history: History) -> Workspace:
-    """The engine's views over *history*."""
+    """The engine's views over *history*; its calendar is the story's own."""
+    calendar = table(history.outside.get("calendar", ()), CalendarEntry)
     return Workspace(
         verdicts=history.verdicts, tests=history.tests, events=history.events,
-        tables={"networks": _networks(), **outside_tables(history.outside)}, threads=1,
+        tables={**_documented(), **outside_tables(history.outside), "calendar": calendar},
+        threads=1,
     )  # fmt: skip
