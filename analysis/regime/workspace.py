@@ -36,9 +36,10 @@ class Limit(RuntimeError):
 class Workspace:
     """The views `verdicts`, `tests`, `events`, `event_parts` and those of *tables*.
 
-    *verdicts* and *tests*: a folder of Parquet files, an Arrow table, an Ibis table, or
-    structs. *tables*: name to Arrow table, as `analysis.regime.tables.tables` makes them of
-    a regime and of what is known from outside. Use it in a ``with``.
+    *verdicts* and *tests*: a folder of Parquet files, the files themselves, an Arrow table, an
+    Ibis table (which is brought into memory), or structs. *tables*: name to Arrow table, as
+    `analysis.regime.tables` makes them of a regime and of what is known from outside. Use it
+    in a ``with``.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Workspace:
         threads: int = 2,
     ) -> None:  # fmt: skip
         self._seconds = seconds
-        folders = [str(rows.resolve()) for rows in (verdicts, tests) if isinstance(rows, Path)]
+        files = [str(file) for rows in (verdicts, tests) for file in _files(rows) or ()]
         self._db = duckdb.connect(":memory:", config={"threads": threads})
         self._db.execute("SET python_enable_replacements = false")
         self._db.execute(f"SET memory_limit = '{memory}'")
@@ -59,7 +60,7 @@ class Workspace:
         self._db.register("event_parts", event_parts_table(kept))
         for name, table in (tables or {}).items():
             self._db.register(name, table)
-        self._close_doors(folders)
+        self._close_doors(files)
 
     def __enter__(self) -> Self:
         return self
@@ -112,14 +113,17 @@ class Workspace:
         return found
 
     def _view(self, name: str, rows: Rows, of: type[VerdictRow] | type[TestRow]) -> None:
-        if isinstance(rows, Path):
-            if any(rows.rglob("*.parquet")):
-                pattern = str(rows.resolve() / "**" / "*.parquet").replace("'", "''")
-                self._db.execute(
-                    f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{pattern}',"  # noqa: S608
-                    " union_by_name = true, hive_partitioning = true)"
-                )
-                return
+        files = _files(rows)
+        if files:
+            # Left where they are: what a query does not ask for is never read.
+            listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+            columns = ", ".join(arrow_schema(of).names)
+            self._db.execute(
+                f"CREATE VIEW {name} AS SELECT {columns} FROM read_parquet([{listed}],"  # noqa: S608
+                " union_by_name = true, hive_partitioning = false)"
+            )
+            return
+        if files is not None:
             rows = ()
         if isinstance(rows, pa.Table):
             table = rows
@@ -132,9 +136,9 @@ class Workspace:
             raise DataError(f"{name}: no column {', '.join(sorted(lacking))}")
         self._db.register(name, table)
 
-    def _close_doors(self, folders: list[str]) -> None:
-        if folders:
-            self._db.execute("SET allowed_directories = ?", [folders])
+    def _close_doors(self, files: list[str]) -> None:
+        if files:
+            self._db.execute("SET allowed_paths = ?", [files])
         for setting in (
             "enable_external_access = false",
             "autoinstall_known_extensions = false",
@@ -151,3 +155,12 @@ class Workspace:
             raise DataError(f"{what}: {error}") from error
         if [s.type for s in statements] != [duckdb.StatementType.SELECT]:
             raise DataError(f"{what}: not one SELECT")
+
+
+def _files(rows: Rows) -> list[Path] | None:
+    """The Parquet files that *rows* stands for; None where it is something else."""
+    if isinstance(rows, Path):
+        return sorted(file.resolve() for file in rows.rglob("*.parquet"))
+    if isinstance(rows, list | tuple) and rows and isinstance(rows[0], Path):
+        return [file.resolve() for file in rows]
+    return None

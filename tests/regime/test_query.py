@@ -126,7 +126,8 @@ def test_verdicts_are_read_from_structs_arrow_ibis_and_partitions(tmp_path: Path
     table = arrow([ROW], VerdictRow)
     (tmp_path / "day=1").mkdir()
     parquet.write_table(table, tmp_path / "day=1" / "part.parquet")
-    for rows in ([ROW], table, as_table([ROW]), tmp_path):
+    files = [tmp_path / "day=1" / "part.parquet"]
+    for rows in ([ROW], table, as_table([ROW]), tmp_path, files):
         with Workspace(verdicts=rows) as workspace:
             assert [{"host": "a.test"}] == workspace.ask("SELECT host FROM verdicts")
     empty = tmp_path / "empty"
@@ -137,6 +138,15 @@ def test_verdicts_are_read_from_structs_arrow_ibis_and_partitions(tmp_path: Path
         assert [{"v": 0, "t": 1}] == w.ask(
             "SELECT (SELECT count(*) FROM verdicts) AS v, (SELECT count(*) FROM tests) AS t"
         )
+
+
+def test_of_files_only_those_given_can_be_read(tmp_path: Path) -> None:
+    parquet.write_table(arrow([ROW], VerdictRow), tmp_path / "given.parquet")
+    parquet.write_table(arrow([ROW], VerdictRow), tmp_path / "other.parquet")
+    with Workspace(verdicts=[tmp_path / "given.parquet"]) as workspace:
+        assert [{"n": 1}] == workspace.ask("SELECT count(*) AS n FROM verdicts")
+        with pytest.raises(DataError, match="Permission"):
+            workspace.ask(f"SELECT * FROM '{tmp_path / 'other.parquet'}'")
 
 
 def test_a_table_without_the_columns_is_refused() -> None:
