@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from analysis.regime.query import Hypothesis, Result, hypotheses, judge
-from tests.regime import stories_a, stories_b, stories_c, stories_d
+from tests.regime import stories_a, stories_b, stories_c, stories_d, stories_e
 from tests.regime.histories import Change, History, Story
 from tests.regime.told import workspace
 
-STORIES: dict[str, Story] = {s.id: s for s in (*stories_a.STORIES, *stories_b.STORIES, *stories_c.STORIES, *stories_d.STORIES)}
+STORIES: dict[str, Story] = {s.id: s for s in (*stories_a.STORIES, *stories_b.STORIES, *stories_c.STORIES, *stories_d.STORIES, *stories_e.STORIES)}
 WRITTEN: dict[str, Hypothesis] = {h.id: h for h in hypotheses("belarus")}
 
 
