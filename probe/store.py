@@ -321,15 +321,26 @@ class Store:
                 evidence = msgspec.structs.replace(evidence, **moved)
             yield evidence
 
+    def document(self, id: str) -> bytes:
+        """The document that the imported measurement *id* was read from; empty for our own."""
+        for (sha256,) in self._rows("SELECT document FROM measurements WHERE id = ?", (id,)):
+            return self._document(sha256) if sha256 else b""
+        return b""
+
     def _evidence_in(self, document: str, id: str) -> tuple[AnyEvidence, ...]:
         """What the document with this SHA-256 says of the imported measurement *id*."""
-        from probe.documents import DocumentError, evidence_of, unpacked
+        from probe.documents import evidence_of
+
+        return evidence_of(id, self._document(document))
+
+    def _document(self, sha256: str) -> bytes:
+        from probe.documents import DocumentError, unpacked
 
         for size, data in self._rows(
-            "SELECT size, data FROM documents WHERE sha256 = ?", (document,)
+            "SELECT size, data FROM documents WHERE sha256 = ?", (sha256,)
         ):
             try:
-                return evidence_of(id, unpacked(document, size, data))
+                return unpacked(sha256, size, data)
             except DocumentError as exc:
                 raise StoreError(f"{self.path} is damaged: a stored document: {exc}") from exc
         raise StoreError(f"{self.path} is damaged: a stored document is gone")

@@ -37,6 +37,37 @@ CERTIFICATE = frozenset(
 OF_NAMES = frozenset(f for f in Failure if f.value.startswith("dns_")) | {Failure.ANDROID_NO_DATA}
 
 
+# How Go's TLS names the alerts of the other side (RFC 8446, 6), after "remote error: tls: ".
+_ALERTS = {
+    "unexpected message": 10,
+    "bad record MAC": 20,
+    "handshake failure": 40,
+    "bad certificate": 42,
+    "certificate required": 116,
+    "illegal parameter": 47,
+    "access denied": 49,
+    "error decoding message": 50,
+    "protocol version not supported": 70,
+    "insufficient security level": 71,
+    "internal error": 80,
+    "user canceled": 90,
+    "unrecognized name": 112,
+    "no application protocol": 120,
+}
+_NO_TLS = "tls: first record does not look like a TLS handshake"
+
+
+def alert_of(detail: str) -> int | None:
+    """The number of the TLS alert that *detail* of an unknown failure tells of; None: of none."""
+    said, _, name = detail.partition("remote error: tls: ")
+    return _ALERTS.get(name) if not said else None
+
+
+def is_no_tls(detail: str) -> bool:
+    """Whether *detail* says that what came in answer to a hello was no TLS."""
+    return detail == _NO_TLS
+
+
 @lru_cache(maxsize=4096)
 def failure_of(name: str | None) -> tuple[Failure | None, str]:
     """Our failure, and what it does not say of *name*."""

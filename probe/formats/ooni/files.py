@@ -66,8 +66,15 @@ def documents(stream: Readable) -> Iterator[Found]:
         return
     first = Found(first.line, first.data.removeprefix(BOM), first.problem)
     if first.problem or _is_json(first.data):
-        yield from _of_line(first)
-        yield from _rest(lines)
+        rest = _rest(lines)
+        second = next(rest, None)
+        if first.data.lstrip()[:1] == b"[" or (second is None and not first.problem):
+            yield from _listed(first.data)  # it is the whole file
+        else:
+            yield first
+        if second is not None:
+            yield second
+            yield from rest
     else:
         yield from _whole(first, lines)
     if chunks.problem:
@@ -80,17 +87,10 @@ def _rest(lines: Iterable[Found]) -> Iterator[Found]:
             yield found
 
 
-def _of_line(found: Found) -> Iterator[Found]:
-    """A line is a document; or, as the only one of a file, a list of them."""
-    if found.data.lstrip()[:1] == b"[":
-        yield from _listed(found.data)
-    else:
-        yield found
-
-
 def _listed(data: bytes) -> Iterator[Found]:
+    """The only document of a file, or the documents in the list that it is."""
     try:
-        items = _several.decode(data)
+        items = _several.decode(data) if data.lstrip()[:1] == b"[" else []
     except (msgspec.MsgspecError, RecursionError):
         items = []
     if not items:
@@ -110,8 +110,7 @@ def _whole(first: Found, lines: Iterator[Found]) -> Iterator[Found]:
     else:
         data = b"\n".join(found.data for found in kept)
         if len(kept) == 1 or _is_json(data) or not any(_is_json(f.data) for f in kept):
-            for found in _listed(data) if data.lstrip()[:1] == b"[" else (Found(0, data),):
-                yield found
+            yield from _listed(data)
             return
     for found in kept:
         if found.data.strip():

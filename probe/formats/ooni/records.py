@@ -44,7 +44,7 @@ from probe.formats.ooni.archival import (
     endpoint,
 )
 from probe.formats.ooni.document import MAX_TEXT, seconds
-from probe.formats.ooni.failures import CERTIFICATE, failure_of
+from probe.formats.ooni.failures import CERTIFICATE, alert_of, failure_of, is_no_tls
 from probe.wire import page
 from probe.wire.url import MAX_URL, BadURL, parse
 
@@ -187,6 +187,9 @@ def handshake_records(
         return []
     said, detail = failure_of(handshake.failure)
     bad = said if said in CERTIFICATE else None
+    alert = alert_of(detail) if detail else None
+    if alert is not None or is_no_tls(detail):
+        said = Failure.TLS_FAILED_HANDSHAKE
     name = (handshake.server_name or "")[:MAX_TEXT]
     chain = tuple(
         found
@@ -214,7 +217,8 @@ def handshake_records(
         QUICHandshake(**shaken)
         if handshake.network in ("udp", "quic")
         else TLSHandshake(
-            **shaken, ech=secret, outer_sni=handshake.outer_server_name if secret else None
+            **shaken, alert=alert, ech=secret,
+            outer_sni=handshake.outer_server_name if secret else None,
         )
     ]
     if name and not handshake.no_tls_verify and (bad is not None or said is None):
