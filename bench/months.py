@@ -30,7 +30,7 @@ from analysis.regime.model import Networks  # noqa: E402
 from bench.months_report import Run, report, write_csv  # noqa: E402
 from bench.peer_detector import changepoints  # noqa: E402
 from lab.months.hard import HARD  # noqa: E402
-from lab.months.noise import BAD, FASTPATH, PIPELINE  # noqa: E402
+from lab.months.noise import BAD, FASTPATH, FIELD, PIPELINE  # noqa: E402
 from lab.months.probes import Crowd  # noqa: E402
 from lab.months.replay import Detector, with_latency  # noqa: E402
 from lab.months.score import score  # noqa: E402
@@ -42,6 +42,7 @@ SHORT = Setting(days=60, targets=48)
 SETTINGS = {
     "usual": Setting(),
     "hard": Setting(targets=48, stories=tuple(HARD), before=False),
+    "field": Setting(days=60, targets=48, noise=FIELD),
     "pipeline": Setting(days=60, targets=48, noise=PIPELINE),
     "bad": Setting(days=60, targets=48, noise=BAD),
     "fastpath": Setting(days=60, targets=48, noise=FASTPATH),

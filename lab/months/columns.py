@@ -11,7 +11,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from analysis.history.rows import arrow_schema
 from analysis.history.table import VerdictRow, verdict_row
-from lab.months.networks import VPN_ASN, VPN_CC
+from lab.months.networks import PUBLIC_RESOLVERS, VPN_ASN, VPN_CC
 from lab.months.noise import Noise
 from lab.months.probes import DAY, HOUR, Probe
 from lab.months.rows import Floats, Rows
@@ -74,6 +74,7 @@ def _columns(
     visible = rows.immune[kept] & (rows.session[kept] % 2 == 0)  # half of the tunnels are seen
     asn = np.where(visible, VPN_ASN, np.array([p.asn for p in probes])[probe])
     resolver = np.where(visible, 0, np.array([p.resolver for p in probes])[probe])
+    resolver = np.where(rows.elsewhere[kept], PUBLIC_RESOLVERS[0], resolver)
     cc = pc.if_else(pa.array(visible), VPN_CC, _of([p.cc for p in probes], probe))
     of_target = {
         name: _of([getattr(t, name) for t in targets], target)

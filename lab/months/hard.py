@@ -10,17 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lab.months.networks import BELTELECOM
-from lab.months.script import (
-    DAY,
-    HOUR,
-    RESET,
-    Happening,
-    Stage,
-    effect_of,
-    list_block,
-    lone,
-    told,
-)
+from lab.months.script import RESET, list_block
+from lab.months.stage import DAY, HOUR, Happening, Stage, effect_of, lone, told
 from lab.months.truth import ALWAYS, Effect, TrueEvent
 
 
@@ -148,6 +139,12 @@ def broken_signature(stage: Stage, at: float) -> Happening:
     )  # fmt: skip
 
 
+def dropped_by_site(stage: Stage, at: float) -> Happening:
+    """A site stops answering the country's addresses, on all its networks in the same minute."""
+    return _innocent(stage, "a site drops the country", at, ALWAYS, many=1, shape="tcp.silence",
+                     asns=stage.map.asns())  # fmt: skip
+
+
 def _innocent(
     stage: Stage, story: str, at: float, end: float, *, many: int, **more: object
 ) -> Happening:
@@ -163,6 +160,6 @@ HARD: Mapping[str, Callable[[Stage, float], Happening]] = {
     f.__name__: f
     for f in (
         overlap, same_day, in_outage, night_test, few_see, seldom, long_silence, unlisted,
-        household_filter, lost_route, broken_signature,
+        household_filter, lost_route, broken_signature, dropped_by_site,
     )
 }  # fmt: skip

@@ -13,7 +13,7 @@ from lab.months.networks import PUBLIC_RESOLVERS, REGIONS, Home
 
 HOUR, DAY = 3600.0, 86400.0
 Habit = Literal["hourly", "six_hourly", "evenings", "weekly"]
-Fault = Literal["", "ipv6", "vpn", "antivirus", "wifi", "clock", "boot_clock"]
+Fault = Literal["", "ipv6", "vpn", "antivirus", "wifi", "clock", "boot_clock", "rotates"]
 Times = npt.NDArray[np.float64]
 
 
@@ -87,7 +87,7 @@ def _probe(
     unknown = 0.12 <= draw < 0.18
     own = int(rng.choice(PUBLIC_RESOLVERS)) if third else home.asn
     churned = rng.random() < plan.churn and habit != "hourly"
-    faults = ("ipv6", "vpn", "antivirus", "wifi", "wifi", "clock", "boot_clock")
+    faults = ("ipv6", "vpn", "antivirus", "wifi", "wifi", "clock", "boot_clock", "rotates")
     at_home = home.cc == "BY"
     fault = str(rng.choice(faults)) if at_home and rng.random() < plan.faulty else ""
     regions = home.regions or REGIONS

@@ -28,7 +28,8 @@ DAY = 86400.0
 @dataclass
 class Rows:
     """*t*: seconds since the beginning. *verdict*: index into the judged verdicts. *event*: the
-    event that the row carries, or -1. *immune*: it went through a tunnel."""
+    event that the row carries, or -1. *immune*: it went through a tunnel; *elsewhere*: a public
+    resolver was asked instead of the usual one."""
 
     t: Floats
     target: Ints
@@ -39,6 +40,7 @@ class Rows:
     event: Ints
     immune: Mask
     dropped: Mask
+    elsewhere: Mask
     rng: np.random.Generator
     shapes: Judged = field(default_factory=judged)
     clear: Mask = field(default_factory=lambda: np.zeros(0, np.bool_))
@@ -48,6 +50,10 @@ class Rows:
     @property
     def size(self) -> int:
         return int(self.t.size)
+
+    @property
+    def targets(self) -> int:
+        return int(self._starts.size) - 1
 
     def of(self, target: int) -> At:
         """The numbers of the rows of one target."""
@@ -116,6 +122,7 @@ def plan(
         event=np.full(size, -1, np.int32),
         immune=np.zeros(size, np.bool_),
         dropped=np.zeros(size, np.bool_),
+        elsewhere=np.zeros(size, np.bool_),
         rng=rng,
         clear=np.array([each.clear for each in targets])[target],
     )

@@ -36,7 +36,8 @@ MEASURED = 7  # rows a week without which a cell is not one that was watched
 class Result:
     """One true event as it was found. None: does not apply. *onsets*, *lifts*: parts whose
     interval holds the truth, of how many; *widths*: hours of the onset intervals that are
-    closed. *mechanisms*: parts whose mechanism is one that truly was, of how many."""
+    closed. *mechanisms*: parts whose mechanism is one that truly was, of how many; *layers*:
+    the same of its layer alone (dns, tcp, tls, http)."""
 
     event: TrueEvent
     found: tuple[Event, ...]
@@ -51,6 +52,7 @@ class Result:
     lifts: tuple[int, int] = (0, 0)
     lifts_unseen: int = 0
     mechanisms: tuple[int, int] = (0, 0)
+    layers: tuple[int, int] = (0, 0)
     widths: tuple[float, ...] = ()
     latency: float | None = None
 
@@ -95,7 +97,7 @@ def _result(
         return Result(event=event, found=(), misnamed=tuple(misnamed))
     best = found[0]
     accused = event.kind in ACCUSING
-    onsets, lifts, mechanisms, widths, unseen = _parts(event, found, end)
+    of_parts = _parts(event, found, end)
     first = _first_shown(event)
     scope = _scopes(event)
     return Result(
@@ -108,11 +110,7 @@ def _result(
         whole_onset=_holds(best.onset, first),
         whole_lift=_holds(best.lift, event.lift) if event.lift < end and best.lift else None,
         shift=_shifted(event, best) if event.story == "mechanism shift" else None,
-        onsets=onsets,
-        lifts=lifts,
-        lifts_unseen=unseen,
-        mechanisms=mechanisms,
-        widths=widths,
+        **of_parts,
     )
 
 
@@ -132,11 +130,10 @@ def _shifted(event: TrueEvent, best: Event) -> bool:
     return len(best.mechanisms) > 1 and best.mechanisms[:1] == event.mechanisms[:1]
 
 
-def _parts(
-    event: TrueEvent, found: Sequence[Event], end: float
-) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[float, ...], int]:
+def _parts(event: TrueEvent, found: Sequence[Event], end: float) -> dict[str, Any]:
+    """The fields of a `Result` that count parts."""
     theirs = parts_of(found)
-    onsets = lifts = named = seen = lifted = unseen = 0
+    onsets = lifts = named = layers = seen = lifted = unseen = 0
     widths = []
     for part in event.parts:
         each = theirs.get((part.host, part.asn))
@@ -145,6 +142,7 @@ def _parts(
         seen += 1
         onsets += _holds(each[0].onset, part.onset)
         named += each[0].mechanism in part.mechanisms
+        layers += _layer(each[0].mechanism) in {_layer(m) for m in part.mechanisms}
         if each[0].onset.after is not None and each[0].onset.by is not None:
             widths.append((each[0].onset.by - each[0].onset.after) / 3600)
         last = _last(each)
@@ -153,7 +151,14 @@ def _parts(
             lifts += _holds(last, part.lift)
         elif part.lift < end:
             unseen += 1
-    return (onsets, seen), (lifts, lifted), (named, seen), tuple(widths), unseen
+    return {
+        "onsets": (onsets, seen), "lifts": (lifts, lifted), "lifts_unseen": unseen,
+        "mechanisms": (named, seen), "layers": (layers, seen), "widths": tuple(widths),
+    }  # fmt: skip
+
+
+def _layer(mechanism: str) -> str:
+    return mechanism.partition(".")[0]
 
 
 def _last(parts: Iterable[Part]) -> Interval | None:
@@ -216,6 +221,7 @@ class Figures:
     scope: tuple[int, int]
     scope_open: int
     mechanism: tuple[int, int]
+    layer: tuple[int, int]
     onset: tuple[int, int]
     lift: tuple[int, int]
     lifts_unseen: int
@@ -257,6 +263,7 @@ def figures(scores: Sequence[Score], name: str = "") -> Figures:
         scope=_share(r.scope for r in of_accusing),
         scope_open=sum(r.scope_open for r in of_accusing),
         mechanism=_sum(r.mechanisms for r in of_accusing),
+        layer=_sum(r.layers for r in of_accusing),
         onset=_sum(r.onsets for r in of_accusing),
         lift=_sum(r.lifts for r in of_accusing),
         lifts_unseen=sum(r.lifts_unseen for r in of_accusing),

@@ -8,146 +8,15 @@ customers at once, a name leaves the registry for everybody.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
+from lab.months.networks import BELTELECOM, NTEC, Home
+from lab.months.stage import DAY, HOUR, Happening, Stage, effect_of, lone, style_of, told
+from lab.months.truth import ALWAYS, Effect
 
-from lab.months.networks import BELTELECOM, NTEC, Home, Map
-from lab.months.probes import Probe
-from lab.months.shapes import judged
-from lab.months.targets import Target
-from lab.months.truth import ALWAYS, Effect, TrueEvent, TruePart
-
-HOUR, DAY = 3600.0, 86400.0
-Happening = tuple[list[TrueEvent], list[Effect]]
 SCHOOL = tuple(range(5, 12))  # 8 to 15 o'clock in Minsk
 RESET = ("tls.reset", "http.reset")
 MARCHES = tuple(range(12, 19))  # 15 to 22 o'clock
-
-
-@dataclass
-class Stage:
-    """Where things happen. *begin*, *end*: of the history. *people*: the volunteers at home.
-    *used*: targets to which something happens. Numbers of events are given out in order."""
-
-    map: Map
-    targets: Sequence[Target]
-    people: Sequence[Probe]
-    begin: float
-    end: float
-    rng: np.random.Generator
-    used: set[int] = field(default_factory=set)
-    given: int = 0
-
-    @cached_property
-    def hourly(self) -> Mapping[int, Sequence[Probe]]:
-        """Volunteers who measure hourly and whose machine lets them see, by network."""
-        seen: dict[int, list[Probe]] = {}
-        for probe in self.people:
-            if probe.habit == "hourly" and probe.fault not in ("antivirus", "boot_clock"):
-                seen.setdefault(probe.asn, []).append(probe)
-        return seen
-
-    @cached_property
-    def watched(self) -> tuple[int, ...]:
-        """Networks that are measured hourly; all, where none is."""
-        return tuple(sorted(self.hourly)) or self.map.asns()
-
-    @cached_property
-    def crowded(self) -> tuple[int, ...]:
-        """Those where two volunteers do so."""
-        return tuple(sorted(asn for asn, each in self.hourly.items() if len(each) > 1))
-
-    def number(self) -> int:
-        self.given += 1
-        return self.given - 1
-
-    def pick(self, count: int, fits: Callable[[Target], bool] = lambda t: True) -> tuple[int, ...]:
-        """*count* targets to which nothing has happened yet, as far as there are any."""
-        free = [
-            n for n, t in enumerate(self.targets)
-            if n not in self.used and fits(t) and t.challenge < 0.5
-            and t.since == 0.0 and t.until * DAY >= self.end - self.begin
-        ]  # fmt: skip
-        drawn = self.rng.permutation(free)[:count]
-        chosen = tuple(sorted(int(n) for n in drawn))
-        self.used.update(chosen)
-        return chosen
-
-    def one_of(self, asns: Sequence[int]) -> int:
-        """A network that is measured hourly, of *asns* if there is one."""
-        seen = [a for a in asns if a in self.watched] or list(asns) or list(self.watched)
-        return int(self.rng.choice(seen))
-
-    def hosts(self, targets: Iterable[int]) -> tuple[str, ...]:
-        return tuple(self.targets[n].host for n in targets)
-
-    def lasts(self, least: float, most: float) -> float:
-        return float(self.rng.uniform(least, most))
-
-
-def _style(home: Home, which: int = 0) -> tuple[str, str]:
-    return home.https[which % len(home.https)], home.http[which % len(home.http)]
-
-
-def effect_of(
-    number: int, home: Home, targets: tuple[int, ...], start: float, end: float,
-    style: tuple[str, str], **more: object,
-) -> Effect:  # fmt: skip
-    """*home* does to *targets* what its *style* says; a lie of its resolver meets only who asks
-    that."""
-    lied = style[0].startswith("dns.")
-    return Effect(
-        event=number, shape=style[0], shape_clear=style[1], targets=targets, asns=(home.asn,),
-        resolvers=(home.asn,) if lied else (), start=start, end=end, **more,  # type: ignore[arg-type]
-    )  # fmt: skip
-
-
-def told(
-    stage: Stage, story: str, scope: str, effects: Sequence[Effect], **more: object
-) -> TrueEvent:
-    """The event that *effects* make, part by part."""
-    seen: dict[tuple[int, int], list[Effect]] = {}
-    for effect in effects:
-        for target in effect.targets:
-            for asn in effect.asns:
-                seen.setdefault((target, asn), []).append(effect)
-    parts = tuple(
-        TruePart(
-            host=stage.targets[target].host,
-            asn=asn,
-            mechanisms=_mechanisms(stage.targets[target], each),
-            onset=min(e.begins() for e in each),
-            lift=max(e.ceases() for e in each),
-        )
-        for (target, asn), each in seen.items()
-    )
-    targets = sorted({n for e in effects for n in e.targets})
-    fields: dict[str, object] = {
-        "kind": "blocking",
-        "targets": stage.hosts(targets),
-        "networks": tuple(sorted({a for e in effects for a in e.asns})),
-        "mechanisms": tuple(dict.fromkeys(m for p in sorted(parts, key=lambda p: p.onset)
-                                          for m in p.mechanisms)),
-        "onset": min(p.onset for p in parts),
-        "lift": max(p.lift for p in parts),
-        "hours": effects[0].hours,
-        "parts": parts,
-    }  # fmt: skip
-    return TrueEvent(
-        number=effects[0].event, story=story, scope=scope, **{**fields, **more}  # type: ignore[arg-type]
-    )
-
-
-def _mechanisms(target: Target, effects: Sequence[Effect]) -> tuple[str, ...]:
-    shapes = [
-        (e.shape_clear or e.shape) if target.clear else e.shape
-        for e in sorted(effects, key=lambda e: e.start)
-    ]
-    found = (judged().mechanism(shape) for shape in shapes)
-    return tuple(dict.fromkeys(m for m in found if m))
 
 
 def list_block(
@@ -169,7 +38,7 @@ def list_block(
         if follows[home.operator]:
             on, off = lags[home.operator]
             end = at + lasting + off * HOUR
-            effects.append(effect_of(number, home, targets, at + on * HOUR, end, _style(home)))
+            effects.append(effect_of(number, home, targets, at + on * HOUR, end, style_of(home)))
     return [told(stage, story, scope, effects)], effects
 
 
@@ -188,12 +57,6 @@ def network_block(stage: Stage, at: float) -> Happening:
     lasting = ALWAYS if stage.rng.random() < 0.5 else stage.lasts(2, 20) * DAY
     return list_block(stage, at, homes=[home], scope="network", mean_lag=0.01, lasting=lasting,
                       story="one network")  # fmt: skip
-
-
-def lone(stage: Stage) -> list[int]:
-    """Networks that are their operator's only one."""
-    homes = stage.map.homes
-    return [h.asn for h in homes if len(stage.map.of(h.operator)) == 1]
 
 
 def operator_block(stage: Stage, at: float) -> Happening:
@@ -273,7 +136,7 @@ def shift(stage: Stage, at: float) -> Happening:
         on = at + min(stage.rng.exponential(6.0), 30.0) * HOUR
         then = turn + stage.rng.exponential(5.0) * HOUR
         effects.append(effect_of(number, home, targets, on, then, ("tcp.silence", "tcp.silence")))
-        effects.append(effect_of(number, home, targets, then, ALWAYS, _style(home)))
+        effects.append(effect_of(number, home, targets, then, ALWAYS, style_of(home)))
     return [told(stage, "mechanism shift", "national", effects)], effects
 
 

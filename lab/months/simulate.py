@@ -24,7 +24,8 @@ from lab.months.networks import FOREIGN, HOMES, Map
 from lab.months.noise import OURS, Noise, disturb
 from lab.months.probes import DAY, HOUR, Crowd, Probe, crowd
 from lab.months.rows import Floats, Rows, plan
-from lab.months.script import STORIES, Happening, Stage
+from lab.months.script import STORIES
+from lab.months.stage import Happening, Stage
 from lab.months.surroundings import SURROUNDINGS, since_before
 from lab.months.targets import Target, targets
 from lab.months.truth import Effect, TrueEvent
@@ -94,6 +95,7 @@ def simulate(setting: Setting, seed: int, *, use: Use) -> History:
     rows = plan(people, sites, setting.days, rng)
     truth, effects = _script(setting, where, sites, people, rng)
     _tunnels(rows, people, rng)
+    _rotations(rows, people, rng)
     for effect in effects:
         _apply(rows, effect, people, sites, rng)
     failed = disturb(rows, people, sites, setting.noise, setting.days, rng)
@@ -159,6 +161,14 @@ def _tunnels(rows: Rows, people: tuple[Probe, ...], rng: np.random.Generator) ->
             rows.immune |= mine & used[rows.session]
 
 
+def _rotations(rows: Rows, people: tuple[Probe, ...], rng: np.random.Generator) -> None:
+    """A volunteer whose system asks now the network's resolver, now a public one."""
+    for number, probe in enumerate(people):
+        if probe.fault == "rotates":
+            other = rng.random(int(rows.session.max()) + 1) < 0.5
+            rows.elsewhere |= (rows.probe == number) & other[rows.session]
+
+
 def _apply(
     rows: Rows, effect: Effect, people: tuple[Probe, ...], sites: tuple[Target, ...],
     rng: np.random.Generator,
@@ -173,6 +183,8 @@ def _apply(
     )  # fmt: skip
     t = rows.t[at]
     at = at[(t >= start) & (t < end) & who[rows.probe[at]] & ~rows.immune[at]]
+    if effect.resolvers:
+        at = at[~rows.elsewhere[at]]
     if effect.hosted:
         home = np.array([site.domestic for site in sites])[rows.target[at]]
         at = at[home == (effect.hosted == "home")]

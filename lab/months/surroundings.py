@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from lab.months.script import HOUR, Happening, Stage
+from lab.months.stage import HOUR, Happening, Stage
 from lab.months.truth import ALWAYS, Effect, TrueEvent
 
 
