@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from probe.evidence import (
+    PROBE,
     AddressInfo,
     AnyEvidence,
     CertificateCheck,
@@ -96,8 +97,9 @@ def helper_of(document: Document) -> tuple[str, str]:
     url = backend.get("address") if isinstance(backend, dict) else backend
     if not isinstance(url, str) or not url:
         return UNNAMED, ""
-    host = url.partition("://")[2].partition("/")[0]
-    return (host or url)[:MAX_TEXT] or UNNAMED, url[:MAX_TEXT]
+    host = url.partition("://")[2].partition("/")[0][:MAX_TEXT]
+    # What a helper saw is never what the probe saw, whatever the helper is called.
+    return host if host not in ("", PROBE) else UNNAMED, url[:MAX_TEXT]
 
 
 def helper_records(
