@@ -66,9 +66,11 @@ def of_series(s: Series, c: Constants = CONSTANTS) -> Iterator[Part]:
     whole = list(_explained(s, s, c, ()))
     for explained in whole:
         yield from _parts(explained, c)
-    for stratum in strata(s, [(e.s.at[e.episode.onset], _end(e)) for e in whole], c):
+    known = [(float(e.s.at[e.episode.onset]), _end(e)) for e in whole]
+    for stratum, clear in strata(s, known, c):
         for explained in _explained(stratum, stratum, c, ("kind", "region")):
-            yield from _parts(explained, c)
+            told = max(explained.alerted, _first_told(explained, clear))
+            yield from _parts(msgspec.structs.replace(explained, alerted=told), c)
 
 
 def _explained(

@@ -23,9 +23,10 @@ FEWEST_CLEAN = 5.0  # looks in which a probe saw the target free, before it meet
 
 def strata(
     s: Series, known: Sequence[tuple[float, float]], c: Constants
-) -> Iterator[Series]:
+) -> Iterator[tuple[Series, list[float]]]:
     """The looks of one kind of access or region, where they alone show a block; not in the
-    times that are *known* (first and last, POSIX seconds)."""
+    times that are *known* (first and last, POSIX seconds). With the times from which it was
+    clear for each block that it is free elsewhere."""
     shown: list[tuple[float, float]] = list(known)
     for number, names in ((s.kind, s.kinds), (s.region, s.regions)):
         named = [i for i, name in enumerate(names) if name]
@@ -43,16 +44,17 @@ def strata(
                 for e in episodes(stratum, c)
                 if _free_before(stratum, e.onset, len(stratum) if e.lift is None else e.lift)
             ]  # fmt: skip
-            fresh = [
-                span for span in spans
+            free = {
+                span: _free_there(s, there, span, c) for span in spans
                 if not any(span[0] <= end and begin <= span[1] for begin, end in shown)
-                and _free_there(s, there, span, c)
-            ]  # fmt: skip
+            }  # fmt: skip
+            fresh = [span for span, since in free.items() if since is not None]
             if fresh:
                 shown += fresh
                 low = max((end for _, end in known if end < fresh[0][0]), default=-np.inf)
                 high = min((begin for begin, _ in known if begin > fresh[-1][0]), default=np.inf)
-                yield stratum.only((stratum.at > low) & (stratum.at < high))
+                clear = [since for since in free.values() if since is not None]
+                yield stratum.only((stratum.at > low) & (stratum.at < high)), clear
 
 
 def _free_before(s: Series, onset: int, end: int) -> bool:
@@ -67,8 +69,10 @@ def _free_before(s: Series, onset: int, end: int) -> bool:
 
 def _free_there(
     s: Series, there: NDArray[np.bool_], span: tuple[float, float], c: Constants
-) -> bool:
-    """Elsewhere it was free meanwhile, as far as anybody looked."""
-    meanwhile = there & (s.at >= span[0]) & (s.at <= span[1])
-    gain = float(weights(s, c.whole, c.error)[meanwhile].sum())
-    return bool(gain < -c.lift)
+) -> float | None:
+    """Since when it is clear that elsewhere it was free meanwhile; None: it is not."""
+    meanwhile = np.flatnonzero(there & (s.at >= span[0]) & (s.at <= span[1]))
+    gain = np.cumsum(weights(s, c.whole, c.error)[meanwhile])
+    if not len(gain) or gain[-1] >= -c.lift:
+        return None
+    return float(s.at[meanwhile[int(np.argmax(gain < -c.lift))]])

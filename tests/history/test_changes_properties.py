@@ -12,7 +12,7 @@ from analysis.history.event import Part
 from analysis.history.table import VerdictRow
 from tests.history.histories import T0, found, look
 
-SOME = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 SEEN = st.sampled_from(["", "", "", "tls.reset", "tls.reset", "tcp.silence", "dns.nxdomain",
                         "http.redirect,tls.reset", "!down", "!inconclusive"])  # fmt: skip
 
@@ -108,3 +108,13 @@ def test_nobody_is_told_before_the_data_are_there(rows: list[VerdictRow], hour: 
     for part in found(rows, until=hour):
         assert part.alerted_at is not None and part.alerted_at <= T0 + hour * 3600
         assert part.lift_alerted_at is None or part.lift_alerted_at <= T0 + hour * 3600
+
+
+@SOME
+@given(histories())
+def test_what_is_said_to_have_been_told_was_told_then(rows: list[VerdictRow]) -> None:
+    for part in found(rows):
+        assert part.alerted_at is not None and part.onset.by is not None
+        then = found(rows, until=(part.alerted_at - T0) / 3600 + 1e-6)
+        layers = {p.mechanism.partition(".")[0] for p in then}
+        assert part.mechanism.partition(".")[0] in layers
