@@ -44,6 +44,7 @@ FEWEST_FAILING = 3  # networks abroad, to call an endpoint dead
 # Rules of failures that others can decide, and of those the ones that leave the line in doubt.
 DOUBTS = ("service_lost_here", "service_endpoint_fails", "service_lost_with_line")
 LINE_DOUBTED = "service_lost_with_line"
+ENDPOINT = ["nettest", "url", "quarter"]  # what was tried, at one time
 
 CONTRADICTED = (
     (_.reached_networks >= FEWEST_NETWORKS) & (_.reached_countries >= FEWEST_COUNTRIES)
@@ -73,94 +74,109 @@ def witnessed(rows: Table) -> Table:
     """*rows* (columns of `VerdictRow`, and any others, which are kept), where rows of services
     that were left in doubt are judged by the others. The same number of rows, in no order."""
     columns = rows.columns
-    asked = _asked(rows)
-    cases = [(rule.when, rule.outcome, rule.id) for rule in WITNESS_RULES]
-    outcome = ibis.cases(*((when, said) for when, said, _id in cases), else_=asked.outcome)
-    asked = asked.mutate(
-        decided=ibis.cases(*((when, id) for when, _said, id in cases), else_="")
-    ).mutate(told=outcome)
-    accused = _.decided == WITNESS_RULES[0].id
-    cases_seen = _.reached_networks.cast("float64")
-    sure = ibis.least((cases_seen + 1.0) / (cases_seen + 2.0), ibis.literal(fitted().unseen))
-    return asked.mutate(
-        outcome=_.told,
-        mechanism=ibis.ifelse(accused, _.manner, _.mechanism),
-        mechanisms=ibis.ifelse(accused, _.manner, _.mechanisms),
-        probability=ibis.ifelse(_.decided != "", sure, _.probability),
-        rules=ibis.ifelse(_.decided != "", _.decided + "," + _.rules, _.rules),
+    told = rows.left_join(_decisions(rows), ["measurement_id", "url"], rname="{name}_of_it")
+    found = told.decided.fill_null("") != ""
+    accused = found & (told.decision == "blocked")
+    seen = told.reached.cast("float64")
+    sure = ibis.least((seen + 1.0) / (seen + 2.0), ibis.literal(fitted().unseen))
+    return told.mutate(
+        outcome=ibis.ifelse(found, told.decision, told.outcome),
+        mechanism=ibis.ifelse(accused, told.manner, told.mechanism),
+        mechanisms=ibis.ifelse(accused, told.manner, told.mechanisms),
+        probability=ibis.ifelse(found, sure, told.probability),
+        rules=ibis.ifelse(found, told.decided + "," + told.rules, told.rules),
     ).select(*columns)
 
 
-def _asked(rows: Table) -> Table:
-    """*rows*, each with what others say of its endpoint at that time."""
-    timed = rows.mutate(window=(_.measured_at / WINDOW).floor().cast("int64"))
-    doubted = reduce(or_, (_has(timed, rule) for rule in DOUBTS))
+def _decisions(rows: Table) -> Table:
+    """For each row in doubt that others decide: by which rule, what, and how it had failed."""
+    timed = rows.mutate(quarter=(_.measured_at / WINDOW).floor().cast("int64"))
+    in_doubt = reduce(or_, (_has(timed, rule) for rule in DOUBTS))
     timed = timed.mutate(
-        doubtful=(timed.outcome == "inconclusive") & doubted,
-        line_doubted=_has(timed, LINE_DOUBTED),
+        doubtful=(timed.outcome == "inconclusive") & in_doubt & (timed.probe_asn > 0)
+    )
+    doubted = timed.filter(timed.doubtful)
+    doubted = doubted.select(
+        "measurement_id", "url", "nettest", "quarter", "measured_at", "probe_cc", "probe_asn",
+        "source", "network_type", "doubtful",
+        line_doubted=_has(doubted, LINE_DOUBTED),
         manner=ibis.cases(
-            *((_has(timed, rule.id), str(rule.mechanism)) for rule in SERVICE_MECHANISMS), else_=""
+            *((_has(doubted, rule.id), str(rule.mechanism)) for rule in SERVICE_MECHANISMS),
+            else_="",
         ),
     )
-    asked_about = timed.filter(_.doubtful).select("nettest", "url", "window").distinct()
-    votes = (
-        timed.semi_join(asked_about, ["nettest", "url", "window"])
-        .filter((_.probe_asn > 0) & ((_.outcome == "ok") | _.doubtful))
-        .group_by("nettest", "url", "window", "probe_cc", "probe_asn")
+    asked = _with_votes(doubted, _votes(timed, doubted)).left_join(
+        _alive(timed, doubted), ["measurement_id", "url"], rname="{name}_of_line"
+    )
+    asked = asked.mutate(line_alive=~asked.line_doubted | (asked.answered.fill_null(0) > 0))
+    decided = asked.mutate(
+        decided=ibis.cases(*((rule.when, rule.id) for rule in WITNESS_RULES), else_=""),
+        decision=ibis.cases(*((r.when, str(r.outcome)) for r in WITNESS_RULES), else_=""),
+    ).filter(_.decided != "")
+    # A measurement that is there twice is decided once.
+    return decided.group_by("measurement_id", "url").agg(
+        decided=_.decided.max(), decision=_.decision.max(), manner=_.manner.max(),
+        reached=_.reached_networks.max(),
+    )
+
+
+def _votes(timed: Table, doubted: Table) -> Table:
+    """Of each endpoint in doubt, the networks that tried it then, and whether they reached it."""
+    tried = timed.filter((_.probe_asn > 0) & ((_.outcome == "ok") | _.doubtful))
+    return (
+        tried.semi_join(doubted.select(*ENDPOINT).distinct(), ENDPOINT)
+        .group_by(*ENDPOINT, "probe_cc", "probe_asn")
         .agg(reached=(_.outcome == "ok").any())
     )
-    return _with_votes(timed, votes).join(
-        _alive(timed), ["measurement_id", "url"], how="left", rname="{name}_of_line"
-    ).mutate(line_alive=~_.line_doubted | _.answered.fill_null(0).cast("int64").__gt__(0))
 
 
-def _with_votes(timed: Table, votes: Table) -> Table:
-    """Counts of networks and countries, of others than the row's own."""
-    key = ["nettest", "url", "window"]
-    doubtful = timed.filter(_.doubtful).select(*key, "probe_cc", "probe_asn").distinct()
-    networks = (
-        doubtful.join(votes, key, how="inner", rname="{name}_other")
-        .filter(_.probe_asn != _.probe_asn_other)
-        .group_by(*key, "probe_cc", "probe_asn")
-        .agg(
-            reached_networks=_.reached.cast("int64").sum(),
-            reached_countries=_.probe_cc_other.nunique(where=_.reached),
-            failing_networks=(
-                (~_.reached & (_.probe_cc != _.probe_cc_other)).cast("int64").sum()
-            ),
-        )
+def _with_votes(doubted: Table, votes: Table) -> Table:
+    """Counts of networks and countries, of others than the row's own network.
+
+    All are counted once, and the own taken away: a pair for each two networks would grow with
+    the square of what is measured.
+    """
+    nation, network = [*ENDPOINT, "probe_cc"], [*ENDPOINT, "probe_cc", "probe_asn"]
+    own = votes.mutate(own_reached=_.reached.cast("int64")).drop("reached")
+    countries = own.group_by(*nation).agg(
+        cc_reached=_.own_reached.sum(), cc_failing=(1 - _.own_reached).sum()
     )
-    by_country = votes.group_by(*key, "probe_cc").agg(reached=_.reached.any())
-    countries = (
-        doubtful.join(by_country, key, how="inner", rname="{name}_other")
-        .filter(~_.reached & (_.probe_cc != _.probe_cc_other))
-        .group_by(*key, "probe_cc", "probe_asn")
-        .agg(failing_countries=_.count())
+    world = countries.group_by(*ENDPOINT).agg(
+        reached=_.cc_reached.sum(),
+        failing=_.cc_failing.sum(),
+        countries_reached=(_.cc_reached > 0).cast("int64").sum(),
+        countries_failing=(_.cc_reached == 0).cast("int64").sum(),
     )
-    at = [*key, "probe_cc", "probe_asn"]
-    joined = timed.left_join(networks, at, rname="{name}_n").left_join(
-        countries, at, rname="{name}_c"
+    joined = (
+        doubted.join(own, network, how="inner", rname="{name}_own")
+        .join(countries, nation, how="inner", rname="{name}_cc")
+        .join(world, ENDPOINT, how="inner", rname="{name}_world")
     )
-    names = ("reached_networks", "reached_countries", "failing_networks", "failing_countries")
-    return joined.mutate(**{name: joined[name].fill_null(0) for name in names})
+    neighbours = (joined.cc_reached - joined.own_reached > 0).cast("int64")
+    return joined.mutate(
+        reached_networks=joined.reached - joined.own_reached,
+        reached_countries=joined.countries_reached
+        - (joined.cc_reached > 0).cast("int64") + neighbours,
+        failing_networks=joined.failing - joined.cc_failing,
+        failing_countries=joined.countries_failing - (joined.cc_reached == 0).cast("int64"),
+    )
 
 
-def _alive(timed: Table) -> Table:
-    """For each row whose line is in doubt, other services or sites that answered beside it."""
-    doubted = timed.filter(_.doubtful & _.line_doubted & (_.probe_asn > 0)).select(
-        "measurement_id", "url", "measured_at", "probe_asn", "source", "network_type", "nettest",
-    )
+def _alive(timed: Table, doubted: Table) -> Table:
+    """For rows whose line is in doubt, how many other services or sites answered beside them."""
+    line = ["probe_asn", "source", "network_type", "quarter"]
     near = timed.filter((_.outcome == "ok") & (_.mechanism == "")).select(
-        "measured_at", "probe_asn", "source", "network_type", "nettest", "window"
+        *line, "measured_at", "nettest"
     )
-    doubted = doubted.mutate(window=(_.measured_at / WINDOW).floor().cast("int64"))
-    beside = doubted.join(
-        near, ["probe_asn", "source", "network_type", "window"], how="inner", rname="{name}_near"
-    ).filter(
-        (_.nettest != _.nettest_near)
-        & ((_.measured_at - _.measured_at_near).abs() <= MINUTES)
-    )  # fmt: skip
-    return beside.group_by("measurement_id", "url").agg(answered=_.count())
+    beside = doubted.filter(_.line_doubted).join(near, line, how="inner", rname="{name}_near")
+    return (
+        beside.filter(
+            (_.nettest != _.nettest_near)
+            & ((_.measured_at - _.measured_at_near).abs() <= MINUTES)
+        )
+        .group_by("measurement_id", "url")
+        .agg(answered=_.count())
+    )
 
 
 def _has(table: Table, rule: str) -> Any:
