@@ -24,7 +24,7 @@ from analysis.regime.read import DataError
 
 MEMORY = "2GiB"
 SECONDS = 60.0
-CASES = 200_000  # rows that a query may return
+ROWS = 200_000  # that a query may return
 
 Rows: TypeAlias = Any  # a folder of Parquet, a table of Arrow or Ibis, or structs
 
@@ -71,21 +71,28 @@ class Workspace:
     ) -> None:  # fmt: skip
         self._db.close()
 
-    def ask(
-        self, sql: str, what: str = "query", columns: Iterable[str] = ()
-    ) -> list[dict[str, Any]]:
+    def ask(self, sql: str, what: str = "query") -> list[dict[str, Any]]:
         """The rows of one SELECT; *what* it is for, in errors.
 
-        Raises `DataError` for what is no single SELECT, cannot be run, or lacks one of
-        *columns*, `Limit` where it takes too long, too much memory, or returns too many rows.
+        Raises `DataError` for what is no single SELECT or cannot be run, `Limit` where it
+        takes too long, too much memory, or returns too many rows.
         """
         self._only_select(sql, what)
+        names, found = self._run(sql, what)
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def columns_of(self, sql: str, what: str = "query") -> list[str]:
+        """The columns that one SELECT returns; raises as `ask`."""
+        self._only_select(sql, what)
+        return self._run(f"SELECT * FROM (\n{sql}\n) LIMIT 0", what)[0]  # noqa: S608
+
+    def _run(self, sql: str, what: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         timer = threading.Timer(self._seconds, self._db.interrupt)
         timer.start()
         try:
             rows = self._db.execute(sql)
             names = [column[0] for column in rows.description or ()]
-            found = rows.fetchmany(CASES + 1)
+            found = rows.fetchmany(ROWS + 1)
         except duckdb.InterruptException:
             raise Limit(f"an answer of {what} within {self._seconds:g} s") from None
         except duckdb.OutOfMemoryException:
@@ -94,12 +101,9 @@ class Workspace:
             raise DataError(f"{what}: {error}") from error
         finally:
             timer.cancel()
-        if len(found) > CASES:
-            raise Limit(f"an answer of {what} with at most {CASES} rows")
-        lacking = [name for name in columns if name not in names]
-        if lacking:
-            raise DataError(f"{what}: no column {', '.join(lacking)}")
-        return [dict(zip(names, row, strict=True)) for row in found]
+        if len(found) > ROWS:
+            raise Limit(f"an answer of {what} with at most {ROWS} rows")
+        return names, found
 
     def columns(self) -> dict[str, dict[str, str]]:
         """Each view's columns and their types, for who writes queries."""

@@ -85,13 +85,37 @@ def test_evidence_on_both_sides_is_weighed_by_cases(for_: int, against: int, sta
     assert state == result(*[(True, True, None)] * for_, *[(True, False, None)] * against).state
 
 
+def test_millions_of_cases_are_counted_and_some_of_each_shown() -> None:
+    many = (
+        "SELECT 'case ' || i AS unit, true AS seen, i % 4 > 0 AS abroad, i % 10 = 0 AS site_dead"
+        " FROM range(1000000) AS t(i) -- the last line may be a remark"
+    )
+    with Workspace() as workspace:
+        found = judge(hypothesis(many), workspace)
+    assert "consistent" == found.state
+    assert {"for": 700_000, "against": 200_000, "set_aside": 100_000} == found.counts
+    assert {"for": 20, "against": 20, "set_aside": 20} == {
+        state: sum(case.state == state for case in found.cases) for state in found.counts
+    }
+
+
+def test_the_same_cases_are_shown_every_time() -> None:
+    cases = "SELECT md5(i::VARCHAR) AS unit, true AS seen, true AS abroad, NULL AS site_dead"
+    hundreds = hypothesis(f"{cases} FROM range(500) AS t(i)")
+    with Workspace() as one, Workspace(threads=1) as other:
+        assert judge(hundreds, one) == judge(hundreds, other)
+
+
 def test_a_missing_column_is_one_clear_line() -> None:
     with Workspace() as workspace, pytest.raises(DataError, match="T1: no column abroad"):
         judge(hypothesis("SELECT 'x' AS unit, true AS seen, true AS site_dead LIMIT 0"), workspace)
 
 
 def test_a_query_that_takes_too_long_is_no_answer() -> None:
-    endless = "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t) SELECT * FROM t"
+    endless = (
+        "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t)"
+        " SELECT n AS unit, true AS seen, true AS abroad, true AS site_dead FROM t"
+    )
     with Workspace(seconds=0.2) as workspace:
         found = judge(hypothesis(endless), workspace)
     assert "cannot_tell" == found.state and "within" in found.missing[0]
