@@ -81,19 +81,24 @@ def _of_class(usable: Table, group: str, most_looks: int) -> Iterator[Series]:
         ),
     )  # fmt: skip
     looks = looks.filter(looks.met | looks.passed)
-    counted = looks.group_by(*_KEY).agg(shown=looks.met.sum(), looks=looks.count())
-    counted = counted.filter(counted.shown >= FEWEST)
-    found = counted.order_by(*_KEY).to_pyarrow().to_pylist()
-    batch: list[dict[str, Any]] = []
-    waiting = 0
-    for one in found:
-        if batch and waiting + one["looks"] > most_looks:
-            yield from _fetch(looks, batch, group)
-            batch, waiting = [], 0
-        batch.append({name: one[name] for name in _KEY})
+    shown = looks.group_by(*_KEY).agg(shown=looks.met.sum(), looks=looks.count())
+    shown = shown.filter(shown.shown >= FEWEST)
+    counted = shown.group_by("host").agg(looks=shown.looks.sum()).order_by("host")
+    of_series = looks.semi_join(shown, list(_KEY))
+    for hosts in _batches(counted.to_pyarrow().to_pylist(), most_looks):
+        yield from _fetch(of_series.filter(of_series.host.between(*hosts)), group)
+
+
+def _batches(counted: list[dict[str, Any]], most_looks: int) -> Iterator[tuple[str, str]]:
+    """First and last host of each batch, in the engine's order of hosts."""
+    begin, waiting = 0, 0
+    for i, one in enumerate(counted):
+        if i > begin and waiting + one["looks"] > most_looks:
+            yield counted[begin]["host"], counted[i - 1]["host"]
+            begin, waiting = i, 0
         waiting += one["looks"]
-    if batch:
-        yield from _fetch(looks, batch, group)
+    if counted:
+        yield counted[begin]["host"], counted[-1]["host"]
 
 
 def _names(rows: Table, group: str) -> BooleanValue:
@@ -134,12 +139,9 @@ def _first_known(*columns: Any) -> Any:
     return ibis.coalesce(*(column.nullif("") for column in columns[:-1]), columns[-1])
 
 
-def _fetch(looks: Table, keys: list[dict[str, Any]], group: str) -> Iterator[Series]:
-    wanted = ibis.memtable(
-        keys, schema={"host": "string", "probe_asn": "int64", "resolver_asn": "int64"}
-    )
+def _fetch(looks: Table, group: str) -> Iterator[Series]:
     # As they are: grouped by probe and hour they would hardly be fewer, and cost more.
-    table = looks.semi_join(wanted, list(_KEY)).to_pyarrow()
+    table = looks.to_pyarrow()
     words = {name: _encoded(table, name) for name in _WORDS}
     words["run"] = _encoded(table, "run_id")
     numbers = {name: table.column(name).to_numpy() for name in _NUMBERS}
