@@ -21,6 +21,7 @@ import msgspec
 from analysis.observations import Observation
 from analysis.observe.service_ends import WORKS, End, ends
 from analysis.observe.surroundings import local_columns, surroundings
+from analysis.observe.whence import whence
 from analysis.services import UNJUDGED, known
 from probe.evidence import CanaryCheck, Measurement, Run
 
@@ -67,6 +68,7 @@ def service_rows(
         resolver_alive=around.resolver_alive,
         service=parts[0].service if parts else UNJUDGED,
         **local_columns(run, ""),
+        **whence(run, measurement),
     )
     if not found:
         return [msgspec.structs.replace(blank, service_whole=True)]
