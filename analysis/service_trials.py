@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from analysis.history.table import TestRow
+from analysis.history.table import TestRow, host_of
 from analysis.observations import Observation
 from analysis.services import UNJUDGED
 
@@ -38,17 +38,23 @@ def _result(o: Observation) -> str:
 
 
 def _row(o: Observation, test: str, result: str, value: float) -> TestRow:
-    parts = urlsplit(o.url)
     return TestRow(
         measurement_id=o.measurement_id,
         measured_at=o.measured_at,
         probe_cc=o.probe_cc,
         probe_asn=o.probe_asn,
         url=o.url,
-        host=parts.hostname or o.url,
+        host=host_of(o.url),
         ip=o.path_ip,
-        port=parts.port or 0,
+        port=_port(o.url),
         test=test,
         result=result,
         value=value,
     )
+
+
+def _port(url: str) -> int:
+    try:
+        return urlsplit(url).port or 0
+    except ValueError:  # a document may say anything
+        return 0

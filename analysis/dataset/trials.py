@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from analysis.history.table import TestRow, host_of
 from analysis.observations import Observation
+from analysis.service_trials import service_trials
 
 RUNGS = (
     "elsewhere", "harmless_elsewhere", "harmless_here", "no_name", "other_case", "suffix",
@@ -28,6 +29,9 @@ PORTS = {"http": 80, "https": 443}
 def trials(o: Observation) -> Iterator[TestRow]:
     """The rows of what was tried for *o*'s target; none where it was not measured."""
     if not o.measured:
+        return
+    if o.service:
+        yield from service_trials(o)
         return
     for name in RUNGS:
         result = RESULTS.get(getattr(o, name))

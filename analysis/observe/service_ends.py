@@ -50,6 +50,8 @@ _DNS = {
     Failure.TIMED_OUT: "silence",
 }
 
+_CLASSES = {"vanilla": "vanilla_bridge"}  # a bridge without a transport
+
 
 @dataclass(frozen=True, kw_only=True)
 class End:
@@ -84,7 +86,7 @@ def _relays(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> 
     for e in seen:
         if not isinstance(e, RelayLink):
             continue
-        part = part_of(measurement.nettest, "relay", e.relay)
+        part = part_of(measurement.nettest, "relay", _CLASSES.get(e.relay, e.relay))
         if part is None:
             continue
         where = e.key or f"{_bracketed(e.ip)}:{e.port}"

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from analysis import services
+from analysis.dataset.trials import trials
 from analysis.observations import Observation
 from analysis.observe.services import service_rows
 from analysis.service_rules import SERVICE_MECHANISMS, SERVICE_OUTCOMES, SERVICE_TRIGGERS
@@ -366,11 +367,13 @@ def test_endpoint_left_out_never_makes_the_others_blocked() -> None:
 def test_each_relay_is_a_test_of_its_class() -> None:
     rows = rows_of(Case(lambda: d.tor([
         d.relay("or_port", RELAYS[0], 9001, OUT), d.relay("dir_port", RELAYS[0], 9030),
-        d.relay("obfs4", RELAYS[1], 443, source="moat")]), {}))
-    found = [(t.test, t.ip, t.port, t.result) for row in rows for t in service_trials(row)]
+        d.relay("obfs4", RELAYS[1], 443, source="moat"),
+        d.relay("vanilla", RELAYS[2], 443)]), {}))
+    found = [(t.test, t.ip, t.port, t.result) for row in rows for t in trials(row)]
     assert found == [
         ("or_port", RELAYS[0], 9001, "fails"), ("dir_port", RELAYS[0], 9030, "works"),
         ("obfs4", RELAYS[1], 443, "works"), ("bridge_channel", RELAYS[1], 443, "moat"),
+        ("vanilla_bridge", RELAYS[2], 443, "works"),
     ]  # fmt: skip
 
 
