@@ -14,6 +14,7 @@ from analysis.regime import read
 from analysis.regime.documents import Regime
 from analysis.regime.load import load, networks, outside_of, problems
 from analysis.regime.outside import KINDS
+from analysis.regime.query import hypotheses
 from analysis.rules import RULES
 
 
@@ -154,3 +155,14 @@ def _utc(seconds: float) -> str:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M")
+
+
+def test_hypotheses_refer_to_what_is_there(regime: Regime) -> None:
+    found = hypotheses("belarus")
+    events, instruments = {e.id for e in regime.events}, {i.id for i in regime.instruments}
+    categories = {c.code for c in regime.categories}
+    assert [f"H{number:02}" for number in range(1, 27)] == [h.id for h in found]
+    for hypothesis in found:
+        assert set(hypothesis.exemplars) <= events, hypothesis.id
+        assert set(hypothesis.instruments) <= instruments, hypothesis.id
+        assert set(hypothesis.categories) <= categories, hypothesis.id
