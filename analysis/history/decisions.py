@@ -22,7 +22,8 @@ DAY = 86400.0
 PAUSE = 3 * DAY     # clean for longer, and what comes then is another event
 WEEK = 8 * DAY      # to the same hours of next week
 BRIEF = 3 * DAY     # a weekend: what lasts no longer, and comes again, has its hours
-SPREAD = 5 * DAY    # from one network to the next of a decision that spreads
+SPREAD = 3.5 * DAY  # from one network to the next of a decision that spreads
+LATE = 14 * DAY     # and to some few that follow late
 SAME = 6 * HOUR     # two targets of one list, on one network
 SHARP = 3 * DAY     # an onset known to within that can speak for or against another
 
@@ -101,10 +102,17 @@ def courses(parts: Iterable[Part]) -> list[Course]:
 
 
 def _courses_of(parts: list[Part]) -> list[Course]:
-    """Sharp onsets first, in order of time; then each vague one to where it fits best."""
+    """Waves over networks first, of onsets that are known; then what one wave is to another;
+    then each part whose onset is not known, to where it fits best."""
+    ordered = sorted(parts, key=by_onset)
     groups: list[list[Part]] = []
-    vague = [p for p in sorted(parts, key=by_onset) if not sharp(p)]
-    for part in [p for p in sorted(parts, key=by_onset) if sharp(p)] + vague:
+    for wave in _waves([p for p in ordered if sharp(p)]):
+        follows = [group for group in groups if _follows(wave, group)]
+        if follows:
+            follows[-1].extend(wave)
+        else:
+            groups.append(wave)
+    for part in [p for p in ordered if not sharp(p)]:
         fits = [(d, -i) for i, group in enumerate(groups) if (d := _fit(part, group)) is not None]
         if fits:
             groups[-min(fits)[1]].append(part)
@@ -113,8 +121,39 @@ def _courses_of(parts: list[Part]) -> list[Course]:
     return [Course(parts=group) for group in groups]
 
 
+def _waves(parts: Sequence[Part]) -> list[list[Part]]:
+    """*parts*, which are in order of onset, cut where for long none begins, and where one begins
+    again on its network after a long pause."""
+    waves: list[list[Part]] = []
+    for part in parts:
+        wave = waves[-1] if waves else []
+        again = any(p.probe_asn == part.probe_asn and _pause(p, part) > PAUSE for p in wave)
+        if wave and apart(part.onset, wave[-1].onset) <= SPREAD and not again:
+            wave.append(part)
+        else:
+            waves.append([part])
+    return waves
+
+
+def _follows(wave: Sequence[Part], group: Sequence[Part]) -> bool:
+    """Whether a later *wave* is of the decision of *group*: by other means on the same networks,
+    after a short pause, or on a few networks that come late."""
+    here = {p.probe_asn for p in group}
+    networks = {p.probe_asn for p in wave}
+    again = {
+        p.probe_asn for p in wave
+        if any(q.probe_asn == p.probe_asn and _goes_on(q, p) for q in group)
+    }  # fmt: skip
+    if again and 2 * len(again) >= len(networks):
+        return True
+    late = min(apart(p.onset, q.onset) for p in wave for q in group)
+    lasts = any(math.isinf(ends(p)) or ends(p) >= begins(wave[0]) for p in group)
+    return not networks & here and lasts and late <= LATE and 2 * len(networks) <= len(here)
+
+
 def _fit(part: Part, group: Sequence[Part]) -> float | None:
-    """How far *part* is from *group*, None if it is of another decision."""
+    """How far *part*, whose onset is not known well, is from *group*; None if it is of another
+    decision."""
     here = [other for other in group if other.probe_asn == part.probe_asn]
     if here:
         return 0.0 if any(_goes_on(other, part) for other in here) else None

@@ -34,7 +34,8 @@ class Window(NamedTuple):
 
 class Seen(NamedTuple):
     """What one probe saw in a window: looks that were *struck*, *clean*, or found the target
-    *down* or refusing; *sessions* are its runs that were struck."""
+    *down* or refusing; *sessions* are its runs that were struck, *targets* how many targets
+    were."""
 
     asn: int
     network_type: str
@@ -45,14 +46,26 @@ class Seen(NamedTuple):
     clean: int
     down: int
     sessions: int
+    targets: int
+
+
+class Abroad(NamedTuple):
+    """How many looks from another country ended so."""
+
+    country: str
+    outcome: str
+    mechanism: str
+    looks: int
 
 
 class Said(NamedTuple):
-    """What the struck looks of a window say about themselves, with how many say so."""
+    """What the struck looks of a window say about themselves, with how many say so. *located*:
+    that they know a router of some network at which it happens."""
 
     category: str
     trigger: str
     fingerprints: str
+    located: bool
     looks: int
 
 
@@ -103,20 +116,24 @@ def seen(rows: Any, windows: Sequence[Window], country: str) -> list[list[Seen]]
                 clean=row["clean"] or 0,
                 down=row["down"] or 0,
                 sessions=row["sessions"] or 0,
+                targets=int((row["struck"] or 0) > 0),
             )
         )
     return found
 
 
-def seen_abroad(rows: Any, windows: Sequence[Window], country: str) -> list[dict[str, int]]:
-    """For each of *windows*, how many looks from outside *country* had each outcome."""
+def seen_abroad(rows: Any, windows: Sequence[Window], country: str) -> list[list[Abroad]]:
+    """For each of *windows*, what was seen from outside *country*."""
     if not windows:
         return []
-    joined = _in_windows(rows.filter(_.probe_cc != country), windows)
-    found: list[dict[str, int]] = [{} for _window in windows]
-    for row in _fetch(joined.group_by("window", "outcome").agg(n=_.count())):
-        found[row["window"]][row["outcome"]] = row["n"]
-    return found
+    joined = _in_windows(rows.filter((_.probe_cc != country) & (_.probe_cc != "ZZ")), windows)
+    counted = joined.group_by("window", "probe_cc", "outcome", "mechanism").agg(n=_.count())
+    found: list[list[Abroad]] = [[] for _window in windows]
+    for row in _fetch(counted):
+        found[row["window"]].append(
+            Abroad(row["probe_cc"], row["outcome"], row["mechanism"], row["n"])
+        )
+    return [sorted(each) for each in found]
 
 
 def said(rows: Any, windows: Sequence[Window], country: str) -> list[list[Said]]:
@@ -124,11 +141,15 @@ def said(rows: Any, windows: Sequence[Window], country: str) -> list[list[Said]]
     if not windows:
         return []
     joined = _in_windows(rows.filter((_.probe_cc == country) & STRUCK), windows)
-    counted = joined.group_by("window", "category", "trigger", "fingerprints").agg(n=_.count())
+    counted = joined.group_by(
+        "window", "category", "trigger", "fingerprints", located=_.hop_asn > 0
+    ).agg(n=_.count())
     found: list[list[Said]] = [[] for _window in windows]
     for row in _fetch(counted):
         found[row["window"]].append(
-            Said(row["category"], row["trigger"], row["fingerprints"], row["n"])
+            Said(
+                row["category"], row["trigger"], row["fingerprints"], row["located"], row["n"]
+            )
         )
     return [sorted(each, key=lambda s: (-s.looks, s)) for each in found]
 

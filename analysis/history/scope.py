@@ -1,6 +1,7 @@
 """On whose networks an event is: by which independent probes agree, and who is seen clean.
 
-Rule: a network is shown by two probes, or by one in two sessions; it is clean if it was
+Rule: a network is shown by two probes, or by one in two sessions or with three targets, also
+where it is too little for a change of its own; it is clean if it was
 looked at often enough to have met what others meet. Nothing is said of networks where
 nobody looked, and nothing national of one network. Where no clean network is known, there is
 nothing to tell one network's doing from the nation's.
@@ -22,6 +23,7 @@ from analysis.history.looks import Seen
 HOUR = 3600.0
 SYNCHRONOUS = 3 * HOUR  # what one switch does, seen by hourly looks
 MISSED = 0.05           # chance to have looked at a blocked network and met nothing
+TARGETS = 3             # that one session met it with, and a network is shown
 NATION = 0.7            # of the operators that were looked at
 ACCESS = {"fixed", "mobile", "both"}  # kinds where the public is a customer
 
@@ -61,18 +63,22 @@ class Place:
     region: str = ""
     struck: int = 0
     clean: int = 0
-    probes: int = 0  # that were struck
-    sessions: int = 0
+    probes: int = 0    # that were struck
+    sessions: int = 0  # of one of them, at most
+    targets: int = 0   # that one of them met it with, at most
 
     def add(self, seen: Seen) -> None:
         self.struck += seen.struck
         self.clean += seen.clean
         self.probes += seen.struck > 0
-        self.sessions += seen.sessions
+        self.sessions = max(self.sessions, seen.sessions)
+        self.targets = max(self.targets, seen.targets)
 
-    def shown(self, share: float) -> bool:
-        """Whether independent looks agree that it happens here, where *share* of all do."""
-        enough = self.probes >= 2 or self.sessions >= 2
+    def shown(self, share: float, probes: int = 1) -> bool:
+        """Whether independent looks agree that it happens here, where *share* of all do; looks
+        of *probes* at least."""
+        enough = self.probes >= 2 or self.sessions >= 2 or self.targets >= TARGETS
+        enough = enough and self.probes >= probes
         return enough and self.struck >= 0.3 * share * (self.struck + self.clean)
 
     def spared(self, share: float) -> bool:
@@ -107,9 +113,9 @@ def scope(
     """
     held = {p.probe_asn for p in parts}
     all_places = places(seen, by_network)
-    shown = [p.asn for p in all_places if p.asn in held and p.shown(share)]
+    shown = [p.asn for p in all_places if p.shown(share if p.asn in held else 1.0)]
     clean = [p.asn for p in all_places if p.asn not in held and p.spared(share)]
-    order, spread = _order(parts, shown)
+    order, spread = _order(parts, [asn for asn in shown if asn in held])
     found = Found(
         scope="unknown", networks=tuple(shown), clean=tuple(clean), order=order, spread=spread,
         resolvers=tuple(sorted({p.resolver_asn for p in parts if p.resolver_asn})),
@@ -175,7 +181,8 @@ def _of_part_of_a_network(
     fixed_struck |= {a for a in held if a in networks and networks[a].kind == "fixed"}
     fixed_clean = {p.asn for p in kinds if p.network_type == "fixed" and p.spared(share)}
     clean_of_kind = {a for a in found.clean if a in networks and networks[a].kind == "fixed"}
-    split = bool(fixed_clean & mobile) or len({operator(networks, a) for a in held}) >= 2
+    met = {p.asn for p in kinds if p.network_type == "mobile" and p.shown(share, probes=2)}
+    split = bool(fixed_clean & met) or len({operator(networks, a) for a in held}) >= 2
     if mobile >= held and not fixed_struck and (fixed_clean | clean_of_kind) and split:
         return _as(
             found, "mobile",
@@ -183,7 +190,7 @@ def _of_part_of_a_network(
             f" {_names(fixed_clean | clean_of_kind)} does not.",
         )  # fmt: skip
     regions = places([s for s in inside if s.region], lambda s: (s.asn, "", s.region))
-    struck = {p.region for p in regions if p.shown(share)}
+    struck = {p.region for p in regions if p.shown(share, probes=2)}
     spared = {p.region for p in regions if p.spared(share)} - struck
     both = {p.asn for p in regions if p.region in struck} & {
         p.asn for p in regions if p.region in spared

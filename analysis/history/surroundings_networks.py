@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from ibis import _  # type: ignore[import-untyped]
 
 from analysis.history.event import Interval, Kind
@@ -23,11 +24,16 @@ from analysis.history.surroundings import HOUR, Trouble
 USUAL, CUT = 0.02, 0.9  # probes that find what is foreign lost: usually, and in a shutdown
 NIGHTS = 3 * 24 * HOUR  # cut off again sooner, and it is the same shutdown
 AT_ONCE = 3 * HOUR      # networks that went together
-ALONE = 4.0             # nats that one probe can say of an outage: e^-4 of its time it is away
-TOGETHER = 2.0          # nats for probes that went, or came back, within the same hour
+AWAY = 3.5              # nats that one probe's silence can say: e^-3.5 of its time it is away
+BROKEN = 5.0            # and those of its faults: its own line has some hours of them a month
+FAULT = 3.0             # nats of one hour of fault
+TOGETHER = 2.0          # nats for probes that went, or came back, within an hour
 PRICE = 9.0             # nats to believe in an outage at all
+SURE = 2.2              # and these more, to say so: nine in ten
 REGULAR = 5             # days on which a probe must have measured, to have habits
 LEAST = 2               # hours without a sign of life
+SILENT = 3 * 24         # hours of mere silence: networks are not gone for longer, who measures is
+ARRIVING = 12           # hours in which what was measured may still be on its way
 
 
 @dataclass
@@ -43,10 +49,17 @@ class Hours:
     first: dict[int, float] = field(default_factory=dict)
     last: dict[int, float] = field(default_factory=dict)
     share: list[float] = field(default_factory=lambda: [0.0] * 24)
+    begin: int = 0
+
+    def alive(self, hour: int) -> tuple[float, ...]:
+        """First and last look in *hour* that show the line to be alive; empty if none does."""
+        looks = [*self.through.get(hour, ()), *self.cut.get(hour, ())]
+        return (min(looks), max(looks)) if looks else ()
 
     def learn(self) -> None:
         """How often it speaks at each hour of the day, of the days between its first and last."""
         hours = sorted(self.first)
+        self.begin = hours[0]
         days = (hours[-1] - hours[0]) // 24 + 1
         counts = [0] * 24
         for hour in hours:
@@ -179,68 +192,76 @@ def _outages(asn: int, probes: Mapping[str, Hours], heard: Mapping[int, set[int]
     found = []
     for before, after in zip(alive, [*alive[1:], None], strict=True):
         end = after if after is not None else max(heard) + 1
-        if end - before <= LEAST:
+        if end - before <= (LEAST if after is not None else ARRIVING):
             continue
         dark = range(before + 1, end)
         said = _dark(probes, dark)
         if len(said) < 2 or _collector_silent(asn, dark, heard):
             continue
+        faults = [p.first[h] for p in probes.values() for h in p.fault if h in dark]
         odds = sum(said.values()) - PRICE + _moved(probes, before, after)
-        if odds <= 0:
+        if odds < SURE or (not faults and len(dark) > SILENT):
             continue
-        due = [
-            h for h in dark
-            if any(p.share[h % 24] >= 0.5 or h in p.fault for p in probes.values())
-        ]  # fmt: skip
-        if not due:
-            continue
-        began = max(p.last[before] for p in probes.values() if before in p.last)
-        lift = None
-        if after is not None:
-            back = min(p.first[after] for p in probes.values() if after in p.first)
-            lift = Interval(due[-1] * HOUR, back)
-        onset = Interval(began, max(began, (due[0] + 1) * HOUR))
-        faults = sum(len(p.fault & set(dark)) for p in probes.values())
-        found.append(
-            Trouble(
-                kind="outage", networks=(asn,), onset=onset, lift=lift, hits=faults, looks=faults,
-                times=((began, lift.by if lift and lift.by else end * HOUR),), probes=len(said),
-                probability=certainty(odds), onsets=((asn, onset),), scope="network",
-                reasons=(
-                    f"{len(said)} probes that were due on AS{asn} said nothing, or that their"
-                    f" line is dead ({faults} times).",
-                ),
+        trouble = _outage(asn, probes, before, after, dark, faults)
+        if trouble is not None:
+            found.append(
+                msgspec.structs.replace(trouble, probability=certainty(odds), probes=len(said))
             )
-        )  # fmt: skip
     return found
+
+
+def _outage(
+    asn: int, probes: Mapping[str, Hours], before: int, after: int | None, dark: range,
+    faults: Sequence[float],
+) -> Trouble | None:  # fmt: skip
+    """The outage of the hours *dark*, from what was heard in the hours *before* and *after*."""
+    missed = [h * HOUR for h in dark if any(p.share[h % 24] >= 0.5 for p in probes.values())]
+    due = sorted([*missed, *faults])
+    if not due:
+        return None
+    began = max(p.alive(before)[1] for p in probes.values() if p.alive(before))
+    onset = Interval(began, max(began, min([*faults, *(h + HOUR for h in missed)])))
+    lift = None
+    if after is not None:
+        lift = Interval(due[-1], min(p.alive(after)[0] for p in probes.values() if p.alive(after)))
+    last = lift.by if lift is not None and lift.by is not None else dark.stop * HOUR
+    return Trouble(
+        kind="outage", networks=(asn,), onset=onset, lift=lift, times=((began, last),),
+        hits=len(faults), looks=len(faults), onsets=((asn, onset),), scope="network",
+        reasons=(
+            f"Probes that were due on AS{asn} said nothing, or that their line is dead"
+            f" ({len(faults)} times).",
+        ),
+    )  # fmt: skip
 
 
 def _dark(probes: Mapping[str, Hours], dark: range) -> dict[str, float]:
     """What each probe's silence or faults in *dark* say, in nats; only of those that say much."""
     said = {}
     for name, probe in probes.items():
-        known = range(min(probe.first), max(probe.last) + 1)
-        odds = 0.0
+        silent = broken = 0.0
         for hour in dark[: 24 * 14]:
             if hour in probe.fault:
-                odds += 3.0
-            elif hour in known or hour > known[-1]:
-                odds -= math.log(1 - probe.share[hour % 24] + 0.02)
-            if odds >= ALONE:
+                broken += FAULT
+            elif hour >= probe.begin:
+                silent -= math.log(1 - probe.share[hour % 24] + 0.02)
+            if broken >= BROKEN:
                 break
+        odds = max(min(BROKEN, broken), min(AWAY, silent + broken))
         if odds >= 1.0:
-            said[name] = min(ALONE, odds)
+            said[name] = odds
     return said
 
 
 def _moved(probes: Mapping[str, Hours], before: int, after: int | None) -> float:
-    """Whether they went in the same hour, and came back in the same."""
+    """Whether they went within an hour, and came back within one."""
     steady = [p for p in probes.values() if p.share[before % 24] >= 0.5]
     odds = 0.0
-    if sum(before in p.last or before in p.fault for p in steady) >= 2:
+    if sum(bool(p.alive(before) or p.alive(before - 1)) for p in steady) >= 2:
         odds += TOGETHER
-    if after is not None and sum(after in p.through for p in steady) >= 2:
-        odds += TOGETHER
+    if after is not None:
+        if sum(bool(p.alive(after) or p.alive(after + 1)) for p in steady) >= 2:
+            odds += TOGETHER
     return odds
 
 

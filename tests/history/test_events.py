@@ -188,3 +188,20 @@ def test_one_that_becomes_two_gives_its_name_to_one() -> None:
     )
     assert 2 == len({e.id for e in after})
     assert before.id in {e.id for e in after}
+
+
+def test_a_gateway_that_blocks_what_one_network_blocked_already_is_another_event() -> None:
+    on = {10: (24, 400), 11: (150, 250), 12: (150, 250), 22: (150, 250), 23: (150, 250)}
+    rows = watched(EVERYWHERE, 0, 400, blocked=on, step=2)
+    parts = [part(24), part(150, 250, mechanism="tcp.silence")]
+    parts += [part(150, 250, asn=a, mechanism="tcp.silence") for a in (11, 12, 22, 23)]
+    one, two = found(rows, parts)
+    assert ((10,), "network") == (one.networks, one.scope)
+    assert ((10, 11, 12, 22, 23), "gateway") == (two.networks, two.scope)
+
+
+def test_a_network_that_follows_ten_days_late_is_of_the_same_event() -> None:
+    on = {a: (24, 999) for a in (10, 11, 20, 21)} | {22: (264, 999)}
+    rows = watched(EVERYWHERE, 0, 400, blocked=on, step=2)
+    (event,) = found(rows, [part(begin, asn=a) for a, (begin, _end) in on.items()])
+    assert (10, 11, 20, 21, 22) == event.networks
