@@ -58,35 +58,30 @@ def series(
     )
     if until is not None:
         usable = usable.filter(usable.measured_at <= until)
-    met = usable.agg(**{group: _names(usable, group).any() for group in CLASSES})
-    (anywhere,) = met.to_pyarrow().to_pylist()
+    # Few rows name anything: they tell which series are asked for all of theirs.
+    named = usable.filter((usable.mechanisms != "") | (usable.outcome == "blocked"))
+    met = {group: _names(named, group).sum() for group in CLASSES}
+    (total,) = named.agg(**met, rows=usable.count().as_scalar()).to_pyarrow().to_pylist()
     for group in CLASSES:
-        if anywhere[group]:
-            yield from _of_class(usable, group, most_looks)
+        if (total[group] or 0) >= FEWEST:
+            whole = total["rows"] <= most_looks
+            yield from _of_class(usable, named, group, None if whole else most_looks)
 
 
-def _of_class(usable: Table, group: str, most_looks: int) -> Iterator[Series]:
-    met = _names(usable, group)
-    looks = usable.select(
-        "measurement_id", "host", "probe_asn",
-        "ip", "region", "network_type", "measured_at", "run_id",
-        resolver_asn=usable.resolver_asn if group == "dns" else ibis.literal(0, "int64"),
-        probe=_first_known(usable.probe_id, usable.run_id, usable.measurement_id),
-        door=_door(usable, group),
-        met=met,
-        passed=~met & _passed(usable, group),
-        mechanisms=met.ifelse(usable.mechanisms, ""),
-        weight=usable.probability.between(0, 1).ifelse(
-            ibis.greatest(2 * usable.probability - 1, LEAST_WEIGHT), UNKNOWN_WEIGHT
-        ),
-    )  # fmt: skip
-    looks = looks.filter(looks.met | looks.passed)
-    shown = looks.group_by(*_KEY).agg(shown=looks.met.sum(), looks=looks.count())
-    shown = shown.filter(shown.shown >= FEWEST)
-    counted = shown.group_by("host").agg(looks=shown.looks.sum()).order_by("host")
-    of_series = looks.semi_join(shown, list(_KEY))
+def _of_class(
+    usable: Table, named: Table, group: str, most_looks: int | None
+) -> Iterator[Series]:
+    key = _KEY if group == "dns" else _KEY[:2]
+    hits = named.filter(_names(named, group))
+    shown = hits.group_by(*key).agg(shown=hits.count())
+    rows = usable.semi_join(shown.filter(shown.shown >= FEWEST), list(key))
+    rows = rows.filter(_names(rows, group) | _passed(rows, group))
+    if most_looks is None:
+        yield from _fetch(rows, group)
+        return
+    counted = rows.group_by("host").agg(looks=rows.count()).order_by("host")
     for hosts in _batches(counted.to_pyarrow().to_pylist(), most_looks):
-        yield from _fetch(of_series.filter(of_series.host.between(*hosts)), group)
+        yield from _fetch(rows.filter(rows.host.between(*hosts)), group)
 
 
 def _batches(counted: list[dict[str, Any]], most_looks: int) -> Iterator[tuple[str, str]]:
@@ -112,7 +107,7 @@ def _names(rows: Table, group: str) -> BooleanValue:
 
 def _passed(rows: Table, group: str) -> BooleanValue:
     """The verdict shows that nothing of the class interfered (it is known not to name it)."""
-    clean = rows.outcome == "ok"
+    clean = rows.outcome == "ok"  # if it names one of the class it is for it all the same
     if group not in LAYERS:
         return clean
     at = LAYERS.index(group)
@@ -139,9 +134,24 @@ def _first_known(*columns: Any) -> Any:
     return ibis.coalesce(*(column.nullif("") for column in columns[:-1]), columns[-1])
 
 
-def _fetch(looks: Table, group: str) -> Iterator[Series]:
+def _fetch(rows: Table, group: str) -> Iterator[Series]:
+    met = _names(rows, group)
+    looks = rows.select(
+        "measurement_id", "host", "probe_asn", "ip", "region", "network_type", "measured_at",
+        "run_id",
+        resolver_asn=rows.resolver_asn if group == "dns" else ibis.literal(0, "int64"),
+        probe=_first_known(rows.probe_id, rows.run_id, rows.measurement_id),
+        door=_door(rows, group),
+        met=met,
+        mechanisms=met.ifelse(rows.mechanisms, ""),
+        weight=rows.probability.between(0, 1).ifelse(
+            ibis.greatest(2 * rows.probability - 1, LEAST_WEIGHT), UNKNOWN_WEIGHT
+        ),
+    )  # fmt: skip
     # As they are: grouped by probe and hour they would hardly be fewer, and cost more.
     table = looks.to_pyarrow()
+    if not table.num_rows:
+        return
     words = {name: _encoded(table, name) for name in _WORDS}
     words["run"] = _encoded(table, "run_id")
     numbers = {name: table.column(name).to_numpy() for name in _NUMBERS}
