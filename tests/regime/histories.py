@@ -186,11 +186,13 @@ def parts_turned(turn: Callable[[Part], Part | None]) -> Change:
 
 def _change(table: str, turn: Callable[[Any], Any]) -> Change:
     def change(history: History) -> History:
-        if table in ("verdicts", "tests", "events"):
-            rows = (turn(row) for row in getattr(history, table))
-            return replace(history, **{table: tuple(r for r in rows if r is not None)})
-        rows = (turn(row) for row in history.outside.get(table, ()))
-        return replace(history, outside={**history.outside, table: tuple(r for r in rows if r)})
+        own = table in ("verdicts", "tests", "events")
+        rows = getattr(history, table) if own else history.outside.get(table, ())
+        kept: Any = tuple(row for row in map(turn, rows) if row is not None)
+        changed: dict[str, Any] = {table: kept} if own else {
+            "outside": {**history.outside, table: kept}
+        }  # fmt: skip
+        return replace(history, **changed)
 
     return change
 

@@ -5,8 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from tests.regime.histories import (
-    A1, ABROAD, BELTELECOM, DAY, DELOVAYA, HOSTER, LIFE, MTS, RUSSIA, Change, History, Story, Test,
-    all_of, at, known, saw, tried, turned, without,
+    A1,
+    ABROAD,
+    BELTELECOM,
+    DAY,
+    DELOVAYA,
+    HOSTER,
+    MTS,
+    RUSSIA,
+    Change,
+    History,
+    Story,
+    Test,
+    all_of,
+    at,
+    known,
+    saw,
+    tried,
+    turned,
+    without,
 )  # fmt: skip
 
 
@@ -378,7 +395,8 @@ def _enumerated(channels: dict[str, str] | None = None, plain: str = "works",
         ]  # fmt: skip
     return all_of([
         *rows,
-        *(tried("or_port_dirauth", "fails", LISTED, asn, ip=f"203.0.113.{n}", port=443) for n in range(4)),
+        *(tried("or_port_dirauth", "fails", LISTED, asn, ip=f"203.0.113.{n}", port=443)
+          for n in range(4)),
         *(tried("or_port", "fails", LISTED + DAY, asn, ip=ip, port=9001) for ip in OLDER),
     ])  # fmt: skip
 
@@ -429,4 +447,3 @@ H16 = Story(
 )  # fmt: skip
 
 STORIES = (H11, H12, H13, H14, H15, H16)
-__all__ = ["LIFE", "STORIES"]

@@ -9,8 +9,29 @@ import msgspec
 
 from analysis.history.event import Interval
 from tests.regime.histories import (
-    A1, ABROAD, BELTELECOM, DAY, HOUR, LIFE, MTS, RUSSIA, Change, History, Story, Test, all_of, at,
-    date, event, known, part, parts_turned, saw, tried, turned, without,
+    A1,
+    ABROAD,
+    BELTELECOM,
+    DAY,
+    HOUR,
+    LIFE,
+    MTS,
+    RUSSIA,
+    Change,
+    History,
+    Story,
+    Test,
+    all_of,
+    at,
+    date,
+    event,
+    known,
+    part,
+    parts_turned,
+    saw,
+    tried,
+    turned,
+    without,
 )  # fmt: skip
 
 
@@ -210,7 +231,7 @@ def _at(asn: int, ip: str) -> Test:
 
 def _off_peak(row: Any) -> bool:
     minsk = math.floor(row.measured_at / HOUR + 3) % 24
-    return 9 <= minsk <= 17
+    return bool(9 <= minsk <= 17)
 
 
 H19 = Story(
@@ -242,7 +263,7 @@ H19 = Story(
             turned("tests", _at(A1, SLOW), value=400.0),
         ),
         "24 hours": (
-            without("tests", _off_peak),
+            without("tests", _off_peak), without("tests", lambda r: _busy(r.measured_at)),
             turned("tests", _at(BELTELECOM, SLOW), value=350.0),
         ),
     },

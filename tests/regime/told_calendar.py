@@ -6,7 +6,29 @@ from typing import Any
 
 from analysis.history.event import Interval
 from tests.regime.histories import (
-    A1, ABROAD, BASNET, BELTELECOM, COSMOS, DAY, HOUR, NTEC, Change, History, Story, Test, all_of, at, date, event, known, part, parts_turned, saw, tried, turned, without,
+    A1,
+    ABROAD,
+    BASNET,
+    BELTELECOM,
+    COSMOS,
+    DAY,
+    HOUR,
+    NTEC,
+    Change,
+    History,
+    Story,
+    Test,
+    all_of,
+    at,
+    date,
+    event,
+    known,
+    part,
+    parts_turned,
+    saw,
+    tried,
+    turned,
+    without,
 )  # fmt: skip
 
 
@@ -163,7 +185,8 @@ def _kinds(flood_abroad: str = "down", block_abroad: str = "ok", cleaned: str = 
 
     def happened(name: str, kind: Any, hosts: tuple[str, ...], start: float) -> History:
         return event(name, kind, [
-            part(host, BELTELECOM, (start - 300, start + 60 * n), (start + 4 * DAY, start + 5 * DAY))
+            part(host, BELTELECOM, (start - 300, start + 60 * n),
+                 (start + 4 * DAY, start + 5 * DAY))
             for n, host in enumerate(hosts)
         ])  # fmt: skip
 
@@ -212,6 +235,7 @@ H24 = Story(
         "TTLs say the contrary": _untimed(_all_kinds) + _ttls(11.0, 0.0),
     },
     undecidable={
+        "nobody measured": (without("verdicts")(_all_kinds), "vantages abroad"),
         "nobody abroad": (
             without("verdicts", _foreign)(_all_kinds), "vantages abroad"),
         "the site did not move": (
@@ -321,7 +345,7 @@ def _calendar(inside: int = 12, outside: int = 4, surge: int = 1) -> History:
 
 
 def _near(row: Any) -> bool:
-    return abs(row.measured_at - VOTE) <= 6 * DAY
+    return bool(abs(row.measured_at - VOTE) <= 6 * DAY)
 
 
 H26 = Story(

@@ -6,8 +6,31 @@ import msgspec
 
 from analysis.history.event import Interval, Part
 from tests.regime.histories import (
-    A1, ABROAD, BASNET, BELTELECOM, DAY, DELOVAYA, HOSTER, HOUR, LIFE, MTS, RUSSIA, Change, History,
-    Story, Test, all_of, at, event, known, part, parts_turned, saw, tried, turned, without,
+    A1,
+    ABROAD,
+    BASNET,
+    BELTELECOM,
+    DAY,
+    DELOVAYA,
+    HOSTER,
+    HOUR,
+    LIFE,
+    MTS,
+    RUSSIA,
+    Change,
+    History,
+    Story,
+    Test,
+    all_of,
+    at,
+    event,
+    known,
+    part,
+    parts_turned,
+    saw,
+    tried,
+    turned,
+    without,
 )  # fmt: skip
 
 # H06 ------------------------------------------------------------------------------------
@@ -234,6 +257,7 @@ H09 = Story(
     fields={
         "control abroad": (
             without("verdicts", _abroad), turned("verdicts", _abroad, outcome="ok"),
+            without("verdicts", lambda r: _abroad(r) and r.outcome == "ok"),
         ),
         "control in Belarus": (without("tests"), turned("tests", result="fails")),
         "probes in Belarus": (

@@ -4,10 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
+from analysis.history.event import Interval
 from tests.regime.histories import (
-    A1, ABROAD, ATLANT, BANK, BELTELECOM, BSU, COSMOS, DAY, DELOVAYA, HOUR, LIFE, MTS,
-    UNIBEL, Change, History, Story, Test, all_of, at, event, known, part, parts_turned, saw, tried,
-    turned, without,
+    A1,
+    ABROAD,
+    ATLANT,
+    BANK,
+    BELTELECOM,
+    BSU,
+    COSMOS,
+    DAY,
+    DELOVAYA,
+    HOUR,
+    LIFE,
+    MTS,
+    UNIBEL,
+    Change,
+    History,
+    Story,
+    Test,
+    all_of,
+    at,
+    event,
+    known,
+    part,
+    parts_turned,
+    saw,
+    tried,
+    turned,
+    without,
 )  # fmt: skip
 
 # H01 ------------------------------------------------------------------------------------
@@ -170,6 +197,20 @@ H02 = Story(
             turned("verdicts", lambda r: r.probe_asn == COSMOS, outcome="ok", mechanisms=""),
             parts_turned(lambda p: p if p.probe_asn == ATLANT else None),
         ),
+        "onset per network": (
+            parts_turned(lambda p: msgspec.structs.replace(
+                p, onset=Interval(CRISIS - 9 * HOUR, p.onset.by))),
+            parts_turned(lambda p: msgspec.structs.replace(
+                p, onset=Interval(CRISIS + p.probe_asn, CRISIS + p.probe_asn + 60))),
+        ),
+        "no page": (
+            without("verdicts"),
+            turned("verdicts", lambda r: r.probe_asn == COSMOS, fingerprints="F01"),
+        ),
+        "its end": (
+            turned("events", lift=None),
+            turned("events", lift=Interval(CRISIS + 60 * DAY, CRISIS + 61 * DAY)),
+        ),
         "control vantage": (
             lambda h: turned("verdicts", controls=0)(without(
                 "verdicts", lambda r: r.probe_cc == "DE")(h)),
@@ -281,7 +322,9 @@ def _signal(name: str) -> Test:
     return lambda row: row.signal == name
 
 
-_failing = {"outcome": "blocked", "mechanism": "tcp.silence", "mechanisms": "tcp.silence"}
+_failing: dict[str, Any] = {
+    "outcome": "blocked", "mechanism": "tcp.silence", "mechanisms": "tcp.silence",
+}  # fmt: skip
 _attack_then = event("attack", "ddos", [part("president.gov.by", ABROAD, (NIGHT, NIGHT + HOUR))])
 
 H04 = Story(
@@ -353,7 +396,8 @@ H05 = Story(
     id="H05",
     true=_both,
     false={
-        "neither shows a page": _schemes(("blocked", "tcp.silence", ""), ("blocked", "tcp.silence")),
+        "neither shows a page": _schemes(("blocked", "tcp.silence", ""),
+                                         ("blocked", "tcp.silence")),
         "https is intercepted as http is": _schemes(PAGE, ("blocked", "tls.forged")),
         "only https is blocked": _schemes(("ok", "", ""), RESET),
     },
