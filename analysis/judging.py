@@ -20,6 +20,7 @@ from analysis.probability import Likelihoods, fitted
 from analysis.rules import OUTCOMES, RULES, RULES_VERSION, TRIGGERS
 
 EXPLAINED = ("ok", "blocked")  # outcomes that mechanisms explain, as in `analysis.verdict`
+TOGETHER = 8  # rules whose names are put together only where one of them fired: most never do
 FIRED = "fired_"  # before a rule's id: the column that says whether it fired
 
 Table = Any  # Ibis ships no types
@@ -87,14 +88,16 @@ def mechanisms(has: Mapping[str, Column]) -> dict[str, Column]:
 def _rules(table: Table, has: Mapping[str, Column]) -> Column:
     """All rules that fired, by commas, the deciding one first; the last outcome rule, which
     fires for everything measured, only where it decides."""
-    pieces = []
-    for rule in RULES:
-        if rule is OUTCOMES[-1]:
-            continue
-        also = has[rule.id]
-        if rule.outcome is not None:
-            also = also & (table.decided != rule.id)
-        pieces.append(ibis.ifelse(also, f",{rule.id}", ""))
+    also = {
+        rule.id: has[rule.id] & (table.decided != rule.id) if rule.outcome else has[rule.id]
+        for rule in RULES
+        if rule is not OUTCOMES[-1]
+    }
+    names, pieces = list(also), []
+    for first in range(0, len(names), TOGETHER):
+        group = names[first : first + TOGETHER]
+        joined = reduce(add, (ibis.ifelse(also[name], f",{name}", "") for name in group))
+        pieces.append(ibis.ifelse(_any(has[name] for name in group), joined, ""))
     return table.decided + reduce(add, pieces)
 
 

@@ -66,6 +66,8 @@ def domains() -> dict[str, tuple[Any, ...]]:
             value = next((s.value for s in sides if isinstance(s, ops.Literal)), None)
             if field is not None and value is not None:
                 found[field.name] |= _beside(value)
+        for node in rule.when.resolve(table).op().find(ops.StringContains):
+            found[node.haystack.name] |= {node.needle.value, f"{node.needle.value},other"}
         for node in rule.when.resolve(table).op().find(ops.InValues):
             if isinstance(node.value, ops.Field):
                 found[node.value.name] |= {option.value for option in node.options}
@@ -77,8 +79,8 @@ def domains() -> dict[str, tuple[Any, ...]]:
             options |= set(_FINGERPRINTS)
         if kind == "bool":
             options = {False, True}
-        if kind == "str" and options <= {""}:
-            options = {"", "other"}
+        if kind == "str":  # a word that no rule knows
+            options |= {"other"}
         values[name] = tuple(sorted((_typed(kind, v) for v in options), key=repr))
     return values
 
@@ -121,6 +123,9 @@ def _meet(node: Any, truth: bool, values: dict[str, Any], rng: random.Random) ->
     elif isinstance(node, ops.InValues) and isinstance(node.value, ops.Field):
         options = {option.value for option in node.options}
         _choose(node.value.name, lambda v: (v in options) == truth, values, rng)
+    elif isinstance(node, ops.StringContains):
+        needle = node.needle.value
+        _choose(node.haystack.name, lambda v: (needle in v) == truth, values, rng)
     elif isinstance(node, ops.Comparison) and type(node) in _COMPARED:
         left, right, compare = node.left, node.right, _COMPARED[type(node)]
         if isinstance(left, ops.Field) and isinstance(right, ops.Literal):
