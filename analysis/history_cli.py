@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 COUNTRY = "belarus"
 IN_PART = 5
+WIDE = 110  # columns of a terminal from which on the table tells more
 STATES = {"consistent": "green", "contradicts": "bold red", "cannot_tell": "dim"}
 EVENTS, FINDINGS, HYPOTHESES = "events.jsonl", "findings.jsonl", "hypotheses.jsonl"
 
@@ -308,17 +309,24 @@ def _summary(
 def _print_events(console: Console, found: Sequence[Event]) -> None:
     from analysis.explain import utc
 
+    wide = console.width >= WIDE
+    columns = ["event", "what", "targets", "how", "since"] + ["until", "scope", "sure"] * wide
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("event", "what", "targets", "how", "scope", "since", "until", "sure"):
-        table.add_column(name, overflow="fold" if name in ("targets", "how") else "ellipsis")
+    for name in columns:
+        table.add_column(name, no_wrap=name in ("event", "what", "sure"), overflow="fold")
     for event in found:
         more = f" +{len(event.targets) - 2}" if len(event.targets) > 2 else ""
-        table.add_row(
-            event.id[:10], event.kind, escape(_printable(" ".join(event.targets[:2]))) + more,
-            " ".join(event.mechanisms), f"{event.scope} ({len(event.networks)})",
-            utc(event.onset.by), utc(event.lift.by) if event.lift else "goes on",
-            f"{event.probability:.3f}",
-        )  # fmt: skip
+        cells = {
+            "event": event.id[:8],
+            "what": event.kind,
+            "targets": escape(_printable(" ".join(event.targets[:2]))) + more,
+            "how": " ".join(event.mechanisms),
+            "since": utc(event.onset.by),
+            "until": utc(event.lift.by) if event.lift else "goes on",
+            "scope": f"{event.scope} ({len(event.networks)})",
+            "sure": f"{event.probability:.3f}",
+        }
+        table.add_row(*(cells[name] for name in columns))
     console.print(table if found else "no event")
 
 

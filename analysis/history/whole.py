@@ -11,6 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from analysis.dataset import manifest
+import ibis  # type: ignore[import-untyped]  # Ibis ships no types
+
 from analysis.dataset.tables import test_table, verdict_table
 from analysis.history.changes import parts
 from analysis.history.event import Event, Part
@@ -44,7 +47,9 @@ class History:
     @cached_property
     def verdicts(self) -> Any:
         """The verdict table."""
-        return verdict_table(self._source)
+        table = verdict_table(self._source)
+        # A database's is judged when it is read, which is to happen once.
+        return table if self._source.is_dir() else ibis.memtable(table.to_pyarrow())
 
     @cached_property
     def tests(self) -> Any:
@@ -82,10 +87,22 @@ class History:
     def hypotheses(self, ids: Sequence[str] = ()) -> list[Result]:
         """The state of the hypotheses *ids*; of all where none is named."""
         chosen = [h for h in hypotheses(self._country) if not ids or h.id in ids]
+        verdicts, tests = self._rows
         with Workspace(
-            verdicts=self.verdicts, tests=self.tests, events=self.events, tables=self._tables
+            verdicts=verdicts, tests=tests, events=self.events, tables=self._tables
         ) as workspace:
-            return judge_all(chosen, workspace)
+            return judge_all(chosen, workspace, self.regime)
+
+    @cached_property
+    def _rows(self) -> tuple[Any, Any]:
+        """Verdicts and tests as queries take them: a dataset's where they lie."""
+        if not self._source.is_dir():
+            return self.verdicts, self.tests
+        found = manifest.load(self._source)
+        return (
+            manifest.paths(self._source, found.verdicts),
+            manifest.paths(self._source, found.tests),
+        )
 
     @cached_property
     def _tables(self) -> Mapping[str, Any]:
