@@ -10,9 +10,9 @@ from __future__ import annotations
 import csv
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal, cast, get_args
 
@@ -29,6 +29,7 @@ Kind = Literal[
 ]
 
 MAX_BODY = 256 * 1024  # bytes of a page that are searched
+SHORT = 128  # characters of a value that is likely to come again
 _TAG = re.compile(r"<[^<>]{0,4096}>")  # reads a hostile body in linear time
 _QUOTES = re.compile("[«»“”„‟‘’‚'\"]")
 _CN = re.compile(r"(?:^|,)CN=((?:[^,\\]|\\.)*)", re.IGNORECASE)
@@ -114,14 +115,22 @@ def known() -> tuple[Fingerprint, ...]:
     return load(source_text())
 
 
-def of_field(field: Field) -> Iterator[Fingerprint]:
+@cache
+def of_field(field: Field) -> tuple[Fingerprint, ...]:
     """Those on *field* that can be evaluated without packets."""
-    return (f for f in known() if f.field == field and not f.needs)
+    return tuple(f for f in known() if f.field == field and not f.needs)
 
 
-def in_value(field: Field, value: str) -> list[Fingerprint]:
+def in_value(field: Field, value: str) -> tuple[Fingerprint, ...]:
     """Fingerprints on *field* that match *value*."""
-    return [f for f in of_field(field) if f.matches(value)]
+    if len(value) > SHORT:
+        return tuple(f for f in of_field(field) if f.matches(value))
+    return _in_short(field, value)
+
+
+@lru_cache(maxsize=16384)  # sites share their headers, names and addresses
+def _in_short(field: Field, value: str) -> tuple[Fingerprint, ...]:
+    return tuple(f for f in of_field(field) if f.matches(value))
 
 
 def in_packets(packets: Sequence[PacketFacts], asn: int) -> list[Fingerprint]:
@@ -144,7 +153,7 @@ def in_certificate(subject: str, issuer: str) -> list[Fingerprint]:
 
 def in_page(page: HTTPExchange) -> list[Fingerprint]:
     """Fingerprints of title, headers and body of *page*; its Location is asked for apart."""
-    found = in_value("title", page.title) if page.title else []
+    found = list(in_value("title", page.title)) if page.title else []
     for name, value in page.headers:
         found += in_value("header", f"{name.lower()}: {value.lower()}")
     if page.body:

@@ -93,8 +93,8 @@ def keys_of(file: Path) -> dict[str, Any]:
 def own_words(keys: dict[str, Any]) -> str:
     """What the probe made of it itself."""
     if "blocking" in keys:
-        told = (json.dumps(keys[name]) for name in ("blocking", "accessible") if name in keys)
-        return "/".join(told).replace('"', "")
+        said = (json.dumps(keys[name]) for name in ("blocking", "accessible") if name in keys)
+        return "/".join(said).replace('"', "")
     told = [
         f"{name} {json.dumps(keys[name])}".replace('"', "")
         for name in sorted(keys)

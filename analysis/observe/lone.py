@@ -131,20 +131,22 @@ def _diverted(
 ) -> int:
     """Public resolvers that give an address in the probe's own network, of which they know
     nothing, while controls and encrypted resolvers are given others in other networks."""
+    resolvers = {
+        at
+        for e in here.answers(host)
+        if e.engine == "udp" and not e.own and (at := e.resolver.rpartition(":")[0]) in _UNTOLD
+        and (given := addresses(e)) and all(asn(ip) == probe_asn and public(ip) for ip in given)
+    }
+    if not resolvers or not probe_asn:
+        return 0
     true = frozenset().union(*(c.resolved(host) for c in controls))
     secret = frozenset(
         ip for e in here.answers(host) if e.engine in ("dot", "doh") for ip in addresses(e)
     )
     networks = {asn(ip) for ip in true | secret}
-    if not (true and secret and probe_asn) or probe_asn in networks or 0 in networks:
+    if not (true and secret) or probe_asn in networks or 0 in networks:
         return 0
-    resolvers = {
-        e.resolver.rpartition(":")[0]
-        for e in here.answers(host)
-        if e.engine == "udp" and not e.own and (given := addresses(e))
-        and all(public(ip) and asn(ip) == probe_asn for ip in given)
-    }
-    return len(resolvers & _UNTOLD)
+    return len(resolvers)
 
 
 def _answers_for_nothing(host: str, here: Sight) -> bool:

@@ -118,9 +118,8 @@ class _Name:
         self.networks = {n for ip in self.vouched if (n := asn(ip))}
         self.disproved = disproved - self.vouched
         # What a true answer to the same question has contradicted is no neighbour's address.
-        self.disproved |= {
-            ip for e in self.lookups if self._injected(e) for ip in addresses(e)
-        } - self.vouched  # fmt: skip
+        self.injected = [e for e in self.lookups if self._injected(e)]
+        self.disproved |= {ip for e in self.injected for ip in addresses(e)} - self.vouched
 
     def _with_bad_certificate(self) -> frozenset[str]:
         return frozenset(
@@ -141,7 +140,7 @@ class _Name:
         kinds = [self._kind(group) for group in groups]
         kind = self._own_kind(groups, kinds)
         own = tuple(dict.fromkeys(ip for g in groups for ip in _public_addresses_of(g)))
-        injected = [e for e in self.lookups if self._injected(e)]
+        injected = self.injected
         showing = [
             g for g, k in zip(groups, kinds, strict=True) if k == kind and g[0].engine == "udp"
         ]

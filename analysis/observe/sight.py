@@ -184,6 +184,7 @@ class Sight:
     ends: dict[str, str] = field(default_factory=dict)  # URL not visited -> why
     quic: dict[str, dict[str, str]] = field(default_factory=dict)  # host -> address -> manner
     certified: set[str] = field(default_factory=set)  # hosts, at addresses that are not told
+    _resolved: dict[str, frozenset[str]] = field(default_factory=dict)  # asked for often
 
     def reached(self, host: str, port: int) -> dict[str, Reached]:
         return self.endpoints.get((host, port), {})
@@ -207,7 +208,11 @@ class Sight:
 
     def resolved(self, host: str) -> frozenset[str]:
         """Public addresses that anybody whom this vantage point asked gave for *host*."""
-        return frozenset(ip for e in self.answers(host) for ip in addresses(e) if public(ip))
+        known = self._resolved.get(host)
+        if known is None:
+            known = frozenset(ip for e in self.answers(host) for ip in addresses(e) if public(ip))
+            self._resolved[host] = known
+        return known
 
     def unresolved(self, host: str) -> bool:
         """Whether *host* was looked up from here and has no public address."""
