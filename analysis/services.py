@@ -19,8 +19,8 @@ from typing import Literal, cast, get_args
 # a client's bootstrap, a server that says back what reached it.
 Target = Literal["host", "address", "relay", "resolver", "bootstrap", "echo"]
 # The service is gone without it (*yes*); without all of those that are *any*; not (*no*). What
-# is *ignored* tells nothing.
-Needed = Literal["yes", "any", "no", "ignored"]
+# is *ignored* tells nothing; of a *name* only that it resolves is measured.
+Needed = Literal["yes", "any", "no", "name", "ignored"]
 
 UNJUDGED = "unjudged"  # the service of a nettest that no rule is for
 

@@ -55,7 +55,11 @@ _CLASSES = {"vanilla": "vanilla_bridge"}  # a bridge without a transport
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """How one endpoint fared; the words are those of the `Observation`'s service columns."""
+    """How one endpoint fared; the words are those of the `Observation`'s service columns.
+
+    *ips* are all addresses that were tried for it. *answered*: something beyond our own resolver
+    did, so that the line carries.
+    """
 
     url: str
     part: Part
@@ -66,6 +70,8 @@ class End:
     proof: str = ""
     progress: int = -1
     channel: str = ""
+    ips: tuple[str, ...] = ()
+    answered: bool = True
 
 
 def ends(measurement: Measurement, run: Run) -> list[End]:
@@ -167,7 +173,9 @@ def _hosts(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> I
         if part is None or part.needed == "ignored" or found == MOST_HOSTS:
             continue
         found += 1
-        yield _host_end(measurement, run, seen, host, records, part, bool(verified - {host}))
+        end = _host_end(measurement, run, seen, host, records, part, bool(verified - {host}))
+        if end is not None:
+            yield end
 
 
 def _host_of(e: AnyEvidence) -> str:
@@ -188,7 +196,8 @@ def _host_of(e: AnyEvidence) -> str:
 def _host_end(
     measurement: Measurement, run: Run, seen: Sequence[AnyEvidence], host: str,
     records: Sequence[AnyEvidence], part: Part, others_verified: bool,
-) -> End:  # fmt: skip
+) -> End | None:  # fmt: skip
+    """How *host* fared; None where it resolved and nothing was tried there."""
     lookups = [e for e in records if isinstance(e, DNSExchange)]
     given = [ip for e in lookups for answer in e.answers for ip in answer.addresses]
     good = {ip for ip in given if public(ip)}
@@ -200,8 +209,14 @@ def _host_end(
     ip = next(filter(None, met), "")
     url = f"{measurement.nettest}://{host}"
 
+    tried = tuple(dict.fromkeys(filter(None, met)))
+    heard = _connected(connects) or any(e.failure is None for e in shakes)
+    heard = heard or any(map(answered, pages))
+
     def ended(end: str, how: str = "", proof: str = "") -> End:
-        return End(url=url, part=part, ip=ip, end=end, how=how, proof=proof)
+        return End(
+            url=url, part=part, ip=ip, end=end, how=how, proof=proof, ips=tried, answered=heard
+        )
 
     certified = any(e.failure is None for e in checks)
     if not certified and any(_blocks(e, run.probe_cc) for e in given):
@@ -227,6 +242,8 @@ def _host_end(
     if secure and not any(map(answered, secure)):
         failure = next((e.failure for e in secure if e.failure is not None), None)
         return ended("http", manner(failure) if failure else "other")
+    if not (connects or shakes or pages) and part.needed != "name":
+        return None
     return ended(WORKS)
 
 

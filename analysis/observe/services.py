@@ -161,10 +161,10 @@ class _Parts:
             "service_part": name,
             "service_endpoints": len(ends),
             "service_working": sum(end.end == WORKS for end in ends),
-            "service_networks": len({_network(end.ip) for end in ends} - {""}),
+            "service_networks": len({_network(ip) for e in ends for ip in e.ips or (e.ip,)} - {""}),
             "service_independent": ends[0].part.independent,
             "service_alive": sum(
-                e.end == WORKS and e.part.target != "echo"
+                e.end == WORKS and e.answered and e.part.target != "echo"
                 for other, found in self.parts.items() if other != name for e in found
             ),
         }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Callable
@@ -192,7 +193,7 @@ def test_mutated_document_never_raises(nettest: str, seed: int) -> None:
         if isinstance(holder, dict) and luck.random() < 0.2:
             del holder[path[-1]]
         else:
-            holder[path[-1]] = luck.choice(VALUES)
+            holder[path[-1]] = copy.deepcopy(luck.choice(VALUES))
     found = read(json.dumps(whole).encode())
     if isinstance(found, Imported):
         rows = [row for m in found.measurements for row in service_rows(m, found.run, ())]

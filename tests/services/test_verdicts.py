@@ -226,6 +226,21 @@ CASES = {
         # Two hosts of one part are fewer than it takes.
         {"facebook_messenger://b-api.facebook.com": ("inconclusive",)},
     ),
+    "endpoints_reset_and_the_web_works": Case(
+        lambda: d.hosts("whatsapp", (*d.WHATSAPP_HOSTS, "web.whatsapp.com"), {
+            host: {"tcp": RESET} for host in d.WHATSAPP_HOSTS}),
+        {"whatsapp://whatsapp": ("blocked", "tcp.reset"),
+         "whatsapp://e1.whatsapp.net": ("blocked", "tcp.reset")},
+    ),
+    "name_that_only_resolves_shows_no_line": Case(
+        lambda: d.document("facebook_messenger", {
+            "queries": [*(d.query(host, f"93.{184 + n}.1.1")
+                          for n, host in enumerate(d.FACEBOOK_HOSTS)),
+                        d.query("stun.fbsbx.com", "93.184.215.14")],
+            "tcp_connect": [d.connect(f"93.{184 + n}.1.1", 443, RESET) for n in range(3)]}),
+        {"facebook_messenger://facebook_messenger": ("inconclusive",),
+         "facebook_messenger://stun.fbsbx.com": ("ok",)},
+    ),
     "request_altered_on_the_way": Case(
         lambda: d.headers({"Accept": "text/html", "Host": "qwertyuiopasdfg.com",
                            "User-Agent": "Mozilla/5.0", "Via": "1.1 proxy"}),
@@ -381,6 +396,13 @@ def test_bootstrap_is_a_test_with_its_percent() -> None:
     rows = rows_of(CASES["vanilla_client_stuck"])
     assert [(t.test, t.result, t.value) for r in rows for t in service_trials(r)] == [
         ("vanilla", "fails", 5.0)]  # fmt: skip
+
+
+def test_name_to_which_nothing_was_tried_has_no_row() -> None:
+    """That it resolves is not that it works."""
+    keys = {"queries": [d.query("chat.signal.org", "93.184.215.14")]}
+    (row,) = rows_of(Case(lambda: d.document("signal", keys), {}))
+    assert (row.url, row.measured) == ("signal://signal", False)
 
 
 def test_fault_of_the_instrument_is_no_test() -> None:
