@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from analysis.dataset import manifest
 import ibis  # type: ignore[import-untyped]  # Ibis ships no types
 
+from analysis.dataset import manifest
 from analysis.dataset.tables import test_table, verdict_table
 from analysis.history.changes import parts
 from analysis.history.event import Event, Part
