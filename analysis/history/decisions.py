@@ -219,12 +219,18 @@ def agreement(a: Course, b: Course) -> int:
         other = b.onsets.get(asn)
         if other is None:
             against += asn in b.clean
-        elif apart(part.onset, other.onset) > SAME or part.hours != other.hours:
+        elif apart(part.onset, other.onset) > SAME or _hours_differ(part, other):
             against += 1
         elif sharp(part) and sharp(other):
             told += 1
     against += sum(asn in a.clean for asn in b.onsets if asn not in a.onsets)
     return told - against if told else 0
+
+
+def _hours_differ(a: Part, b: Part) -> bool:
+    """Whether both hold at some hours of the day only, and mostly not at the same."""
+    one, two = set(a.hours), set(b.hours)
+    return bool(one and two) and 2 * len(one & two) < len(one | two)
 
 
 def _keys(course: Course) -> set[tuple[bool, int, int]]:

@@ -24,7 +24,7 @@ HOUR = 3600.0
 SYNCHRONOUS = 3 * HOUR  # what one switch does, seen by hourly looks
 MISSED = 0.05           # chance to have looked at a blocked network and met nothing
 TARGETS = 3             # that one session met it with, and a network is shown
-NATION = 0.7            # of the operators that were looked at
+NATION = 0.6            # of the operators that were looked at; some follow late, or never
 ACCESS = {"fixed", "mobile", "both"}  # kinds where the public is a customer
 
 
