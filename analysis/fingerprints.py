@@ -121,11 +121,11 @@ def of_field(field: Field) -> tuple[Fingerprint, ...]:
     return tuple(f for f in known() if f.field == field and not f.needs)
 
 
-def in_value(field: Field, value: str) -> tuple[Fingerprint, ...]:
+def in_value(field: Field, value: str) -> list[Fingerprint]:
     """Fingerprints on *field* that match *value*."""
     if len(value) > SHORT:
-        return tuple(f for f in of_field(field) if f.matches(value))
-    return _in_short(field, value)
+        return [f for f in of_field(field) if f.matches(value)]
+    return list(_in_short(field, value))
 
 
 @lru_cache(maxsize=16384)  # sites share their headers, names and addresses
@@ -153,7 +153,7 @@ def in_certificate(subject: str, issuer: str) -> list[Fingerprint]:
 
 def in_page(page: HTTPExchange) -> list[Fingerprint]:
     """Fingerprints of title, headers and body of *page*; its Location is asked for apart."""
-    found = list(in_value("title", page.title)) if page.title else []
+    found = in_value("title", page.title) if page.title else []
     for name, value in page.headers:
         found += in_value("header", f"{name.lower()}: {value.lower()}")
     if page.body:

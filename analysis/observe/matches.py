@@ -81,7 +81,7 @@ def _in_exchange(
     forged = facts.kind == "lie" and page.ip in facts.own and page.ip not in facts.genuine
     seen = [e for c in controls for e in c.pages.get(page.url, ())]
     if page.location is not None and all(e.location != page.location for e in seen):
-        hits: Sequence[Fingerprint] = fingerprints.in_value("location", page.location)
+        hits = fingerprints.in_value("location", page.location)
         if mine and certified:
             found.platform.update(f.id for f in hits if f.kind == "platform_notice")
         if not certified:
