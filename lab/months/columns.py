@@ -22,15 +22,15 @@ WRONG = 0.05           # of the sessions of a machine without one
 
 
 def arrow(
-    rows: Rows, probes: Sequence[Probe], targets: Sequence[Target], noise: Noise, begin: float,
-    rng: np.random.Generator,
+    rows: Rows, says: Floats, probes: Sequence[Probe], targets: Sequence[Target], noise: Noise,
+    begin: float, rng: np.random.Generator,
 ) -> tuple[Any, Floats]:  # fmt: skip
-    """The rows as they are stored, by measured time, and when each came in."""
+    """The rows as they are stored, by measured time (what the clocks say, *says*), and when each
+    came in."""
     kept = np.flatnonzero(~rows.dropped)
     again = rng.random(int(rows.session.max(initial=0)) + 1) < noise.duplicates
     kept = np.concatenate([kept, kept[again[rows.session[kept]]]])
-    clock = _clock(rows, probes, begin, rng)[kept]
-    measured = begin + clock
+    measured = begin + says[kept]
     slow = np.array([p.slow for p in probes])[rows.probe[kept]]
     delay = rng.exponential(1.0, again.size)[rows.session[kept]] * slow * HOUR
     arrived = begin + rows.t[kept] + delay + 60
@@ -47,7 +47,7 @@ def arrow(
     return table, arrived
 
 
-def _clock(
+def clocks(
     rows: Rows, probes: Sequence[Probe], begin: float, rng: np.random.Generator
 ) -> Floats:
     """What the volunteers' clocks say, in seconds since the beginning."""

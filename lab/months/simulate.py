@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from analysis.regime.model import Networks
 from lab.months import networks as homes_of
-from lab.months.columns import arrow
+from lab.months.columns import arrow, clocks
 from lab.months.hard import HARD
 from lab.months.networks import FOREIGN, HOMES, Map
 from lab.months.noise import OURS, Noise, disturb
@@ -100,8 +100,9 @@ def simulate(setting: Setting, seed: int, *, use: Use) -> History:
         _apply(rows, effect, people, sites, rng)
     failed = disturb(rows, people, sites, setting.noise, setting.days, rng)
     truth += _lone_lines(people, failed, 1 + max((e.number for e in truth), default=-1))
+    says = clocks(rows, people, BEGIN, rng)
     events = witnessed(truth, rows, people, sites, BEGIN)
-    table, arrived = arrow(rows, people, sites, setting.noise, BEGIN, rng)
+    table, arrived = arrow(rows, says, people, sites, setting.noise, BEGIN, rng)
     return History(
         setting=setting, seed=seed, table=table, arrived=arrived, events=events,
         networks=homes_of.networks(where.homes), targets=sites, probes=people, begin=BEGIN,

@@ -28,9 +28,9 @@ def witnessed(
 
 
 def _telling(rows: Rows) -> Any:
-    """Rows that still carry their event: neither missed nor drowned in a fault of the line."""
+    """Rows that still carry their event: neither missed nor drowned in a volunteer's fault."""
     gone = rows.outcome_is("inconclusive") & ~rows.shape_is("inconclusive:shutdown")
-    faults = rows.shape_is("local_fault:line") | rows.shape_is("local_fault:resolver")
+    faults = rows.outcome_is("local_fault") & ~rows.shape_is("local_fault:beyond")
     missed = rows.shape_is("ok:https") | rows.shape_is("ok:http")
     return (rows.event >= 0) & ~rows.dropped & ~gone & ~faults & ~missed
 
