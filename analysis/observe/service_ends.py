@@ -96,11 +96,14 @@ def _relays(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> 
         if part is None:
             continue
         where = e.key or f"{_bracketed(e.ip)}:{e.port}"
-        end, how = WORKS, ""
+        end, how, proof = WORKS, "", ""
+        pages = [p for p in by_url.get(e.url, ()) if isinstance(p, HTTPExchange)]
         if e.failure is not None:
             end, how = _link_end(e, by_url[e.url])
+        elif any(_is_block_page(page, run.probe_cc) for page in pages):
+            end, how, proof = "http", "blockpage", "fingerprint"
         yield End(
-            url=f"tor://{where}", part=part, ip=e.ip, port=e.port, end=end, how=how,
+            url=f"tor://{where}", part=part, ip=e.ip, port=e.port, end=end, how=how, proof=proof,
             channel=e.channel,
         )
 
@@ -137,8 +140,14 @@ def _addresses(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) 
     scheme = measurement.nettest
     for (ip, port), records in tried.items():
         end, how = _best(records)
+        pages = [e for e in records if isinstance(e, HTTPExchange)]
+        proof = ""
+        if any(_is_block_page(e, run.probe_cc) for e in pages):
+            end, how, proof = "http", "blockpage", "fingerprint"
+        elif end == WORKS and pages and all(300 <= (e.status or 0) < 400 for e in pages):
+            end, how = "http", "redirect"  # what speaks no HTTP has nowhere to send us
         url = f"{scheme}://{_bracketed(ip)}:{port}"
-        yield End(url=url, part=part, ip=ip, port=port, end=end, how=how)
+        yield End(url=url, part=part, ip=ip, port=port, end=end, how=how, proof=proof)
 
 
 def _best(records: Sequence[AnyEvidence]) -> tuple[str, str]:

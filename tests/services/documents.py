@@ -81,16 +81,19 @@ def request(
 
 
 def telegram(
-    failing: Mapping[str, str] | None = None, *, web: str | None = None, **envelope: Any
-) -> bytes:
-    """*failing*: how connecting to a data centre fails, by address or ``address:port``."""
+    failing: Mapping[str, str] | None = None, *, web: str | None = None,
+    answers: Mapping[str, Mapping[str, Any]] | None = None, **envelope: Any,
+) -> bytes:  # fmt: skip
+    """*failing*: how connecting to a data centre fails, by address or ``address:port``;
+    *answers*: what else comes back there than a data centre's own."""
     failing = failing or {}
     connects, requests = [], []
     for ip in DATA_CENTRES:
         for port in (80, 443):
             failure = failing.get(f"{ip}:{port}", failing.get(ip))
             connects.append(connect(ip, port, failure))
-            requests.append(request(f"http://{ip}:{port}", failure, code=501))
+            said = {"code": 501} | dict((answers or {}).get(ip, {}))
+            requests.append(request(f"http://{ip}:{port}", failure, **said))
     host, ip = "web.telegram.org", "93.184.215.14"
     keys = {
         "queries": [query(host, ip)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -16,8 +17,11 @@ from analysis.observe.services import service_rows
 from analysis.service_rules import SERVICE_MECHANISMS, SERVICE_OUTCOMES, SERVICE_TRIGGERS
 from analysis.service_trials import service_trials
 from analysis.verdict import Verdict, judge
+from analysis.verdict import verdicts as verdicts_of
 from probe.evidence import CanaryCheck
 from probe.formats.ooni import Imported, read
+from probe.importing import import_files, sources
+from probe.store import Store
 from tests.services import documents as d
 
 OUT, RESET, REFUSED = "generic_timeout_error", "connection_reset", "connection_refused"
@@ -102,6 +106,16 @@ CASES = {
     "web_of_a_messenger_is_not_the_messenger": Case(
         lambda: d.telegram(web=OUT),
         {"telegram://telegram": ("ok",), "telegram://web.telegram.org": ("inconclusive",)},
+    ),
+    "block_page_in_the_place_of_a_data_centre": Case(
+        lambda: d.telegram(answers={"149.154.171.5": {
+            "code": 302, "location": "https://www.a1.by/mininfo/"}}),
+        {"telegram://telegram": ("ok", "http.blockpage"), DC: ("blocked", "http.blockpage")},
+    ),
+    "redirect_by_what_speaks_no_http": Case(
+        lambda: d.telegram(answers={"149.154.171.5": {
+            "code": 302, "location": "http://portal.example/"}}),
+        {"telegram://telegram": ("ok",), DC: ("inconclusive",)},
     ),
     "dead_relay": Case(
         lambda: tor_of({RELAYS[0]: OUT} | dict.fromkeys(RELAYS[1:])),
@@ -396,6 +410,26 @@ def test_bootstrap_is_a_test_with_its_percent() -> None:
     rows = rows_of(CASES["vanilla_client_stuck"])
     assert [(t.test, t.result, t.value) for r in rows for t in service_trials(r)] == [
         ("vanilla", "fails", 5.0)]  # fmt: skip
+
+
+def test_document_goes_through_the_database_unchanged(tmp_path: Path) -> None:
+    names = ("one_dead_data_centre_is_no_block", "relays_gone_and_a_bridge_works",
+             "vanilla_client_stuck", "line_quoted_by_a_firewall")  # fmt: skip
+    for name in names:
+        (tmp_path / f"{name}.json").write_bytes(CASES[name].build())
+    with Store(tmp_path / "zond.db", write=True) as store:
+        import_files(store, list(sources([tmp_path])))
+        found = {(v.url, v.outcome, v.mechanisms) for v in verdicts_of(store, store.runs())}
+    direct = judged(*(CASES[name] for name in names))
+    assert found == {(v.url, v.outcome, v.mechanisms) for of in direct for v in of.values()}
+
+
+def test_relay_at_an_ipv6_address_is_one_with_brackets() -> None:
+    _, keys = d.relay("or_port", "2606:2800:21f:cb07::1", 9001, OUT)
+    target = "[2606:2800:21f:cb07::1]:9001"
+    rows = rows_of(Case(lambda: d.tor([(target, keys | {"target_address": target})]), {}))
+    assert [(row.url, row.path_ip) for row in rows[1:]] == [
+        (f"tor://{target}", "2606:2800:21f:cb07::1")]  # fmt: skip
 
 
 def test_name_to_which_nothing_was_tried_has_no_row() -> None:
