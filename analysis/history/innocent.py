@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from analysis.history.decisions import Course, begins, ends
 from analysis.history.event import Part
 from analysis.history.looks import Abroad, Said, Seen
-from analysis.history.scope import SYNCHRONOUS, Found, Networks, operator
+from analysis.history.scope import Found, Networks, operator
 
 HOUR = 3600.0
 CLEAN_LOOKS = 4           # of another probe beside, that make it the one probe's own doing
@@ -97,7 +97,7 @@ def refuses_all(
     known = [g for g in gateways if g]
     if len(owners) < OPERATORS or len(known) < 2 or set.intersection(*known):
         return ""
-    if where.spread is None or where.spread > SYNCHRONOUS:
+    if not where.at_once:
         return ""
     return (
         f"All {len(owners)} operators that were looked at lost it at the same time, by no name,"

@@ -43,7 +43,8 @@ Networks = Mapping[int, Network]
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A scope with what it rests on; fields as of `analysis.history.event.Event`."""
+    """A scope with what it rests on; fields as of `analysis.history.event.Event`, and whether
+    all networks may have changed at once, as far as that is known."""
 
     scope: Scope
     networks: tuple[int, ...] = ()
@@ -51,6 +52,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     resolvers: tuple[int, ...] = ()
     order: tuple[int, ...] = ()
     spread: float | None = None
+    at_once: bool = False
     reasons: tuple[str, ...] = ()
 
 
@@ -115,10 +117,10 @@ def scope(
     all_places = places(seen, by_network)
     shown = [p.asn for p in all_places if p.shown(share if p.asn in held else 1.0)]
     clean = [p.asn for p in all_places if p.asn not in held and p.spared(share)]
-    order, spread = _order(parts, [asn for asn in shown if asn in held])
+    order, spread, at_once = _order(parts, [asn for asn in shown if asn in held])
     found = Found(
         scope="unknown", networks=tuple(shown), clean=tuple(clean), order=order, spread=spread,
-        resolvers=tuple(sorted({p.resolver_asn for p in parts if p.resolver_asn})),
+        at_once=at_once, resolvers=tuple(sorted({p.resolver_asn for p in parts if p.resolver_asn})),
     )
     if not shown:
         return _as(found, "unknown", "No network shows it to two probes, or in two sessions.")
@@ -251,7 +253,7 @@ def _group(found: Found, shown: set[int], clean: set[int], which: str) -> Found:
 
 def _gateway(found: Found, networks: Networks) -> int:
     """The gateway behind which all struck networks are, all at once, and not all clean ones."""
-    if found.spread is None or found.spread > SYNCHRONOUS:
+    if not found.at_once:
         return 0
     gateways = {g for a in found.networks if a in networks for g in networks[a].gateways}
     for gateway in sorted(gateways):
@@ -286,26 +288,29 @@ def _names(asns: Iterable[int]) -> str:
     return ", ".join(f"AS{asn}" for asn in sorted(asns))
 
 
-def _order(parts: Sequence[Part], shown: Sequence[int]) -> tuple[tuple[int, ...], float | None]:
-    """Networks by onset, and the seconds between the first and the last of them.
+def _order(
+    parts: Sequence[Part], shown: Sequence[int]
+) -> tuple[tuple[int, ...], float | None, bool]:
+    """Networks by onset, the seconds between the first and the last of them, and whether it was
+    at once.
 
-    The time between is that of the intervals' middles, if these tell: some exclude one another,
-    or those that are known to within hours lie within few hours, and no other contradicts.
+    At once: all intervals but for few hours have a moment in common, and several are known to
+    within hours. The time between is that of the middles, if these tell: some exclude one
+    another, or those known to within hours lie within few hours.
     """
     onsets: dict[int, Interval] = {}
     for part in sorted(parts, key=by_onset):
         if part.probe_asn in shown:
             onsets.setdefault(part.probe_asn, part.onset)
     order = tuple(onsets)
-    if len(onsets) < 2:
-        return order, None
     known = [(i.after, i.by) for i in onsets.values() if i.after is not None and i.by is not None]
     sharp = [(after, by) for after, by in known if by - after <= 2 * SYNCHRONOUS]
     if len(sharp) < 2:
-        return order, None
+        return order, None, False
     least = max(after for after, _by in known) - min(by for _after, by in known)
     most = max(by for _after, by in sharp) - min(after for after, _by in sharp)
-    if least > 0 or most <= 2 * SYNCHRONOUS:
-        middles = [(after + by) / 2 for after, by in (known if least > SYNCHRONOUS else sharp)]
-        return order, max(middles) - min(middles)
-    return order, None
+    at_once = least <= SYNCHRONOUS
+    if least <= 0 and most > 2 * SYNCHRONOUS:
+        return order, None, at_once
+    middles = [(after + by) / 2 for after, by in (sharp if at_once else known)]
+    return order, max(middles) - min(middles), at_once

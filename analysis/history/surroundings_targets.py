@@ -14,7 +14,7 @@ from typing import Any
 import ibis  # type: ignore[import-untyped]  # Ibis ships no types
 from ibis import _
 
-from analysis.history.event import Kind
+from analysis.history.event import Interval, Kind
 from analysis.history.spells import Look, Spell, binomial, spells
 from analysis.history.surroundings import HOUR, Trouble, span, together
 
@@ -35,6 +35,7 @@ WHAT = {
     "not_out": ["ok", "blocked"],
 }  # outcomes that show something, and those that show the contrary
 EDGES = (("first", "min"), ("last", "max"))
+CACHES = 6 * HOUR        # that resolvers may still know a name that is gone
 BLOCK = 6                # hours, in which a target that is in trouble shows it in
 SUSPECT = 0.25           # of all looks
 NOWHERE = "name_exists_nowhere"
@@ -88,7 +89,8 @@ def _hours(rows: Any, country: str) -> list[dict[str, Any]]:
             name: _[f"is_{name}"].sum()
             for name in ("down", "refused", "reached", "blocked", "nowhere")
         },
-        networks=_.probe_asn.nunique(where=_.is_down | _.is_refused),
+        low=_.probe_asn.min(where=_.is_down | _.is_refused),
+        high=_.probe_asn.max(where=_.is_down | _.is_refused),
         first=_["first"].min(), last=_["last"].max(),
         **{f"{e}_{w}": getattr(_[f"{e}_{w}"], how)() for e, how in EDGES for w in WHAT},
     )  # fmt: skip
@@ -159,6 +161,7 @@ def _down(host: str, spell: Spell, inside: Sequence[dict[str, Any]]) -> Trouble 
     lasted = inside[-1]["last"] - inside[0]["first"]
     if sum(h["nowhere"] for h in inside) > hits / 2:
         kind = "registry"
+        spell = _before_caches(spell)
         reasons.append("The name exists nowhere: gone from its parent zone.")
     elif spell.lift is not None:
         kind = "ddos"
@@ -170,6 +173,14 @@ def _down(host: str, spell: Spell, inside: Sequence[dict[str, Any]]) -> Trouble 
         kind = "ddos"
         reasons.append("Still down: whether it comes back is not known yet.")
     return _trouble(kind, host, spell, inside, hits, tuple(reasons), everywhere=True)
+
+
+def _before_caches(spell: Spell) -> Spell:
+    """*spell* with the time in which resolvers still gave an answer that they had kept."""
+    after, by = spell.onset.after, spell.onset.by
+    if after is None or by is None:
+        return spell
+    return spell._replace(onset=Interval(min(after, by - CACHES), by, spell.onset.probability))
 
 
 def _refusing(
@@ -195,7 +206,7 @@ def _fenced(
     meanwhile = _during(home, inside)
     reached = _sum(meanwhile, "reached")
     lost = _sum(meanwhile, "down") + _sum(meanwhile, "refused") + _sum(meanwhile, "blocked")
-    if reached < LEAST or reached < 4 * lost or max(h["networks"] for h in inside) < 2:
+    if reached < LEAST or reached < 4 * lost or not _on_several(inside):
         return None
     hits = _sum(inside, "down") + _sum(inside, "refused")
     reasons = (f"Lost from abroad in {hits} looks, reached from home in {reached} meanwhile.",)
@@ -241,6 +252,12 @@ def _during(
 
 def _sum(hours: Sequence[dict[str, Any]], what: str) -> int:
     return int(sum(h[what] for h in hours))
+
+
+def _on_several(hours: Sequence[dict[str, Any]]) -> bool:
+    """Whether more than one network met it."""
+    lows = [h["low"] for h in hours if h["low"] is not None]
+    return bool(lows) and min(lows) != max(h["high"] for h in hours if h["high"] is not None)
 
 
 def _mostly(hours: Sequence[dict[str, Any]], what: tuple[str, ...]) -> bool:
