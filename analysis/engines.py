@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -58,6 +59,11 @@ class Engine:
         """The rows of *table*, in memory."""
         return self.backend.to_pyarrow(table)
 
+    def _sql(self, table: Table) -> str:
+        self.backend._run_pre_execute_hooks(table)  # rows in memory become known to the engine
+        sql: str = self.backend.compile(table)
+        return sql
+
 
 class _DuckDB(Engine):
     def read(self, paths: Path | Sequence[Path]) -> Table:
@@ -71,9 +77,7 @@ class _DuckDB(Engine):
         if by:
             options += f", PARTITION_BY ({', '.join(by)})"
             target = folder
-        self.backend.raw_sql(
-            f"COPY ({self.backend.compile(table)}) TO {_quoted(target)} ({options})"
-        )
+        self.backend.raw_sql(f"COPY ({self._sql(table)}) TO {_quoted(target)} ({options})")
 
 
 class _Spark(Engine):
@@ -92,20 +96,21 @@ class _Spark(Engine):
     def write(self, table: Table, folder: Path, *, by: Sequence[str] = ()) -> None:
         if folder.exists():
             raise FileExistsError(folder)
-        frame = self.backend._session.sql(self.backend.compile(table))
+        frame = self.backend._session.sql(self._sql(table))
         writer = frame.write.option("compression", "zstd")
         (writer.partitionBy(*by) if by else writer).parquet(str(folder))
 
 
 def started(*, memory: str = "", threads: int = 0, spill: Path | None = None) -> Engine:
-    """DuckDB in this process until it ends; `duckdb` is the same for a while."""
+    """DuckDB in this process until it ends; `duckdb` is the same for a while. Where *spill* is
+    not given, what does not fit into memory goes to the system's folder for such files."""
     config: dict[str, Any] = {"autoinstall_known_extensions": False}
     if memory:
         config["memory_limit"] = memory
     if threads:
         config["threads"] = threads
-    if spill is not None:
-        config["temp_directory"] = str(spill)
+    # Without a word it would write into the folder that the user happens to be in.
+    config["temp_directory"] = str(spill or Path(tempfile.gettempdir()) / f"zond-{os.getpid()}")
     backend = ibis.duckdb.connect(**config)
     backend.raw_sql("SET preserve_insertion_order = false")
     return _DuckDB("duckdb", backend)

@@ -81,34 +81,50 @@ def tables(count: int, seed: int) -> Iterator[tuple[str, pa.Table]]:
     of, weights = kinds(seed)
     hosts = pa.array([f"site{n}.example" for n in range(TARGETS)])
     urls = pc.binary_join_element_wise("https://", hosts, "/", "")
+    words = {name: of[name].combine_chunks() for name in SCHEMA.names}
+    words = {
+        name: values.dictionary_encode() if pa.types.is_string(values.type) else values
+        for name, values in words.items()
+    }
+    constant = {
+        name: values.take(pa.array(np.zeros(min(count, PER_FILE), np.int64)))
+        for name, values in words.items() if len(values.unique()) == 1
+    }
     # Some targets and networks are measured far more than others.
     popular = 1 / np.arange(1, TARGETS + 1) ** 0.6
     for number, first in enumerate(range(0, count, PER_FILE)):
         rng = np.random.default_rng((seed, number))
         size = min(PER_FILE, count - first)
-        table = of.take(pa.array(rng.choice(len(weights), size, p=weights)))
+        kind = pa.array(rng.choice(len(weights), size, p=weights))
+        # Most columns say the same in all kinds; words are written as numbers of few words.
+        columns = {
+            name: constant[name].slice(0, size) if name in constant else words[name].take(kind)
+            for name in SCHEMA.names
+        }
         target = pa.array(rng.choice(TARGETS, size, p=popular / popular.sum()))
         probe = (PROBES * rng.random(size) ** 2).astype(np.int64)
         network = 6000 + probe * 7919 % NETWORKS
         ids = rng.bytes(8 * size)
         day = START + 86400.0 * (number % 31)
         date = str(np.datetime64(int(day), "s"))[:10]
-        columns = {
+        columns |= {
             "measurement_id": pa.array([ids[8 * n : 8 * n + 8].hex() for n in range(size)]),
-            "run_id": pc.cast(pa.array(probe + 10**6 * number), pa.string()),
-            "probe_id": pc.cast(pa.array(probe), pa.string()),
-            "url": urls.take(target),
-            "host": hosts.take(target),
+            "run_id": _words(probe + 10**6 * number),
+            "probe_id": _words(probe),
+            "url": pa.DictionaryArray.from_arrays(target, urls),
+            "host": pa.DictionaryArray.from_arrays(target, hosts),
             "measured_at": pa.array(day + 86400.0 * rng.random(size)),
             "probe_asn": pa.array(network),
             "resolver_asn": pa.array(np.where(rng.random(size) < 0.25, 15169, network)),
-            "probe_cc": pa.array(np.where(network < 6040, "BY", "RU")),
-            "date": pa.array([date] * size),
-            "cc": pa.array(["BY"] * size),
+            "probe_cc": _words(np.where(network < 6040, "BY", "RU")),
+            "date": _words(np.full(size, date)),
         }
-        for name, values in columns.items():
-            table = table.set_column(SCHEMA.get_field_index(name), SCHEMA.field(name), values)
-        yield date, table
+        yield date, pa.table(columns)
+
+
+def _words(values: np.ndarray) -> pa.Array:
+    found, places = np.unique(values, return_inverse=True)
+    return pa.DictionaryArray.from_arrays(pa.array(places), pa.array(found.astype(str)))
 
 
 def write(folder: Path, count: int, seed: int = 1) -> Path:
@@ -119,6 +135,7 @@ def write(folder: Path, count: int, seed: int = 1) -> Path:
     for number, (_date, table) in enumerate(tables(count, seed)):
         path = folder / "half" / f"{number:04}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, path, compression="zstd", row_group_size=100_000)
+        pq.write_table(table, path, compression="zstd", row_group_size=100_000,
+                       store_schema=False)  # fmt: skip
     (folder / "half").rename(done)
     return done

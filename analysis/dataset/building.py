@@ -160,7 +160,7 @@ def judge_all(
     for partition in set(manifest.verdicts) - set(by):
         del manifest.verdicts[partition]
     if stale:
-        with _given(engine) as given:
+        with _given(engine, out) as given:
             done = 0
             for batch in _batches(stale):
                 written = _judge(out, given, [f for p in batch for f in by[p]])
@@ -233,11 +233,11 @@ def _placed(out: Path, written: Path, partition: str, signature: str) -> tuple[s
 
 
 @contextmanager
-def _given(engine: Engine | None) -> Iterator[Engine]:
+def _given(engine: Engine | None, out: Path) -> Iterator[Engine]:
     if engine is not None:
         yield engine
     else:
-        with engines.duckdb() as started:
+        with engines.duckdb(spill=out / ".spill") as started:
             yield started
 
 
