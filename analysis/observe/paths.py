@@ -82,7 +82,11 @@ def _hop(
     pages = sight.pages.get(url, [])
     if facts is not None and facts.own:
         slots = {ip: reached for ip, reached in slots.items() if ip in facts.own}
-        pages = [page for page in pages if page.ip in facts.own]
+        mine = [page for page in pages if page.ip in facts.own]
+        # One connection fetches the page. Where an own address has a good certificate too,
+        # what comes over one from another of the site's addresses is the page there.
+        shared = not mine and any(reached.certificate == OK for reached in slots.values())
+        pages = [p for p in pages if _certified(sight, url, p)] if shared else mine
     if facts is not None and facts.kind == "lie":
         page = next((page for page in pages if answered(page)), None)
         return Path(hops=(url,), end="dns", how="lie", page=page, ip=page.ip if page else "")

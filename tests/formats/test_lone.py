@@ -16,6 +16,7 @@ from tests.formats.documents import (
     HEADERS,
     OTHER,
     SITE,
+    SITE_2,
     Json,
     connect,
     control,
@@ -197,6 +198,15 @@ KIND = {"Content-Type": "application/octet-stream"}
 OTHERS = {
     "https": (fine("https"), URL),
     "http": (fine("http"), HTTP),
+    "page of another address": (
+        keys(
+            names(own=(SITE,), clear=(SITE_2,), secret=(SITE_2,)),
+            [connect(SITE, 443), connect(SITE_2, 443, number=2)],
+            [handshake(SITE), handshake(SITE_2, number=2)], [request(URL, SITE_2, number=2)],
+            control(f"{SITE}:443", f"{SITE_2}:443", addresses=(SITE, SITE_2)),
+        ),
+        URL,
+    ),
     "long": (
         keys(
             names(), [connect(SITE, 80)], [],
@@ -248,6 +258,10 @@ def test_fault_is_no_block(situation: str, judged: dict[str, Verdict]) -> None:
 
 def test_long_download_is_no_other_page(judged: dict[str, Verdict]) -> None:
     assert "ok" == judged["long"].outcome
+
+
+def test_page_that_another_address_gave_is_the_page(judged: dict[str, Verdict]) -> None:
+    assert "ok" == judged["page of another address"].outcome
 
 
 def test_zond_with_one_control_left_says_less(judged: dict[str, Verdict]) -> None:

@@ -210,6 +210,31 @@ def test_chain_that_the_probe_left_is_noted_as_left() -> None:
         left.url, left.depth, left.status, left.detail)
 
 
+def test_connection_at_an_unknown_url_is_for_the_name_that_was_looked_up() -> None:
+    lookups = [*names(), query("getaddrinfo", (SITE_2,), "other.example", depth=1)]
+    reset = connect(SITE_2, 443, "connection_reset", depth=1)
+    whole = keys(lookups, [connect(SITE, 443), reset])
+    assert [URL, "https://other.example/"] == [e.url for e in of(TCPConnect, whole)]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_requests_are_in_order_however_the_document_has_them(turned: bool) -> None:
+    first = request(HTTP, None, 302, "", {"Location": URL}) | {"t": 0.3, "tags": None}
+    second = request(URL) | {"t": 0.6, "tags": None}
+    bare: Json = {"transaction_id": 0}
+    chain = [first | bare, second | bare]
+    whole = old(requests=chain if turned else chain[::-1])
+    assert [(HTTP, 0), (URL, 1)] == [
+        (e.url, e.depth) for e in of(HTTPExchange, whole, input=HTTP)]
+
+
+def test_header_of_many_values_is_its_first() -> None:
+    page = request(HTTP, SITE, headers={})
+    page["response"]["headers"] = {"X": ["a", "b"], "Y": []}
+    (exchange,) = of(HTTPExchange, keys(requests=[page]), input=HTTP)
+    assert (("X", "a"), ("Y", "")) == exchange.headers
+
+
 def test_helper_is_a_control_by_its_name_and_its_page_has_no_address() -> None:
     whole = fine("http")
     (asked,) = of(ControlQuery, whole, input=HTTP)

@@ -97,7 +97,7 @@ class ResponsePart(msgspec.Struct):
     body: Text = None
     body_is_truncated: bool | None = False
     code: int | None = 0
-    headers: dict[str, Text] | None = None
+    headers: dict[str, Text | list[Text]] | None = None
     headers_list: list[tuple[Text, Text]] | None = None
 
 
@@ -125,7 +125,10 @@ def from_base64(text: str) -> bytes:
         return text.encode("utf-8", "replace")
 
 
-def as_text(value: Text) -> str:
+def as_text(value: Text | list[Text]) -> str:
+    """Of a list, which probes of 2014 wrote, the first."""
+    if isinstance(value, list):
+        return as_text(value[0]) if value else ""
     if isinstance(value, Binary):
         return value.decoded().decode("utf-8", "replace")
     return value or ""

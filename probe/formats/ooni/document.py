@@ -110,8 +110,9 @@ def started_at(envelope: Envelope) -> float:
     """POSIX seconds. Raises `Unreadable`: what is not dated is no measurement."""
     text = envelope.measurement_start_time or envelope.test_start_time or ""
     try:
-        at = datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=UTC).timestamp()
-    except ValueError:
+        when = datetime.fromisoformat(text)
+        at = (when if when.tzinfo is not None else when.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         raise Unreadable("no readable measurement_start_time") from None
     if not EARLIEST <= at <= LATEST:
         raise Unreadable("an impossible measurement_start_time")

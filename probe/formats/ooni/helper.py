@@ -63,7 +63,7 @@ class Fetched(msgspec.Struct):
     body_length: int | None = -1
     failure: str | None = None
     title: str | None = ""
-    headers: dict[str, Text | list[str]] | None = None
+    headers: dict[str, Text | list[Text]] | None = None
     status_code: int | None = -1
 
 
@@ -204,9 +204,7 @@ def _page(control: Control, url: str, common: dict[str, Any]) -> HTTPExchange:
         failure = failure_of(control.dns.failure)[0] or failure
     tls = url.startswith("https:")
     headers = tuple(
-        (name, value[0] if isinstance(value, list) and value else as_text(value))  # type: ignore[arg-type]
-        for name, value in list((part.headers or {}).items())[:MAX_HEADERS]
-        if not isinstance(value, list) or value
+        (name, as_text(value)) for name, value in list((part.headers or {}).items())[:MAX_HEADERS]
     )
     return HTTPExchange(
         **common,

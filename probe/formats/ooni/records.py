@@ -12,7 +12,7 @@ import binascii
 import hashlib
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -331,7 +331,7 @@ def _page_facts(response: ResponsePart, failure: Failure | None, *, whole: bool)
 
 
 def _headers(response: ResponsePart) -> tuple[tuple[str, str], ...]:
-    pairs: Iterator[tuple[Text, Text]] | list[tuple[Text, Text]]
+    pairs: Sequence[tuple[Text, Text | list[Text]]]
     pairs = response.headers_list or list((response.headers or {}).items())
     return tuple((as_text(name), as_text(value)) for name, value in pairs[:MAX_HEADERS])
 

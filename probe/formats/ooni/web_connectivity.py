@@ -83,7 +83,7 @@ def web_connectivity(document: Document) -> Iterable[Part]:
     keys = document.keys(_keys)
     if keys is None:
         raise Unreadable("no test_keys")
-    if not document.input.startswith(("http://", "https://")):
+    if not document.input.lower().startswith(("http://", "https://")):
         raise Unreadable("the input is no URL")
     bounded(keys.queries, keys.tcp_connect, keys.tls_handshakes, keys.requests)
     visit = _Visit(document, keys)
@@ -96,14 +96,28 @@ class _Visit:
     def __init__(self, document: Document, keys: Keys) -> None:
         self.document, self.keys = document, keys
         self.start = normal(document.input)
-        self.requests = list(reversed(keys.requests or ()))  # in the order they were made
-        self.tied = any(r.transaction_id and r.address for r in self.requests) or any(
+        self.tied = any(r.transaction_id and r.address for r in keys.requests or ()) or any(
             depth_of(tag) >= 0
             for record in (*(keys.queries or ()), *(keys.tcp_connect or ()))
             for tag in record.tags or ()
         )
+        self.requests = self._in_order(keys.requests or ())
         self.hops = self._hops()
+        self.elsewhere = {
+            at: f"https://{q.hostname}/"
+            for q in keys.queries or ()
+            if q.hostname and (at := depth(q.tags)) >= len(self.hops)
+        }
         self.addresses: dict[str, AddressInfo] = {}
+
+    def _in_order(self, requests: Sequence[Request]) -> list[Request]:
+        """As they were made: by redirects where tied; else turned round, since the newest is
+        first, unless the times say otherwise."""
+        if self.tied:
+            return sorted(requests, key=lambda r: depth(r.tags))
+        times = [r.t or 0.0 for r in requests]
+        oldest_first = len(times) > 1 and 0 < times[0] and times == sorted(times)
+        return list(requests) if oldest_first and times[0] < times[-1] else list(requests)[::-1]
 
     def _hops(self) -> list[str]:
         """The chain's URLs by depth: those requested, and where the last one would have led."""
@@ -129,7 +143,10 @@ class _Visit:
         return int((first.scheme, first.netloc) != (start.scheme, start.netloc))
 
     def _url(self, at: int) -> str:
-        return self.hops[min(at, len(self.hops) - 1)]
+        """What was at *at* redirects; where only a lookup tells, its host."""
+        if at < len(self.hops):
+            return self.hops[at]
+        return self.elsewhere.get(at, self.hops[-1])
 
     def evidence(self) -> Iterable[AnyEvidence]:
         keys = self.keys
