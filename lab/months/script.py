@@ -166,7 +166,9 @@ def regional_block(stage: Stage, at: float) -> Happening:
     """A network blocks in one region, and in others it does not."""
     number, targets = stage.number(), stage.pick(1)
     known = {(p.asn, p.region) for p in stage.people if p.region}
-    many = sorted((a, r) for a, r in known if any(b == a and q != r for b, q in known))
+    often = {(p.asn, p.region) for each in stage.hourly.values() for p in each}
+    several = sorted((a, r) for a, r in known if any(b == a and q != r for b, q in known))
+    many = [place for place in several if place in often] or several
     asn, region = many[int(stage.rng.integers(len(many)))] if many else (BELTELECOM, "Minsk")
     effects = [
         effect_of(number, stage.map.home(asn), targets, at, at + stage.lasts(5, 20) * DAY,
