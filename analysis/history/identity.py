@@ -27,6 +27,8 @@ FAMILIES = {"blocking": "on the way", "throttling": "slowed", "shutdown": "of ne
 
 def family(event: Event) -> str:
     """Kinds that one event may turn into as more is known are of one family."""
+    if event.parts and event.kind != "throttling":
+        return "on the way"
     return FAMILIES.get(event.kind, "of targets")
 
 

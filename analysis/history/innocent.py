@@ -4,8 +4,8 @@ Rule: a rule sees one measurement; here many are seen together. What one probe a
 while its neighbours do not is its household's doing, unless other networks agree. What is
 met in several countries by the same means is the target's own fault. A target that all
 networks lose at one time, with nothing in common but the country, by an unanswered SYN and
-no name, refuses the country: no operator blocks so alike. Several targets that one network
-alone cannot reach for some hours, by no name and no known mark, are a route that was lost.
+no name, refuses the country: no operator blocks so alike. What one network alone cannot
+reach for some hours, by no name and no known mark, and then can, is a route that was lost.
 What was mostly down was not blocked.
 """
 
@@ -25,7 +25,6 @@ COUNTRIES = 2             # abroad, where the same is met
 EVERYWHERE = 0.4          # of the looks from abroad: not every resolver or path is alike
 FEWEST_ABROAD = 3
 ROUTE = 12 * HOUR         # that a lost route may last
-ROUTE_TARGETS = 3
 OPERATORS = 4             # that all lose a target, for it to be the target's doing
 BY_ADDRESS = {"tcp.silence", "tcp.unreachable"}
 
@@ -76,13 +75,13 @@ def lost_route(parts: Sequence[Part], said: Sequence[Said]) -> str:
     """In words, why these targets were not blocked but out of reach; empty if that is not so."""
     networks = {p.probe_asn for p in parts}
     targets = {p.host for p in parts}
-    if len(networks) != 1 or len(targets) < ROUTE_TARGETS or not _by_address(parts, said):
+    if len(networks) != 1 or not _by_address(parts, said):
         return ""
     if max(ends(p) for p in parts) - min(begins(p) for p in parts) > ROUTE:
         return ""
     return (
-        f"{len(targets)} targets could not be reached from AS{next(iter(networks))} alone for some"
-        " hours, by no name: a route that was lost, or addresses dropped for a while."
+        f"Not reached from AS{next(iter(networks))} alone for some hours, {len(targets)} targets, by"
+        " no name: a route that was lost, or addresses that were dropped for a while."
     )
 
 

@@ -31,7 +31,7 @@ TOGETHER = 2.0          # nats for probes that went, or came back, within an hou
 PRICE = 9.0             # nats to believe in an outage at all
 SURE = 2.2              # and these more, to say so: nine in ten
 REGULAR = 5             # days on which a probe must have measured, to have habits
-LEAST = 2               # hours without a sign of life
+LEAST = 3               # hours without a sign of life
 SILENT = 3 * 24         # hours of mere silence: networks are not gone for longer, who measures is
 ARRIVING = 12           # hours in which what was measured may still be on its way
 
