@@ -80,8 +80,8 @@ def lost_route(parts: Sequence[Part], said: Sequence[Said]) -> str:
     if max(ends(p) for p in parts) - min(begins(p) for p in parts) > ROUTE:
         return ""
     return (
-        f"Not reached from AS{next(iter(networks))} alone for some hours, {len(targets)} targets, by"
-        " no name: a route that was lost, or addresses that were dropped for a while."
+        f"{len(targets)} not reached from AS{next(iter(networks))} alone, for some hours, by no"
+        " name: a route that was lost, or addresses that were dropped for a while."
     )
 
 
