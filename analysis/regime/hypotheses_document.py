@@ -37,7 +37,9 @@ prediction applies. Each case is held against criteria that are true, false or u
 4. else it is for it.
 
 With two thirds of the decided cases for it the hypothesis is `consistent`, with at most one
-third `contradicts`, and between them, or with no decided case, `cannot_tell`. What is missing is
+third `contradicts`, and between them, or with no decided case, `cannot_tell`; so it is as well
+where the cases against it are less than a tenth of those that are not set aside, since one
+false alarm makes a case against, while a case for needs all of its evidence. What is missing is
 what the case that is nearest to a decision lacks; without a case, what makes one.
 
 Thresholds and their reasons stand as comments before each query. `tests/regime/` tells, for each

@@ -33,6 +33,7 @@ CaseState = Literal["for", "against", "open", "set_aside"]
 
 CONSISTENT_FROM = 2 / 3  # of the decided cases
 CONTRADICTS_TO = 1 / 3
+CONTRADICTS_FROM = 1 / 10  # of all that are not set aside: against it one false alarm is enough
 SHOWN = 20  # cases of each state in a result
 EVIDENCE = 50  # ids of a case in a result
 
@@ -170,6 +171,12 @@ def _decide(hypothesis: Hypothesis, rows: Sequence[Mapping[str, Any]]) -> Result
     reason = f"{for_} of {decided} decided cases are as predicted"
     if share >= CONSISTENT_FROM:
         return _result(hypothesis, "consistent", reason, counts, (), shown)
+    asked = decided + counts.get("open", 0)
+    if share <= CONTRADICTS_TO and against < CONTRADICTS_FROM * asked:
+        few = f"{reason}, but only {decided} of {asked} cases are decided"
+        return _result(
+            hypothesis, "cannot_tell", few, counts, _missing(hypothesis, cases), shown
+        )  # fmt: skip
     if share <= CONTRADICTS_TO:
         return _result(hypothesis, "contradicts", reason, counts, (), shown)
     return _result(

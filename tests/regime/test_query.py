@@ -85,6 +85,14 @@ def test_evidence_on_both_sides_is_weighed_by_cases(for_: int, against: int, sta
     assert state == result(*[(True, True, None)] * for_, *[(True, False, None)] * against).state
 
 
+def test_a_few_cases_against_do_not_speak_for_many_that_nobody_could_decide() -> None:
+    few = result(*[(False, None, None)] * 2, *[(True, None, None)] * 30)
+    assert ("cannot_tell", ("a control abroad",)) == (few.state, few.missing)
+    assert "2 of 32 cases" in few.reason
+    more = result(*[(False, None, None)] * 4, *[(True, None, None)] * 30)
+    assert more.state == "contradicts"
+
+
 def test_millions_of_cases_are_counted_and_some_of_each_shown() -> None:
     many = (
         "SELECT 'case ' || i AS unit, true AS seen, i % 4 > 0 AS abroad, i % 10 = 0 AS site_dead"

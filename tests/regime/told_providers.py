@@ -396,8 +396,7 @@ H05 = Story(
     id="H05",
     true=_both,
     false={
-        "neither shows a page": _schemes(("blocked", "tcp.silence", ""),
-                                         ("blocked", "tcp.silence")),
+        "neither shows a page": _schemes(("blocked", "http.reset", ""), RESET),
         "https is intercepted as http is": _schemes(PAGE, ("blocked", "tls.forged")),
         "only https is blocked": _schemes(("ok", "", ""), RESET),
     },
@@ -405,6 +404,8 @@ H05 = Story(
         "https only": (without("verdicts", _plain)(_both), "http:// of the site"),
         "http only": (without("verdicts", _secure)(_both), "https:// of the site"),
         "another network": (turned("verdicts", probe_asn=A1)(_both), "AS6697"),
+        "the address is blocked, for either scheme": (
+            turned("verdicts", mechanisms="tcp.silence", fingerprints="")(_both), "AS6697"),
     },
     fields={
         "http of the host": (
