@@ -37,6 +37,9 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     origin: Annotated[str, Meta(description="the file, and line, it was imported from")] = ""
     probe_id: Annotated[str, Meta(description="pseudonym of the probe, where it has one")] = ""
     resolver_asn: Annotated[int, Meta(description="AS of the own resolver; 0 unknown")] = 0
+    resolver_filters: Annotated[
+        bool, Meta(description="the own resolver is a public one that filters for who chooses it")
+    ] = False
     network_type: Annotated[str, Meta(description="mobile, fixed; empty: unknown")] = ""
 
     # The controls

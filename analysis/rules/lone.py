@@ -14,7 +14,7 @@ from analysis.rule import Rule
 from analysis.rules.conditions import REACHED, STRONG, WEAK
 
 _DENIED = (
-    _.lone_page & (_.path_end == "dns") & ~_.dns_exists_nowhere
+    _.lone_page & (_.path_end == "dns") & ~_.dns_exists_nowhere & ~_.resolver_filters
     & ((_.dns_controls >= 1) | (_.path_depth >= 1))
 )
 _BARE = REACHED & ~_.path_certified & (_.http_blockpage >= 1) & _.page_bare

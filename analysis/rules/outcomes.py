@@ -228,6 +228,13 @@ OUTCOMES: tuple[Rule, ...] = (
         source="design 0001, canaries and local faults",
     ),
     Rule(
+        "lie_of_filtering_resolver",
+        _.lone_control & LIED & UNINJECTED & _.resolver_filters, outcome="inconclusive",
+        comment="The resolver is a public one that filters for who chooses it, and nothing tells"
+        " its own word from one that is put in its mouth on the way.",
+        source="documentation of Quad9, OpenDNS, AdGuard, NextDNS, CleanBrowsing",
+    ),
+    Rule(
         "lying_answer",
         LIED, outcome="blocked",
         comment="Own resolvers deny the name or lead elsewhere, and enough others know better.",

@@ -198,6 +198,9 @@ KIND = {"Content-Type": "application/octet-stream"}
 OTHERS = {
     "https": (fine("https"), URL),
     "http": (fine("http"), HTTP),
+    "filtered for who asked for it": (
+        keys([query("getaddrinfo", "dns_nxdomain_error"), query("udp", (SITE,)),
+              query("doh", (SITE,))], helper=control()), URL),
     "page of another address": (
         keys(
             names(own=(SITE,), clear=(SITE_2,), secret=(SITE_2,)),
@@ -226,7 +229,9 @@ def judged() -> dict[str, Verdict]:
     for name, (test_keys, _) in INNOCENT.items():
         url = HTTP if name.startswith(IN_THE_CLEAR) else URL
         rows[name] = row(document(test_keys, input=url))
-    rows |= {name: row(document(found, input=url)) for name, (found, url) in OTHERS.items()}
+    for name, (found, url) in OTHERS.items():
+        resolver = "AS19281" if name.startswith("filtered") else "AS137"
+        rows[name] = row(document(found, input=url, resolver_asn=resolver))
     rows["ours"] = row(document(tcp_at_443(TIMEOUT)), source="")
     return dict(zip(rows, judge(list(rows.values())), strict=True))
 
@@ -258,6 +263,12 @@ def test_fault_is_no_block(situation: str, judged: dict[str, Verdict]) -> None:
 
 def test_long_download_is_no_other_page(judged: dict[str, Verdict]) -> None:
     assert "ok" == judged["long"].outcome
+
+
+def test_resolver_that_filters_for_who_chose_it_is_no_censor(judged: dict[str, Verdict]) -> None:
+    found = judged["filtered for who asked for it"]
+    assert ("inconclusive", ()) == (found.outcome, found.mechanisms)
+    assert "lie_of_filtering_resolver" == found.rules[0]
 
 
 def test_page_that_another_address_gave_is_the_page(judged: dict[str, Verdict]) -> None:
