@@ -38,9 +38,6 @@ def arrow(
     kept, measured, arrived = kept[order], measured[order], arrived[order]
     schema = arrow_schema(VerdictRow)
     columns = _columns(rows, kept, measured, probes, targets)
-    missing = set(schema.names) - set(columns)
-    if missing:
-        raise ValueError(f"columns that the simulation does not know: {sorted(missing)}")
     table = pa.Table.from_arrays(
         [pc.cast(columns[name], schema.field(name).type) for name in schema.names], schema=schema
     )
@@ -105,17 +102,14 @@ def _columns(
 
 
 def _of_verdicts(rows: Rows, kept: Any) -> dict[str, Any]:
-    """The columns that a verdict fills, by the function that fills them for real ones."""
+    """All columns, by the function that fills them for real verdicts; what it knows of who
+    measured is replaced afterwards."""
     judged = rows.shapes
     made = [
         verdict_row(o, v) for o, v in zip(judged.observations, judged.verdicts, strict=True)
     ]
     chosen = rows.verdict[kept]
-    names = (
-        "nettest", "outcome", "mechanism", "mechanisms", "trigger", "position", "residual", "hop",
-        "hop_ip", "hop_asn", "fingerprints", "probability", "rules", "rules_version", "controls",
-        "domestic_alive", "foreign_lost",
-    )  # fmt: skip
+    names = arrow_schema(VerdictRow).names
     return {name: _of([getattr(row, name) for row in made], chosen) for name in names}
 
 
