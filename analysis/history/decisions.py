@@ -127,7 +127,8 @@ def _waves(parts: Sequence[Part]) -> list[list[Part]]:
     waves: list[list[Part]] = []
     for part in parts:
         wave = waves[-1] if waves else []
-        again = any(p.probe_asn == part.probe_asn and _pause(p, part) > PAUSE for p in wave)
+        here = [p for p in wave if p.probe_asn == part.probe_asn]
+        again = bool(here) and not any(_goes_on(p, part) for p in here)
         if wave and apart(part.onset, wave[-1].onset) <= SPREAD and not again:
             wave.append(part)
         else:
@@ -166,16 +167,20 @@ def _fit(part: Part, group: Sequence[Part]) -> float | None:
 
 def _goes_on(a: Part, b: Part) -> bool:
     """Whether two parts on one network are of one decision: with no long pause between, or
-    short both, and again at the same time of the day within a week."""
+    again within a week at the same hours of the day."""
     pause = _pause(a, b)
-    if pause <= PAUSE:
-        return True
-    brief = all(ends(p) - begins(p) <= BRIEF for p in (a, b))
+    return pause <= PAUSE or (pause <= WEEK and _weekly(a, b))
+
+
+def _weekly(a: Part, b: Part) -> bool:
+    """Whether both hold for some hours: those that they have, or short and at the same time."""
+    brief = [ends(p) - begins(p) <= BRIEF for p in (a, b)]
+    if a.hours and b.hours:
+        return not _hours_differ(a, b)
+    if a.hours or b.hours:
+        return brief[0] if b.hours else brief[1]
     moved = abs(begins(a) - begins(b)) % DAY
-    return (
-        pause <= WEEK and brief and a.mechanism == b.mechanism
-        and min(moved, DAY - moved) <= SAME
-    )  # fmt: skip
+    return all(brief) and a.mechanism == b.mechanism and min(moved, DAY - moved) <= SAME
 
 
 def _pause(a: Part, b: Part) -> float:

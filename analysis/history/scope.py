@@ -22,6 +22,8 @@ from analysis.history.looks import Seen
 
 HOUR = 3600.0
 SYNCHRONOUS = 3 * HOUR  # what one switch does, seen by hourly looks
+LAG = 24 * HOUR         # that operators differ by where each follows a list in its own time
+CHANCE = 0.05           # that they change at once all the same
 MISSED = 0.05           # chance to have looked at a blocked network and met nothing
 TARGETS = 3             # that one session met it with, and a network is shown
 NATION = 0.6            # of the operators that were looked at; some follow late, or never
@@ -294,9 +296,10 @@ def _order(
     """Networks by onset, the seconds between the first and the last of them, and whether it was
     at once.
 
-    At once: all intervals but for few hours have a moment in common, and several are known to
-    within hours. The time between is that of the middles, if these tell: some exclude one
-    another, or those known to within hours lie within few hours.
+    At once: all intervals but for few hours have a moment in common, which they would not by
+    chance if each network followed in its own time (`LAG`). The time between is that of the
+    middles, if these tell: some exclude one another, or those known to within hours lie within
+    few hours.
     """
     onsets: dict[int, Interval] = {}
     for part in sorted(parts, key=by_onset):
@@ -304,12 +307,15 @@ def _order(
             onsets.setdefault(part.probe_asn, part.onset)
     order = tuple(onsets)
     known = [(i.after, i.by) for i in onsets.values() if i.after is not None and i.by is not None]
-    sharp = [(after, by) for after, by in known if by - after <= 2 * SYNCHRONOUS]
-    if len(sharp) < 2:
+    if len(known) < 2:
         return order, None, False
     least = max(after for after, _by in known) - min(by for _after, by in known)
+    widths = sorted(max(HOUR, by - after) for after, by in known)
+    at_once = least <= SYNCHRONOUS and math.prod(w / (w + LAG) for w in widths[1:]) <= CHANCE
+    sharp = [(after, by) for after, by in known if by - after <= 2 * SYNCHRONOUS]
+    if len(sharp) < 2:
+        return order, None, at_once
     most = max(by for _after, by in sharp) - min(after for after, _by in sharp)
-    at_once = least <= SYNCHRONOUS
     if least <= 0 and most > 2 * SYNCHRONOUS:
         return order, None, at_once
     middles = [(after + by) / 2 for after, by in (sharp if at_once else known)]

@@ -20,7 +20,9 @@ from analysis.history.surroundings import HOUR, Trouble, span, together
 
 DEAD = 7 * 24 * HOUR     # down for longer, and not back: for good, as far as that can be known
 SLACK = 2 * HOUR         # targets that went down and came back together
+PAUSE = 48 * HOUR        # up between two attacks, or for some lucky looks: one event
 LEAST = 3                # hours in which it is seen, so that it is not one bad look
+FEWEST = 8               # looks that show it
 SELDOM, OFTEN = 0.03, 0.6  # bounds of how often a target usually is in trouble, as learned
 DOWN, REFUSED = 0.75, 0.95  # and how often it is when it is in it
 MOSTLY = 0.6             # of the looks that an attacked target is down in
@@ -102,28 +104,42 @@ def _of_target(host: str, hours: Sequence[dict[str, Any]]) -> list[Trouble]:
     home = [h for h in hours if h["home"]]
     abroad = [h for h in hours if not h["home"]]
     found = []
-    for spell, looks in _spells(hours, "down"):
-        inside = looks[spell.begin : spell.end + 1]
+    for spell in _again(_spells(hours, "down")):
+        inside = hours[spell.begin : spell.end + 1]
         if (trouble := _down(host, spell, inside)) is not None:
             found.append(trouble)
-    for spell, looks in _spells(home, "refused"):
-        inside = looks[spell.begin : spell.end + 1]
+    for spell in _spells(home, "refused"):
+        inside = home[spell.begin : spell.end + 1]
         if (trouble := _refusing(host, spell, inside, abroad)) is not None:
             found.append(trouble)
-    for spell, looks in _spells(abroad, "out"):
-        inside = looks[spell.begin : spell.end + 1]
+    for spell in _spells(abroad, "out"):
+        inside = abroad[spell.begin : spell.end + 1]
         if (trouble := _fenced(host, spell, inside, home)) is not None:
             found.append(trouble)
     return found
 
 
-def _spells(
-    hours: Sequence[dict[str, Any]], what: str
-) -> list[tuple[Spell, Sequence[dict[str, Any]]]]:
+def _again(found: Sequence[Spell]) -> list[Spell]:
+    """*found*, those that follow each other soon as one."""
+    joined: list[Spell] = []
+    for spell in found:
+        lift = joined[-1].lift if joined else None
+        back, gone = lift.by if lift else None, spell.onset.after
+        if back is not None and gone is not None and gone - back <= PAUSE:
+            last = joined.pop()
+            odds = last.odds + spell.odds
+            joined.append(Spell(last.begin, spell.end, last.onset, spell.lift, odds))
+        else:
+            joined.append(spell)
+    return joined
+
+
+def _spells(hours: Sequence[dict[str, Any]], what: str) -> list[Spell]:
+    """Spells of *hours* in which a target is in such trouble; indices are of *hours*."""
     looks = []
     seen, met = 2.0, 1.0
     for h in hours:
-        hits = h["down"] + h["refused"] if what == "out" else h[what]
+        hits = _hits([h], what)
         misses = h["reached"] + h["blocked"]
         misses += {"down": h["refused"], "refused": h["down"], "out": 0}[what]
         scale = AT_ONCE / max(AT_ONCE, hits + misses)
@@ -139,7 +155,16 @@ def _spells(
                 h[f"last_not_{what}"],
             )
         )
-    return [(s, hours) for s in spells(looks) if s.end - s.begin + 1 >= LEAST]
+    return [
+        s for s in spells(looks)
+        if s.end - s.begin + 1 >= LEAST and _hits(hours[s.begin : s.end + 1], what) >= FEWEST
+    ]  # fmt: skip
+
+
+def _hits(hours: Sequence[dict[str, Any]], what: str) -> int:
+    if what == "out":
+        return _sum(hours, "down") + _sum(hours, "refused")
+    return _sum(hours, what)
 
 
 def _down(host: str, spell: Spell, inside: Sequence[dict[str, Any]]) -> Trouble | None:
