@@ -32,6 +32,7 @@ from ibis import _
 from analysis.probability import fitted
 from analysis.rule import Rule
 from analysis.service_rules import SERVICE_MECHANISMS
+from analysis.services import known
 
 Table = Any  # Ibis ships no types
 
@@ -74,18 +75,25 @@ def witnessed(rows: Table) -> Table:
     """*rows* (columns of `VerdictRow`, and any others, which are kept), where rows of services
     that were left in doubt are judged by the others. The same number of rows, in no order."""
     columns = rows.columns
-    told = rows.left_join(_decisions(rows), ["measurement_id", "url"], rname="{name}_of_it")
+    of_service = rows.nettest.isin([*known()])
+    told = rows.filter(of_service).left_join(
+        _decisions(rows), ["measurement_id", "url"], rname="{name}_of_it"
+    )
     found = told.decided.fill_null("") != ""
     accused = found & (told.decision == "blocked")
     seen = told.reached.cast("float64")
     sure = ibis.least((seen + 1.0) / (seen + 2.0), ibis.literal(fitted().unseen))
-    return told.mutate(
+    judged = told.mutate(
         outcome=ibis.ifelse(found, told.decision, told.outcome),
         mechanism=ibis.ifelse(accused, told.manner, told.mechanism),
         mechanisms=ibis.ifelse(accused, told.manner, told.mechanisms),
         probability=ibis.ifelse(found, sure, told.probability),
         rules=ibis.ifelse(found, told.decided + "," + told.rules, told.rules),
-    ).select(*columns)
+    )
+    # Sites are most of a table, and pass as they are. What an engine calls nullable differs.
+    nullable = ibis.schema({name: kind.copy(nullable=True) for name, kind in rows.schema().items()})
+    sites = rows.filter(~of_service)
+    return sites.cast(nullable).union(judged.select(*columns).cast(nullable))
 
 
 def _decisions(rows: Table) -> Table:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from analysis.history.rows import as_rows, as_table
+import pytest
+
+from analysis.history.rows import arrow, as_rows, as_table
 from analysis.history.table import VerdictRow
 from analysis.service_witnesses import MINUTES, WINDOW, witnessed
 
@@ -163,3 +165,20 @@ def test_witness_who_reaches_it_left_out_never_accuses() -> None:
     assert all(
         seed in accused for seed in range(150) if found[f"tor://fewer-{seed}:9001"] == "blocked"
     )
+
+
+def test_spark_connect_says_the_same() -> None:
+    pytest.importorskip("pysail")
+    from analysis.engines import sail
+
+    rows = [HERE, *reaching(*ABROAD)]
+    for seed in range(40):
+        luck, url = random.Random(seed), f"tor://relay-{seed}:9001"
+        rows.append(row("BY", 6697, "inconclusive", luck.choice((DOUBT, LINE)), url=url))
+        said = [luck.choice(("ok", "ok", "inconclusive", "blocked")) for _ in PLACES]
+        rows += (row(*at, o, DOUBT, url=url) for at, o in zip(PLACES, said, strict=True))
+    expected = sorted(as_rows(witnessed(as_table(rows))), key=repr)
+    with sail(threads=1) as engine:
+        found = sorted(as_rows(witnessed(engine.load(arrow(rows, VerdictRow)))), key=repr)
+    assert found == expected
+    assert {"blocked", "inconclusive"} <= {r.outcome for r in found if r.probe_asn == 6697}
