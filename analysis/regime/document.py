@@ -33,9 +33,10 @@ Written by `python -m analysis.regime.document docs/regime.md {id}`; do not edit
 
 {how}
 
-Each event gets five findings: *origin* (whose the looks are), *instrument* (what could be the
+Each event gets six findings: *origin* (whose the looks are), *instrument* (what could be the
 basis), *pattern* (whether it was done as documented there), *precedent* (whether it is
-documented), *announcement* (whether a decision is known, and on which side of the onset).
+documented), *announcement* (whether a decision is known, and on which side of the onset),
+*clock* (whether the hour of the onset fits those at which the list is read).
 Beside them: who may decide under the instruments, what recourse there is, and whether such
 targets usually carry information that may not be restricted.
 """

@@ -106,7 +106,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     recourse: Text = ""
     poll_hours: float = -1.0
     within_hours: float = -1.0
-    hours: Text = ""
+    hours: Annotated[str, Meta(pattern=r"^(\d\d:\d\d-\d\d:\d\d)?$")] = ""
     about: Text
     predicts: Text = ""
     confidence: Confidence

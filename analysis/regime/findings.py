@@ -3,9 +3,10 @@
 In this order: a look that is another country's or a platform's contradicts; what is no
 restriction (an outage, a flood, a site's death) decides nothing. An instrument that could be
 the basis is not enough, since the words of some fit anything: it is consistent where a look,
-a way, a documented event or a dated decision agrees as well, and none of them speaks against
-it. Without such an instrument it is consistent with a documented practice where there is
-one, and contradicts where nothing of the kind is documented. What is unknown is named.
+a way, a documented event or a dated decision agrees as well, and none of them, nor the hour,
+speaks against it. Without such an instrument it is consistent with a documented practice
+where there is one, and contradicts where nothing of the kind is documented. What is unknown
+is named.
 
 No word here says who did it. `NOT_ATTRIBUTION` goes with every result.
 """
@@ -18,11 +19,14 @@ import msgspec
 
 from analysis.history.event import Event
 from analysis.regime import law, signs
+from analysis.regime.clock import clock
 from analysis.regime.documents import Regime
 from analysis.regime.law import MEANS, Fit, Protection, Recourse
 from analysis.regime.outside import Outside
 from analysis.regime.query import NOT_ATTRIBUTION
 from analysis.regime.signs import Finding, State
+
+SURE = 0.8  # of an event, below which it is not laid beside anything
 
 
 class Instrumented(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +73,7 @@ def findings(event: Event, regime: Regime, outside: Outside | None = None) -> Ev
         signs.pattern(event, regime),
         signs.precedent(event, regime),
         signs.announcement(event, regime, known),
+        clock(event, regime),
     )
     protection = law.protection(event, fits, regime)
     state, says, missing = _overall(event, found, regime)
@@ -125,7 +130,7 @@ def _instrument(event: Event, fits: Sequence[Fit]) -> Finding:
 def _overall(
     event: Event, found: Sequence[Finding], regime: Regime
 ) -> tuple[State, str, tuple[str, ...]]:
-    origin, instrument, pattern, precedent, announcement = found
+    origin, instrument, pattern, precedent, announcement, hours = found
     if origin.state == "contradicts":
         return "contradicts", origin.says, ()
     if event.kind not in MEANS:
@@ -133,6 +138,9 @@ def _overall(
             "a sign that somebody restricts", "feeds of outages for that time",
         )  # fmt: skip
     unknown = (*origin.missing, *announcement.missing)
+    if event.probability < SURE:
+        says = f"That something happened is itself not certain ({event.probability:.2f})."
+        return "cannot_tell", says, ("more measurements of it",)
     if instrument.state == "cannot_tell":
         cited = _cited(precedent, regime)
         if cited:
@@ -141,7 +149,7 @@ def _overall(
         return "cannot_tell", instrument.says, (*instrument.missing, *unknown)
     if instrument.state == "contradicts":
         return _without_instrument(event, instrument, precedent, regime)
-    against = [f.says for f in (pattern, announcement) if f.state == "contradicts"]
+    against = [f.says for f in (pattern, announcement, hours) if f.state == "contradicts"]
     if against:
         says = f"An instrument could be the basis, but: {' '.join(against)}"
         return "cannot_tell", says, (*pattern.missing, *unknown)

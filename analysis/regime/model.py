@@ -7,6 +7,7 @@ mean, and nothing here is more exact than what was written.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Literal
@@ -24,6 +25,9 @@ Text = Annotated[str, Meta(max_length=4000)]
 Ids = tuple[Id, ...]
 Date = Annotated[str, Meta(max_length=32, extra={"date": True})]
 """A date as its source gives it, see `span`; empty: not known, or not yet."""
+
+
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d:\d\d(:\d\d)?([+-]\d\d:\d\d|Z)?)?)?)?", re.ASCII)
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -103,11 +107,11 @@ def span(text: str, offset_hours: float = 0.0) -> Span:
     Without an offset of its own it is local time, *offset_hours* east of Greenwich. Raises
     `ValueError` for anything else.
     """
+    if not _DATE.fullmatch(text):
+        raise ValueError(f"{text!r} is no date")
     zone = timezone(timedelta(hours=offset_hours))
     if len(text) == 4:
-        return Span(
-            _at(f"{text}-01-01", zone), _at(f"{int(text) + 1:04}-01-01", zone)
-        )  # fmt: skip
+        return Span(_at(f"{text}-01-01", zone), _at(f"{int(text) + 1:04}-01-01", zone))
     if len(text) == 7:
         year, month = int(text[:4]), int(text[5:])
         after = f"{year + month // 12:04}-{month % 12 + 1:02}-01"

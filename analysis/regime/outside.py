@@ -22,7 +22,9 @@ from msgspec import Meta
 from analysis.regime import read
 from analysis.regime.model import Confidence, Date, Text
 
-Host = Annotated[str, Meta(min_length=1, max_length=253)]
+Host = Annotated[str, Meta(min_length=1, max_length=253, pattern=r"^[^\s/@?#]+$")]
+"""A host name or an address, in lower case (rows are brought to it); never a URL."""
+_HOSTS = ("host", "name", "server", "original", "mirror")
 Source = Annotated[str, Meta(min_length=1, max_length=4000)]
 
 
@@ -203,7 +205,14 @@ def parse(kind: str, text: str, name: str) -> tuple[list[msgspec.Struct], list[s
     """
     if kind not in KINDS:
         raise read.DataError(f"no kind {kind!r}; there are {', '.join(KINDS)}")
-    return read.sift(text, KINDS[kind], name)
+    good, bad = read.sift(text, KINDS[kind], name)
+    return [_lowered(row) for row in good], bad
+
+
+def _lowered(row: msgspec.Struct) -> msgspec.Struct:
+    values = {n: getattr(row, n) for n in _HOSTS if hasattr(row, n)}
+    lowered = {n: value.lower().rstrip(".") or value for n, value in values.items()}
+    return row if lowered == values else msgspec.structs.replace(row, **lowered)
 
 
 def of_folder(place: Traversable) -> Outside:

@@ -12,6 +12,7 @@ import io
 import tomllib
 import types
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.resources.abc import Traversable
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -130,6 +131,11 @@ def _struct(row: dict[str, Any], kind: type[T], lists: frozenset[str]) -> T:
 
 def dates(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     """The fields of *kind* that are dates."""
+    return _dates(kind)
+
+
+@cache
+def _dates(kind: type[msgspec.Struct]) -> tuple[str, ...]:
     hints = get_type_hints(kind, include_extras=True)
     return tuple(name for name, hint in hints.items() if hint == Date)
 
@@ -145,6 +151,7 @@ def _dated(value: T) -> T:
     return value
 
 
+@cache
 def _lists(kind: type[msgspec.Struct]) -> frozenset[str]:
     hints = get_type_hints(kind)
     return frozenset(name for name, hint in hints.items() if _is_tuple(hint))

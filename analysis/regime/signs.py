@@ -33,7 +33,7 @@ _FOREVER = float("inf")
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One aspect of an event beside the documents. *refs*: ids of what it rests on."""
 
-    aspect: Literal["origin", "instrument", "pattern", "precedent", "announcement"]
+    aspect: Literal["origin", "instrument", "pattern", "precedent", "announcement", "clock"]
     state: State
     says: str
     missing: tuple[str, ...] = ()

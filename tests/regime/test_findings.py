@@ -247,6 +247,37 @@ def test_an_onset_on_two_sides_of_a_law_is_not_told(regime: Regime) -> None:
     assert "consistent" == aspect(findings(nobody_looked, regime), "instrument").state
 
 
+@pytest.mark.parametrize(
+    ("day", "after", "by", "state"),
+    [
+        ("2023-05-03", 12, 13, "consistent"),  # local hours
+        ("2023-05-03", 23, 25, "consistent"),  # read at 21:30, holds by 01:30
+        ("2023-05-03", 3, 5, "contradicts"),
+        ("2023-05-03", 1, 5, "cannot_tell"),
+        ("2023-05-03", 0, 24, "cannot_tell"),
+        ("2021-05-03", 3, 5, "cannot_tell"),  # before the hours were set
+    ],
+)
+def test_the_hour_of_an_onset_is_laid_beside_those_of_the_list(
+    regime: Regime, day: str, after: float, by: float, state: str
+) -> None:
+    midnight = regime.span(day).first
+    block = Event(
+        id="e", kind="blocking", targets=("news.example",), categories=("NEWS",),
+        scope="national", networks=(6697,), fingerprints=("F01",), mechanisms=("http.redirect",),
+        onset=Interval(midnight + after * HOUR, midnight + by * HOUR),
+    )  # fmt: skip
+    found = findings(block, regime)
+    assert state == aspect(found, "clock").state
+    assert ("cannot_tell" if state == "contradicts" else "consistent") == found.state
+
+
+def test_what_may_not_have_happened_is_laid_beside_nothing(regime: Regime) -> None:
+    doubtful = event(regime, "2023-05-03", fingerprints=("F01",), probability=0.6)
+    found = findings(doubtful, regime)
+    assert ("cannot_tell", True) == (found.state, "0.60" in found.says)
+
+
 def test_what_is_protected_depends_on_the_category_and_an_unknown_one_is_asked_for(
     regime: Regime,
 ) -> None:

@@ -94,6 +94,22 @@ def test_sizes_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         import_file("mirrors", file, tmp_path / "z.db")
 
 
+def test_hosts_are_compared_as_names_are_and_a_url_is_none() -> None:
+    text = MIRRORS + "KYKY.org.,Kyky.Media,2020-12,s\nkyky.org,https://kyky.media/,2020-12,s\n"
+    good, bad = parse("mirrors", text, "m.csv")
+    kyky = Mirror(original="kyky.org", mirror="kyky.media", first_seen="2020-12", source="s")
+    assert [kyky] == good
+    assert 1 == len(bad) and "m.csv:3: " in bad[0]
+
+
+@pytest.mark.parametrize(
+    "date", ["20201214", "2020-W51", "2020-12-14 01:20", "12.14.2020", "2020-1-2", "9999", "²⁰²⁰"]
+)
+def test_a_date_in_another_form_is_told_and_not_guessed(date: str) -> None:
+    good, bad = parse("mirrors", MIRRORS + f"a.example,b.example,{date},s\n", "m.csv")
+    assert ([], [f"m.csv:2: first_seen: {date!r} is no date"]) == (good, bad)
+
+
 def test_numbers_have_their_limits() -> None:
     header = "feed,asn,start,depth,source\n"
     for row in ("f,-1,2020,0,s", "f,1,2020,1.5,s", "f,1,2020,nan,s", "f,4294967296,2020,0,s"):
