@@ -1,18 +1,20 @@
 """Months with known truth: ours beside the detector of another system, on the same rows.
 
     python bench/months.py [--seeds 1,3,5] [--settings usual,hard] [--tuning] [--no-latency]
-                           [--write]
+                           [--keep DIR] [--write]
 
 Simulates months (`lab.months`), finds events with our chain and with the peer's detector
 (`bench.peer_detector`), and scores both. Seeds are odd: those are for scoring, and an even
 one is refused unless --tuning says that this is no score; then nothing is written.
---settings: of `SETTINGS`, all unless told. --write puts the figures into docs/months.md and
-each event into bench/data/months.csv. Needs the extra ``all``.
+--settings: of `SETTINGS`, all unless told. --keep leaves each score in a folder (trusted: it is
+unpickled), and takes what is there instead of scoring it again. --write puts the figures into
+docs/months.md and each event into bench/data/months.csv. Needs the extra ``all``.
 """
 
 from __future__ import annotations
 
 import argparse
+import pickle
 import sys
 import time
 from collections.abc import Sequence
@@ -38,7 +40,6 @@ from lab.months.simulate import History, Setting, Use, simulate  # noqa: E402
 
 DOCS = HERE.parent / "docs" / "months.md"
 CSV = HERE / "data" / "months.csv"
-SHORT = Setting(days=60, targets=48)
 SETTINGS = {
     "usual": Setting(),
     "hard": Setting(targets=48, stories=tuple(HARD), before=False),
@@ -46,10 +47,13 @@ SETTINGS = {
     "pipeline": Setting(days=60, targets=48, noise=PIPELINE),
     "bad": Setting(days=60, targets=48, noise=BAD),
     "fastpath": Setting(days=60, targets=48, noise=FASTPATH),
-    "sparse": Setting(crowd=Crowd(hourly=((2, 1),), six_hourly=8, evenings=14, weekly=8)),
-    "quiet": Setting(stories=(), before=False),
-}
-WITH_LATENCY = ("usual", "sparse")  # the others are asked what is found, not when
+    "sparse": Setting(
+        days=60, targets=48,
+        crowd=Crowd(hourly=((2, 1),), six_hourly=8, evenings=14, weekly=8),
+    ),
+    "quiet": Setting(days=60, targets=48, stories=(), before=False),
+}  # fmt: skip
+WITH_LATENCY = ("usual",)  # the others are asked what is found, not when
 
 
 def ours(rows: Any, networks: Networks) -> Sequence[Event]:
@@ -92,6 +96,7 @@ class Options:
     use: Use
     latency: bool
     write: bool
+    keep: Path | None
 
 
 def options(arguments: Sequence[str]) -> Options:
@@ -100,6 +105,7 @@ def options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--settings", default=",".join(SETTINGS))
     parser.add_argument("--tuning", action="store_true")
     parser.add_argument("--no-latency", action="store_true")
+    parser.add_argument("--keep", type=Path)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args(arguments)
     settings = tuple(given.settings.split(","))
@@ -113,6 +119,7 @@ def options(arguments: Sequence[str]) -> Options:
         use="tuning" if given.tuning else "scoring",
         latency=not given.no_latency,
         write=given.write,
+        keep=given.keep,
     )
 
 
@@ -128,16 +135,29 @@ def run(setting: str, history: History, name: str, latency: bool) -> Run:
                rows=history.table.num_rows, begin=history.begin)  # fmt: skip
 
 
+def kept(options: Options, setting: str, seed: int) -> list[Run]:
+    """What all detectors make of one history: scored, or scored before."""
+    at = options.keep / f"{setting}-{options.use}-{seed}.pickle" if options.keep else None
+    if at is not None and at.exists():
+        before: list[Run] = pickle.loads(at.read_bytes())
+        return before
+    history = simulate(SETTINGS[setting], seed, use=options.use)
+    timed = options.latency and setting in WITH_LATENCY
+    runs = [run(setting, history, name, timed) for name in DETECTORS]
+    if at is not None:
+        at.parent.mkdir(parents=True, exist_ok=True)
+        at.write_bytes(pickle.dumps(runs))
+    return runs
+
+
 def main(arguments: Sequence[str]) -> int:
     chosen = options(arguments)
-    runs = []
+    runs: list[Run] = []
     for setting in chosen.settings:
         for seed in chosen.seeds:
-            history = simulate(SETTINGS[setting], seed, use=chosen.use)
-            for name in DETECTORS:
-                timed = chosen.latency and setting in WITH_LATENCY
-                runs.append(run(setting, history, name, timed))
-                print(runs[-1].line(), flush=True)
+            for each in kept(chosen, setting, seed):
+                runs.append(each)
+                print(each.line(), flush=True)
     text = report(runs)
     print(text)
     if chosen.write:

@@ -67,9 +67,12 @@ def report(runs: Sequence[Run]) -> str:
     }
     timed = {key: f for key, f in kept.items() if not math.isnan(f.latency[0])}
     usual = [r for r in runs if r.setting == "usual"]
+    ours = kept.get(("usual", "ours"))
     blocks = [_sizes(runs), _table(COLUMNS, kept)]
     if timed:
         blocks.append(_table(TIMES, timed))
+    if ours:
+        blocks.append(_how_sure(ours))
     if usual:
         blocks += ["### By what happened, usual months", _stories(usual)]
     blocks += ["### What ours got wrong", *_wrong(r for r in runs if r.detector == "ours")]
@@ -86,6 +89,25 @@ def _sizes(runs: Sequence[Run]) -> str:
         f" {sum(r.seconds for r in runs if r.detector == 'peer') / max(rows, 1) * 1e6:.0f} by the"
         " peer's."
     )
+
+
+def _how_sure(f: Figures) -> str:
+    """What so few events can tell: 95 % intervals after Wilson (JASA 1927)."""
+    shares = {
+        "found": f.recall, "alerts right": f.precision, "accusations right": f.accusations,
+        "scope": f.scope, "onset held": f.onset, "lift held": f.lift,
+    }  # fmt: skip
+    said = [
+        "{} {:.3f} to {:.3f}".format(name, *_wilson(*pair))
+        for name, pair in shares.items() if pair[1]
+    ]  # fmt: skip
+    return f"With 95 % confidence, of ours in usual months: {'; '.join(said)}."
+
+
+def _wilson(right: int, of: int) -> tuple[float, float]:
+    z, p = 1.96, right / of
+    middle, spread = p + z * z / (2 * of), z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
+    return (middle - spread) / (1 + z * z / of), (middle + spread) / (1 + z * z / of)
 
 
 def _table(columns: dict[str, Column], kept: dict[tuple[str, str], Figures]) -> str:

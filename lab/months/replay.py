@@ -24,7 +24,7 @@ from lab.months.truth import TrueEvent
 Detector = Callable[[Any, Networks], Sequence[Event]]
 
 HOUR = 3600.0
-STEPS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 18, 24, 36, 48, 72, 120, 240, 480)
+STEPS = (1, 2, 3, 4, 6, 8, 10, 12, 18, 24, 48, 96, 240)
 QUIET = 6  # targets that nothing happened to, beside those of the event
 SOME = 16  # of all targets, where it is not about targets
 BEFORE = 20 * 24 * HOUR  # seconds before the onset, of which the data are given
