@@ -26,7 +26,7 @@ from analysis.dataset.manifest import (
     DatasetError,
     Files,
     Manifest,
-    load,
+    begin,
     save,
     sweep,
 )
@@ -36,6 +36,7 @@ from probe.store import Store
 
 JUDGED_AT_ONCE = 1_000_000  # rows in one query: what several small partitions share is planned once
 PARTITIONS_AT_ONCE = 64  # files that the engine writes side by side
+FEW = 2_000  # measurements, which are done before another process has begun
 SAVED_EVERY = 50  # shares: what a kill makes us do again
 
 Progress = Callable[[str, int, int], None]
@@ -64,9 +65,8 @@ def build(
     derive (0: as many as cores); *progress* is told what is done: a word, how many, of how
     many. Raises `StoreError`, `DatasetError` (also where another build is at work there).
     """
-    out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
-        manifest = load(out)
+        manifest = begin(out)
         derived, kept = _observe(source, out, manifest, workers, progress)
         judged = judge_all(out, manifest, engine, progress)
         sweep(out, manifest)
@@ -81,7 +81,7 @@ def rejudge(out: Path, *, engine: Engine | None = None, progress: Progress | Non
     """Judge what is in the dataset at *out* with the rules of this version; how many
     partitions that were. Raises `DatasetError`."""
     with _alone(out):
-        manifest = load(out)
+        manifest = begin(out)
         judged = judge_all(out, manifest, engine, progress)
         sweep(out, manifest)
     return judged
@@ -130,14 +130,14 @@ def _derived(
     stale: list[Share], out: Path, workers: int
 ) -> Iterator[tuple[Share, tuple[Files, Files]]]:
     workers = min(workers or os.cpu_count() or 1, len(stale))
-    if workers <= 1:
+    if workers <= 1 or sum(share.size for share in stale) < FEW:
         yield from ((share, derive(share, out)) for share in stale)
         return
     # Not forked: the engine's threads would be lost in the copy.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         asked: dict[Future[tuple[Files, Files]], Share] = {
             pool.submit(derive, share, out): share
-            for share in sorted(stale, key=lambda s: len(s.runs), reverse=True)
+            for share in sorted(stale, key=lambda s: s.size, reverse=True)
         }
         for future in as_completed(asked):
             yield asked[future], future.result()
@@ -243,6 +243,7 @@ def _given(engine: Engine | None, out: Path) -> Iterator[Engine]:
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
+    out.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(out / ".lock", timeout=0):
             yield

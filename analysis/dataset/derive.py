@@ -36,13 +36,15 @@ _LAST_TIME = 253402300799.0  # the end of the year 9999
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
-    """The runs of the store at *store* that began on *date* (UTC) in the country *cc*."""
+    """The runs of the store at *store* that began on *date* (UTC) in the country *cc*; *size*
+    measurements, follow-ups among them."""
 
     key: str
     store: str
     date: str
     cc: str
     runs: tuple[Run, ...]
+    size: int
     signature: str
 
     @property
@@ -67,6 +69,7 @@ def shares(store: Store) -> list[Share]:
         found.append(
             Share(
                 key=key, store=str(store.path), date=date, cc=cc, runs=tuple(members),
+                size=sum(sizes.get(run.id, (0, 0))[0] for run in members),
                 signature=digest.hexdigest()[:32],
             )
         )

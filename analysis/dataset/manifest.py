@@ -16,6 +16,7 @@ import msgspec
 
 FORM = 1  # of this file and of the folder; another means: build anew
 NAME = "manifest.json"
+TABLES = ("observations", "tests", "verdicts")  # folders of the dataset, and of the manifest
 MAX_SIZE = 256 << 20  # bytes; of a file that somebody else may have written
 
 
@@ -40,7 +41,7 @@ class Manifest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def tables(self) -> Iterator[tuple[str, Files]]:
         """All that is counted, each with the name of its table."""
-        for name in ("observations", "tests", "verdicts"):
+        for name in TABLES:
             yield from ((name, files) for files in getattr(self, name).values())
 
 
@@ -83,12 +84,26 @@ def paths(root: Path, table: dict[str, Files]) -> list[Path]:
     return sorted(root / name for files in table.values() for name in files.files)
 
 
+def begin(root: Path) -> Manifest:
+    """The manifest in *root*, which is made a dataset if it is an empty folder or none.
+
+    A folder with other things in it is left alone: what no manifest names is removed there.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    if not (root / NAME).exists():
+        if any(not path.name.startswith(".") for path in root.iterdir()):
+            raise DatasetError(f"{root} is no dataset, and not empty")
+        save(root, Manifest())
+    return load(root)
+
+
 def sweep(root: Path, manifest: Manifest) -> None:
-    """Remove Parquet files that *manifest* does not name, and what a kill left half written."""
+    """Remove Parquet files of the tables that *manifest* does not name, and what a kill left."""
     counted = {root / name for _table, files in manifest.tables() for name in files.files}
-    for path in root.rglob("*.parquet*"):
-        if path not in counted and path.is_file():
-            path.unlink()
-    for folder in sorted(root.rglob("*"), reverse=True):
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+    for table in TABLES:
+        for path in (root / table).glob("date=*/cc=*/*.parquet*"):
+            if path not in counted:
+                path.unlink()
+        for folder in sorted((root / table).glob("date=*/**/"), reverse=True):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()

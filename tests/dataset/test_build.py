@@ -137,7 +137,10 @@ def test_two_stores_are_one_dataset(path: Path, tmp_path: Path) -> None:
     assert expected(path, other) == found(out)
 
 
-def test_processes_make_what_one_makes(path: Path, tmp_path: Path) -> None:
+def test_processes_make_what_one_makes(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "FEW", 0)
     told: list[tuple[str, int, int]] = []
     built = dataset.build(path, tmp_path / "out", workers=2, progress=lambda *a: told.append(a))
     assert built.derived == 4
@@ -220,6 +223,23 @@ def test_a_clock_that_is_far_off_names_no_folder(at: float, tmp_path: Path) -> N
     dataset.build(path, tmp_path / "out", workers=1)
     assert {"date=1970-01-01"} == {p.parent.parent.name for p in _parquet(tmp_path / "out")}
     assert [at] == [row.measured_at for row in found(tmp_path / "out")]
+
+
+def test_a_folder_of_something_else_is_left_alone(path: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine" / "observations" / "date=x" / "cc=y" / "rows.parquet"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"precious")
+    with pytest.raises(dataset.DatasetError, match="no dataset"):
+        dataset.build(path, tmp_path / "mine", workers=1)
+    assert b"precious" == mine.read_bytes()
+
+
+def test_files_beside_the_tables_stay(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    dataset.build(path, out, workers=1)
+    (out / "notes.parquet").write_bytes(b"mine")
+    dataset.build(path, out, workers=1)
+    assert b"mine" == (out / "notes.parquet").read_bytes()
 
 
 def test_one_build_at_a_time(path: Path, tmp_path: Path) -> None:
