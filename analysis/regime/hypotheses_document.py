@@ -50,10 +50,10 @@ them of a million verdicts of noise.
 """
 _TESTS = """## Tests
 
-What was tried beside the plain measurement, in the table `tests`: the value of `test`, what
-`result` and `value` then are, and who produces it. *Every measurement*, *controls*,
-*ladder*, *transfers*, *packets* and *import of tor* come out of what the probe, or OONI's,
-measures; the rest is brought by whoever has it, as rows of the same table.
+What was tried beside the verdict, in the table `tests`: the value of `test`, what `result` and
+`value` then are, and who produces it. *Evidence*, *ladder* and *services* come out of what the
+probe, or OONI's, measures (`analysis.dataset`); what is *brought* comes from whoever has
+it, as rows of the same table.
 """
 
 

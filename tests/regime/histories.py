@@ -159,7 +159,7 @@ def without(table: str, test: Test | None = None) -> Change:
     return _change(table, lambda row: None if test is None or test(row) else row)
 
 
-def turned(table: str, test: Test | None = None, **values: Any) -> Change:
+def turned(table: str, test: Test | None = None, /, **values: Any) -> Change:
     """Set *values* in the rows of *table* for which *test* holds; a value may be a function
     of the row."""
 

@@ -179,7 +179,7 @@ H18 = Story(
             turned("tests", measured_at=lambda r: at("2020-08-12") if r.measured_at < at(
                 "2020-08-23") else at("2020-08-25")),
         ),
-        "port": (turned("tests", _is("name_other_port"), port=443),),
+        "port": (turned("tests", _is("name_other_port"), test="name_web_port"),),
         "a harmless word": (
             without("tests", _is("harmless_other_port")),
             turned("tests", _is("harmless_other_port"), result="fails"),
