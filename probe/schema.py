@@ -198,7 +198,9 @@ def open_database(path: Path, *, write: bool) -> Database:
         connection = _connect(path, write=write)
         try:
             db = Database(connection)
-            _check_ours(db, path, write=write)
+            behind = _check_ours(db, path, write=write)
+            if behind and not write:
+                db = _completed_copy(db)
             if write:
                 # First of all: a file left by a process killed here is still ours.
                 db.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -219,15 +221,27 @@ def _make_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
-def _check_ours(db: Database, path: Path, *, write: bool) -> None:
+def _check_ours(db: Database, path: Path, *, write: bool) -> bool:
+    """Whether it is an older zond's. Raises `StoreError` for what is not ours to read."""
     applied = {migration.name for migration in migrations.applied(db)}
     if newer := applied - _KNOWN:
         raise StoreError(f"{path} was written by a newer zond ({max(newer)}): update zond")
     owner = db.execute("PRAGMA application_id").fetchone()[0]
     if owner != APPLICATION_ID and db.table_names():
         raise StoreError(f"{path} is a database of another program")
-    if not write and applied != _KNOWN:
-        raise StoreError(f"{path} holds no run yet, or an older zond's: `zond run` completes it")
+    if not write and not applied:
+        raise StoreError(f"{path} holds no run yet")
+    return applied != _KNOWN
+
+
+def _completed_copy(db: Database) -> Database:
+    """*db*, which is closed, in memory and in the newest form: who only reads changes no file."""
+    copy = sqlite3.connect(":memory:", check_same_thread=False)
+    db.conn.backup(copy)
+    db.close()
+    completed = Database(copy)
+    migrations.apply(completed)
+    return completed
 
 
 @contextmanager
