@@ -344,7 +344,7 @@ def test_follow_ups_stand_beside_what_they_are_about(tmp_path: Path) -> None:
         assert set() == store.followed("r2")
 
 
-def test_a_database_of_the_first_version_is_read_as_it_is_and_completed_on_writing(tmp_path: Path) -> None:
+def test_a_database_of_the_first_version_is_read_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "z.db"
     plain = a_measurement(1)
     with Store(path, write=True) as store:
