@@ -22,7 +22,7 @@ from analysis.regime import law, signs
 from analysis.regime.clock import clock
 from analysis.regime.documents import Regime
 from analysis.regime.law import MEANS, Fit, Protection, Recourse
-from analysis.regime.outside import Outside
+from analysis.regime.outside import Known, Outside
 from analysis.regime.query import NOT_ATTRIBUTION
 from analysis.regime.signs import Finding, State
 
@@ -62,9 +62,9 @@ class EventFindings(msgspec.Struct, frozen=True, kw_only=True):
     caution: str = NOT_ATTRIBUTION
 
 
-def findings(event: Event, regime: Regime, outside: Outside | None = None) -> EventFindings:
+def findings(event: Event, regime: Regime, outside: Outside | Known | None = None) -> EventFindings:
     """What the documents of *regime*, and what is known from *outside*, say of *event*."""
-    known = outside or {}
+    known = outside if isinstance(outside, Known) else Known(outside)
     fits = law.fits(event, regime, known)
     fitting = [fit for fit in fits if fit.fits]
     found = (
@@ -95,7 +95,8 @@ def all_findings(
     events: Iterable[Event], regime: Regime, outside: Outside | None = None
 ) -> list[EventFindings]:
     """`findings` for each, in order."""
-    return [findings(event, regime, outside) for event in events]
+    known = Known(outside)
+    return [findings(event, regime, known) for event in events]
 
 
 def _instrument(event: Event, fits: Sequence[Fit]) -> Finding:

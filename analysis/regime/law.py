@@ -15,8 +15,8 @@ from typing import Literal
 import msgspec
 
 from analysis.history.event import Event, Interval
-from analysis.regime.documents import Actor, Instrument, Protected, Regime, Score
-from analysis.regime.outside import Mirror, Outside
+from analysis.regime.documents import Actor, Appeal, Instrument, Protected, Regime, Score
+from analysis.regime.outside import Known, Mirror
 
 Truth = bool | None
 Grounds = frozenset[str] | None
@@ -49,7 +49,7 @@ class Recourse(msgspec.Struct, frozen=True, kw_only=True):
     rated for appeals and exceptions: it is about requests for information, and so about
     whether the reason of a restriction can be learnt and argued with."""
 
-    appeal: Literal["none", "court", "not_stated", "unknown"]
+    appeal: Appeal
     says: str
     scores: tuple[str, ...] = ()
 
@@ -103,11 +103,11 @@ def _dated(instrument: Instrument) -> str:
     return f"{instrument.title} ({instrument.in_force}{until})"
 
 
-def fits(event: Event, regime: Regime, outside: Outside | None = None) -> list[Fit]:
+def fits(event: Event, regime: Regime, outside: Known) -> list[Fit]:
     """Every instrument of the means that the event's kind needs; the fitting ones first, and
     of those the ones with a ground of their own before the open ones."""
     means = MEANS.get(event.kind)
-    grounds = _of_targets(event, regime, outside or {})
+    grounds = _of_targets(event, regime, outside)
     found = [_fit(event, i, regime, grounds) for i in regime.instruments if means in i.means]
     order = {True: 0, None: 1, False: 2}
     return sorted(found, key=lambda f: (order[f.fits], f.open))
@@ -126,9 +126,12 @@ def recourse(instruments: Sequence[Instrument], regime: Regime) -> Recourse:
     appeals = list(dict.fromkeys(i.appeal for i in instruments))
     says = " ".join(dict.fromkeys(f"{i.title}: {i.recourse}" for i in instruments if i.recourse))
     if not appeals:
-        return Recourse(appeal="unknown", says="No instrument is known to apply.", scores=scores)
+        says = "No instrument is known to apply."
     appeal = appeals[0] if len(appeals) == 1 else _together(appeals)
-    return Recourse(appeal=appeal, says=says or "The sources do not say.", scores=scores)
+    rated = "; ".join(_score(s) for s in regime.scores if _bears_on_recourse(s, whole=True))
+    if rated:
+        says = f"{says} Rated, of requests for information and not of restrictions: {rated}."
+    return Recourse(appeal=appeal, says=says.strip() or "The sources do not say.", scores=scores)
 
 
 def protection(event: Event, found: Sequence[Fit], regime: Regime) -> Protection:
@@ -202,12 +205,11 @@ def _fit(event: Event, instrument: Instrument, regime: Regime, of_targets: Groun
     )
 
 
-def _of_targets(event: Event, regime: Regime, outside: Outside) -> Grounds:
+def _of_targets(event: Event, regime: Regime, outside: Known) -> Grounds:
     """The grounds that the targets are known for; None where their category is not known."""
     known = {c.code: c.grounds for c in regime.categories}
     found = {g for code in event.categories for g in known.get(code, ())}
-    listed = {m.mirror for m in outside.get("mirrors", ()) if isinstance(m, Mirror)}
-    if listed & set(event.targets):
+    if outside.about(Mirror, event.targets):
         found |= {g.id for g in regime.grounds if g.of == "mirrors"}
     return frozenset(found) if found or any(c in known for c in event.categories) else None
 
@@ -263,11 +265,10 @@ def _law_in_force(kind: Protected, event: Event, regime: Regime) -> bool:
     return law is None or in_force(law, event.onset, regime)[0] is not False
 
 
-def _bears_on_recourse(score: Score) -> bool:
+def _bears_on_recourse(score: Score, whole: bool = False) -> bool:
     named = score.section_name.lower()
-    return ("appeal" in named or "exception" in named) and (
-        score.indicator == 0 or score.points < score.max_points
-    )
+    falls_short = not whole and score.points < score.max_points
+    return ("appeal" in named or "exception" in named) and (score.indicator == 0 or falls_short)
 
 
 def _score(score: Score) -> str:
@@ -275,8 +276,8 @@ def _score(score: Score) -> str:
     return f"{what}: {score.points} of {score.max_points}"
 
 
-def _together(
-    appeals: Sequence[Literal["none", "court", "not_stated", "unknown"]],
-) -> Literal["none", "court", "not_stated", "unknown"]:
+def _together(appeals: Sequence[Appeal]) -> Appeal:
     # An appeal under one instrument says nothing of a decision under another.
-    return "unknown" if "court" in appeals else "none" if "none" in appeals else "not_stated"
+    if not appeals or "court" in appeals:
+        return "unknown"
+    return "none" if "none" in appeals else "not_stated"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import msgspec
@@ -100,6 +101,7 @@ class Networks(Mapping[int, Network]):
         return tuple(sorted({g for n in self.values() for g in n.gateways}))
 
 
+@lru_cache(maxsize=65_536)
 def span(text: str, offset_hours: float = 0.0) -> Span:
     """What a date of the data can mean: ``2014``, ``2014-08``, ``2014-08-14``,
     ``2014-08-14T01:20`` or ``2014-08-14T01:20+03:00``.

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib.resources.abc import Traversable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +24,7 @@ from analysis.regime.model import Confidence, Date, Text
 
 Host = Annotated[str, Meta(min_length=1, max_length=253, pattern=r"^[^\s/@?#]+$")]
 """A host name or an address, in lower case (rows are brought to it); never a URL."""
+T = TypeVar("T", bound=msgspec.Struct)
 _HOSTS = ("host", "name", "server", "original", "mirror")
 Source = Annotated[str, Meta(min_length=1, max_length=4000)]
 
@@ -196,6 +197,37 @@ KINDS: Mapping[str, type[msgspec.Struct]] = {
 }
 Outside = Mapping[str, tuple[msgspec.Struct, ...]]
 """Rows by their kind; a kind that is missing has none."""
+
+
+class Known:
+    """Outside evidence by target, so that a register of a million names is asked, not read.
+
+    Those kinds that are about a target: announcements, registers, mirrors.
+    """
+
+    def __init__(self, outside: Outside | None = None) -> None:
+        self._rows: dict[tuple[type[msgspec.Struct], str], list[msgspec.Struct]] = {}
+        for rows in (outside or {}).values():
+            for row in rows:
+                if isinstance(row, Announcement | RegisterEntry):
+                    self._rows.setdefault((type(row), row.host), []).append(row)
+                elif isinstance(row, Mirror):
+                    self._rows.setdefault((Mirror, row.mirror), []).append(row)
+
+    def about(self, kind: type[T], targets: Iterable[str]) -> list[T]:
+        """The rows of *kind* about one of *targets*, or about a name above it, or all (``*``)."""
+        names = dict.fromkeys(name for target in targets for name in _above(target))
+        return [
+            row
+            for name in (*names, "*")
+            for row in self._rows.get((kind, name), ())
+            if isinstance(row, kind)
+        ]
+
+
+def _above(host: str) -> list[str]:
+    labels = host.lower().rstrip(".").split(".")
+    return [".".join(labels[i:]) for i in range(len(labels))]
 
 
 def parse(kind: str, text: str, name: str) -> tuple[list[msgspec.Struct], list[str]]:

@@ -53,13 +53,18 @@ def save(kind: str, rows: Sequence[msgspec.Struct], database: Path, name: str = 
         )  # fmt: skip
         before = table.count
         now = time.time()
-        records = (
+        records = [
             {"key": _key(kind, text), "kind": kind, "file": name, "imported_at": now,
              "record": text}
             for text in (msgspec.json.encode(row).decode() for row in rows)
-        )  # fmt: skip
-        table.insert_all(records, pk="key", ignore=True)
-        connection.commit()
+        ]  # fmt: skip
+        # One transaction: a register of a million names in batches would be synced to the
+        # disk as often.
+        with connection:
+            connection.executemany(
+                "INSERT OR IGNORE INTO outside VALUES (:key, :kind, :file, :imported_at, :record)",
+                records,
+            )
         return table.count - before
 
 

@@ -16,7 +16,7 @@ import msgspec
 from analysis.fingerprints import known
 from analysis.history.event import Event, Interval
 from analysis.regime.documents import Documented, Fact, Regime
-from analysis.regime.outside import Announcement, Outside, RegisterEntry
+from analysis.regime.outside import Announcement, Known, RegisterEntry
 
 State = Literal["consistent", "contradicts", "cannot_tell"]
 
@@ -40,7 +40,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     refs: tuple[str, ...] = ()
 
 
-def origin(event: Event, regime: Regime, outside: Outside) -> Finding:
+def origin(event: Event, regime: Regime, outside: Known) -> Finding:
     """Whose the looks are that were seen: own, another country's, a platform's."""
     facts = {fact.id: fact.origin for fact in regime.facts}
     of = {f.id: (f.kind, f.country) for f in known()}
@@ -156,18 +156,15 @@ def practice(event: Event, regime: Regime) -> list[Documented]:
     ]
 
 
-def announcement(event: Event, regime: Regime, outside: Outside) -> Finding:
+def announcement(event: Event, regime: Regime, outside: Known) -> Finding:
     """Whether a decision about a target is known, and on which side of the onset it lies."""
     wanted = _ORDERED.get(event.kind, ())
     longest = BEFORE + _width(event)
     near: list[tuple[float, Announcement]] = []
-    for row in outside.get("announcements", ()):
-        if not isinstance(row, Announcement) or row.what not in wanted:
-            continue
+    for row in outside.about(Announcement, event.targets):
         dates = (row.effective, row.listed, row.decided, row.announced)
         firsts = [regime.span(date).first for date in dates if date]
-        covers = row.host == "*" or _covers(row.host, event.targets)
-        if covers and firsts and -NEAR <= _seen(event) - min(firsts) <= longest:
+        if row.what in wanted and firsts and -NEAR <= _seen(event) - min(firsts) <= longest:
             near.append((min(firsts), row))
     if not near:
         return Finding(
@@ -241,14 +238,12 @@ def _alike(event: Event, documented: Documented) -> bool:
     )
 
 
-def _registers(event: Event, outside: Outside, regime: Regime) -> list[str]:
-    rows = [r for r in outside.get("registers", ()) if isinstance(r, RegisterEntry)]
+def _registers(event: Event, outside: Known, regime: Regime) -> list[str]:
     return sorted(
         {
             r.register
-            for r in rows
+            for r in outside.about(RegisterEntry, event.targets)
             if r.register != regime.country.cc
-            and _covers(r.host, event.targets)
             and regime.span(r.listed).first <= _seen(event)
             and (not r.removed or _seen(event) <= regime.span(r.removed).last)
         }

@@ -293,7 +293,10 @@ def test_what_is_protected_depends_on_the_category_and_an_unknown_one_is_asked_f
 
 
 def test_recourse_gives_the_scores_of_the_law(regime: Regime) -> None:
-    scores = findings(event(regime, "2016-01-01"), regime).recourse.scores
+    recourse = findings(event(regime, "2016-01-01"), regime).recourse
+    scores = recourse.scores
+    assert "of requests for information and not of restrictions" in recourse.says
+    assert "Appeals: 0 of 32" in recourse.says
     assert {"Appeals: 0 of 32", "Exceptions and refusal: 3 of 30"} <= set(scores)
     assert any("judicial appeal: 0 of 2" in score for score in scores)
 
