@@ -38,11 +38,12 @@ class Engine:
     name: str
     backend: Any
 
-    def read(self, paths: Path | Sequence[Path]) -> Table:
+    def read(self, paths: Path | Sequence[Path], *, merged: bool = False) -> Table:
         """A table over Parquet files: one, several, or all below a folder.
 
-        All must have the same columns; what the names of folders say is not read. Raises
-        what the engine raises for a file that is none.
+        All must have the same columns; where they are *merged*, those that a file lacks are
+        null in its rows. What the names of folders say is not read. Raises what the engine
+        raises for a file that is none.
         """
         raise NotImplementedError
 
@@ -66,9 +67,10 @@ class Engine:
 
 
 class _DuckDB(Engine):
-    def read(self, paths: Path | Sequence[Path]) -> Table:
-        found = _files(paths)
-        return self.backend.read_parquet([*map(str, found)], hive_partitioning=False)
+    def read(self, paths: Path | Sequence[Path], *, merged: bool = False) -> Table:
+        return self.backend.read_parquet(
+            [*map(str, _files(paths))], hive_partitioning=False, union_by_name=merged
+        )
 
     def write(self, table: Table, folder: Path, *, by: Sequence[str] = ()) -> None:
         folder.mkdir(parents=True)
@@ -81,8 +83,9 @@ class _DuckDB(Engine):
 
 
 class _Spark(Engine):
-    def read(self, paths: Path | Sequence[Path]) -> Table:
-        return self._view(self.backend._session.read.parquet(*map(str, _files(paths))))
+    def read(self, paths: Path | Sequence[Path], *, merged: bool = False) -> Table:
+        reader = self.backend._session.read.option("mergeSchema", str(merged).lower())
+        return self._view(reader.parquet(*map(str, _files(paths))))
 
     def load(self, rows: pa.Table) -> Table:
         # Not a memtable: Ibis asks for a check that Spark Connect warns it does not make.

@@ -59,9 +59,13 @@ def plain(engine, source, target):  # type: ignore[no-untyped-def]
 
 
 def judge(engine, source, target):  # type: ignore[no-untyped-def]
-    from analysis.dataset.columns import verdict_rows
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
-    engine.write(verdict_rows(engine.read(source)), target)
+    from analysis.dataset.columns import SCHEMA, observed, verdict_rows
+
+    files = sorted(source.rglob("*.parquet"))
+    same = set(pq.read_schema(files[0]).names) == set(SCHEMA.names)
+    engine.write(verdict_rows(observed(engine, files, same=same)), target)
 
 
 def cells_by_day(engine, source, target):  # type: ignore[no-untyped-def]
@@ -125,7 +129,7 @@ def measure(
         source = made["judge"] if step in FROM_VERDICTS else observations
         answer = subprocess.run(
             [sys.executable, __file__, "--one", step, engine, str(source), str(target), memory],
-            check=True, capture_output=True, text=True,
+            check=True, stdout=subprocess.PIPE, text=True,
             env=os.environ | {"PYTHONPATH": str(HERE.parent)},
         )  # fmt: skip
         figures = json.loads(answer.stdout)

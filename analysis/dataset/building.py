@@ -20,7 +20,7 @@ from pathlib import Path
 import filelock
 
 from analysis import engines, probability
-from analysis.dataset.columns import PARTITION, verdict_rows
+from analysis.dataset.columns import PARTITION, form, observed, verdict_rows
 from analysis.dataset.derive import Share, derivation, derive, shares
 from analysis.dataset.manifest import (
     DatasetError,
@@ -215,8 +215,10 @@ def _judge(out: Path, engine: Engine, of: Iterable[Files]) -> Path:
     """Judge these files into a folder of their own, with a folder for each partition."""
     temporary = out / ".judging"
     shutil.rmtree(temporary, ignore_errors=True)
+    of = list(of)
     paths = sorted({out / name for files in of for name in files.files})
-    table = verdict_rows(engine.read(paths), beside=PARTITION)
+    table = observed(engine, paths, same=all(files.form == form() for files in of))
+    table = verdict_rows(table, beside=PARTITION)
     engine.write(table, temporary, by=PARTITION)
     return temporary
 

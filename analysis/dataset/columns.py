@@ -6,7 +6,9 @@ SQL's (`Beside`): then the rest is an expression over columns, the same in any e
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import ibis  # type: ignore[import-untyped]
@@ -14,6 +16,7 @@ import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 from msgspec import Meta
 
+from analysis.engines import Engine
 from analysis.history.rows import arrow, arrow_schema
 from analysis.history.table import DAY, HOUR, VerdictRow, host_of
 from analysis.judging import judged
@@ -46,6 +49,34 @@ def stored(rows: Iterable[Observation], *, date: str = "", cc: str = "ZZ") -> pa
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 
+def form() -> str:
+    """Changes with the columns: of files of another form some may be missing."""
+    return hashlib.sha256(",".join(SCHEMA.names).encode()).hexdigest()[:12]
+
+
+def observed(engine: Engine, paths: Sequence[Path], *, same: bool) -> Table:
+    """The observations in *paths*, with the columns of `SCHEMA`.
+
+    Where the files are not all of the *same* form as this version's, a column that one lacks
+    has its default there, which says that nothing was seen: what was derived before a
+    column was thought of can be judged all the same, by the rules that do not ask for it.
+    """
+    table = engine.read(paths, merged=not same)
+    if same:
+        return table
+    whole: dict[str, Any] = {}
+    for name, default in _defaults().items():
+        value = ibis.literal(default, type=_IBIS[type(default)])
+        whole[name] = table[name].fill_null(value) if name in table.columns else value
+    return table.select(**whole)
+
+
+def _defaults() -> dict[str, Any]:
+    plain = Observation(run_id="", url=""), Beside()
+    return {name: value for row in plain for name, value in msgspec.structs.asdict(row).items()}
+
+
+_IBIS = {str: "string", int: "int64", float: "float64", bool: "boolean"}
 PARTITION = ("date", "cc")
 
 

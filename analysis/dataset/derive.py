@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from analysis import services, signers
-from analysis.dataset.columns import SCHEMA, stored
+from analysis.dataset.columns import SCHEMA, form, stored
+from analysis.dataset.evidence_trials import of_runs
 from analysis.dataset.manifest import Files
 from analysis.dataset.trials import trials
 from analysis.fingerprints import source_text
@@ -31,6 +33,7 @@ from probe.evidence import Run
 from probe.store import Store, StoreError
 
 ROWS = 20_000  # in memory, and in a row group
+TRIALS = "2026-11-22"  # of the tests from the evidence; changes with their meaning
 UNKNOWN_DAY = "1970-01-01"  # of a time that no clock can have shown
 _LAST_TIME = 253402300799.0  # the end of the year 9999
 
@@ -79,7 +82,7 @@ def shares(store: Store) -> list[Share]:
 def derivation() -> str:
     """Changes with the derivation of the fields, with what they are compared with, and with
     the columns."""
-    data = (DERIVATION, source_text(), signers.source_text(), services.source_text())
+    data = (DERIVATION, TRIALS, source_text(), signers.source_text(), services.source_text())
     columns = (*SCHEMA.names, *arrow_schema(TestRow).names)
     return hashlib.sha256("\n".join((*data, *columns)).encode()).hexdigest()
 
@@ -98,6 +101,10 @@ def derive(share: Share, root: Path) -> tuple[Files, Files]:
         for batch in batches:
             seen.write(stored(batch, date=share.date, cc=share.cc))
             tried.write(arrow((row for o in batch for row in trials(o)), TestRow))
+        with Store(share.store) as store:
+            more = of_runs(store, share.runs)
+            while some := list(islice(more, ROWS)):
+                tried.write(arrow(some, TestRow))
     return (
         seen.files(share.signature, tuple(problems)), tried.files(share.signature)
     )  # fmt: skip
@@ -141,7 +148,8 @@ class _Writer:
     def files(self, signature: str, problems: Sequence[str] = ()) -> Files:
         names = (self._name,) if self._writer is not None else ()
         return Files(
-            signature=signature, files=names, rows=self._rows, problems=tuple(problems)
+            signature=signature, files=names, rows=self._rows, form=form(),
+            problems=tuple(problems),
         )
 
     def __enter__(self) -> None:

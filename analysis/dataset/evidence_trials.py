@@ -10,10 +10,11 @@ nothing was tried. A failure that the line itself may have made (no route, broke
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
 from analysis.history.table import TestRow, host_of
+from analysis.observe.services import is_service
 from probe.evidence import (
     PROBE,
     CertificateCheck,
@@ -24,10 +25,23 @@ from probe.evidence import (
     TCPConnect,
     Transfer,
 )  # fmt: skip
+from probe.store import Store, StoreError
 
 # Failures of a connection that speak of the other end or the way, not of this machine.
 THEIRS = ("generic_timeout_error", "timed_out", "connection_refused", "connection_reset")
 LONGEST = 100  # characters of a result that a server chose
+
+
+def of_runs(store: Store, runs: Iterable[Run]) -> Iterator[TestRow]:
+    """The rows of all measurements of *runs*; follow-ups have rungs, and are none. A run that
+    cannot be read is told where its observations are read, and is left out here."""
+    for run in runs:
+        try:
+            for measurement in store.measurements(run.id):
+                if not measurement.about and not is_service(measurement):
+                    yield from evidence_trials(measurement, run)
+        except StoreError:
+            continue
 
 
 def evidence_trials(measurement: Measurement, run: Run) -> Iterator[TestRow]:

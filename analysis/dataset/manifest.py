@@ -22,11 +22,12 @@ MAX_SIZE = 256 << 20  # bytes; of a file that somebody else may have written
 
 class Files(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was written from one source: *signature* is of all that it depends on, *files* are
-    below the dataset's folder, *rows* are in them."""
+    below the dataset's folder, *rows* are in them; *form* is that of their columns."""
 
     signature: str
     files: tuple[str, ...] = ()
     rows: int = 0
+    form: str = ""
     problems: tuple[str, ...] = ()
 
 

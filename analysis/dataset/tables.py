@@ -11,7 +11,8 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from analysis import engines
 from analysis.dataset import manifest
-from analysis.dataset.columns import SCHEMA, stored, verdict_rows
+from analysis.dataset.columns import SCHEMA, form, observed, stored, verdict_rows
+from analysis.dataset.evidence_trials import of_runs
 from analysis.dataset.trials import trials
 from analysis.engines import Engine
 from analysis.history.rows import arrow, arrow_schema
@@ -44,7 +45,10 @@ def test_table(source: Source, engine: Engine | None = None) -> Table:
     schema = arrow_schema(TestRow)
     if isinstance(source, Path) and source.is_dir():
         return _files(manifest.paths(source, manifest.load(source).tests), schema, engine)
-    return _memory(arrow((t for o in _observed(source) for t in trials(o)), TestRow), engine)
+    tried = [t for o in _observed(source) for t in trials(o)]
+    with source if isinstance(source, Store) else Store(source) as store:
+        tried += of_runs(store, store.runs())
+    return _memory(arrow(tried, TestRow), engine)
 
 
 test_table.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's
@@ -54,8 +58,12 @@ def observation_table(source: Source, engine: Engine | None = None) -> Table:
     """The rows that the rules read, with the columns of `Observation` and `Beside`; as
     `verdict_table`."""
     if isinstance(source, Path) and source.is_dir():
-        found = manifest.load(source)
-        return _files(manifest.paths(source, found.observations), SCHEMA, engine)
+        found = manifest.load(source).observations
+        paths = manifest.paths(source, found)
+        if not paths:
+            return _memory(SCHEMA.empty_table(), engine)
+        same = all(files.form == form() for files in found.values())
+        return observed(engine or _own(), paths, same=same).select(*SCHEMA.names)
     return _memory(stored(_observed(source)), engine)
 
 

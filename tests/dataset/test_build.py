@@ -11,7 +11,7 @@ import pytest
 
 from analysis import dataset, engines
 from analysis.dataset import building, derive
-from analysis.dataset.manifest import load
+from analysis.dataset.manifest import load, save
 from analysis.history.rows import as_rows
 from analysis.history.table import TestRow, VerdictRow, verdict_row
 from analysis.verdict import judge, observations
@@ -223,6 +223,27 @@ def test_a_clock_that_is_far_off_names_no_folder(at: float, tmp_path: Path) -> N
     dataset.build(path, tmp_path / "out", workers=1)
     assert {"date=1970-01-01"} == {p.parent.parent.name for p in _parquet(tmp_path / "out")}
     assert [at] == [row.measured_at for row in found(tmp_path / "out")]
+
+
+@pytest.mark.parametrize("name", engines.NAMES)
+def test_what_was_derived_before_a_column_was_thought_of_is_judged_all_the_same(
+    name: engines.Name, path: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    dataset.build(path, out, workers=1)
+    # As one that another version made of another store: without two columns, and an old one.
+    manifest = load(out)
+    for key in list(manifest.observations)[:2]:
+        old = manifest.observations[key]
+        file = out / old.files[0]
+        table = pq.read_table(file).drop_columns(["speed_cut", "hop_asn"])
+        pq.write_table(table.append_column("gone", [["x"] * len(table)]), file)
+        manifest.observations[key] = msgspec.structs.replace(old, form="another", signature="x")
+    save(out, manifest)
+    with engines.engine(name) as engine:
+        assert 2 == dataset.rejudge(out, engine=engine)
+        assert 16 == engine.arrow(dataset.observation_table(out, engine)).num_rows
+    assert expected(path) == found(out)
 
 
 def test_a_folder_of_something_else_is_left_alone(path: Path, tmp_path: Path) -> None:
