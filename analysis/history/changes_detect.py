@@ -12,7 +12,8 @@ falls below the rate at which verdicts err: a clean past makes no later look mor
 
 Looks of one probe are not independent of each other: its antivirus, VPN or broken line stays
 with it. So what the loudest probe says is believed only if the others together do not say the
-opposite; and a lift is believed from a probe that saw the block before one that never did.
+opposite, nor kept saying so while they were there; and a lift is believed from a probe that
+saw the block before one that never did.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ import msgspec
 import numpy as np
 
 from analysis.history.changes_series import Floats, Series
+
+CLEARLY = 3.0          # times as many looks show a block as did before it
+ERRORS, LOOKS = 3.0, 30.0  # what is assumed of the time before, until more is known
+RECORD = 30 * 86400.0  # seconds for which it is remembered who was denied by the others
+BESIDE = 3 * 3600.0    # seconds within which two looks are of the same time
+DENIED = 0.2           # of a probe's looks: more than chance, and its word alone is not taken
 
 
 class Constants(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +73,12 @@ def episodes(s: Series, c: Constants) -> list[Episode]:
         errors += float(s.for_[start:e].sum())
         looks += float((s.for_ + s.against)[start:e].sum())
         lift = _lift(s, e, a, c)
+        if not _stands_out(s, e, lift[0] if lift else len(s), errors, looks):
+            # Then it was more of the same: it counts as the series' errors.
+            start = a + 1
+            errors += float(s.for_[e:start].sum())
+            looks += float((s.for_ + s.against)[e:start].sum())
+            continue
         if lift is None:
             return [*found, Episode(onset=e, alarm=a)]
         found.append(Episode(onset=e, alarm=a, lift=lift[0], lift_alarm=lift[1]))
@@ -87,6 +100,14 @@ def error_rate(errors: float, looks: float, c: Constants) -> float:
     """Share of looks that show interference where there is none, learnt from *looks*."""
     rate = (c.error * c.error_weight + errors) / (c.error_weight + looks)
     return min(max(rate, c.error), c.most_error)
+
+
+def _stands_out(s: Series, onset: int, end: int, errors: float, looks: float) -> bool:
+    """Whether clearly more looks show it than before, of which *errors* of *looks* did: what is
+    met now and then, and always was, is an error of the site's or of the rules' as well."""
+    met, clean = float(s.for_[onset:end].sum()), float(s.against[onset:end].sum())
+    usual = min((errors + ERRORS) / (looks + LOOKS), ERRORS / LOOKS)
+    return met / (met + clean) >= CLEARLY * usual
 
 
 def _onset(
@@ -135,13 +156,33 @@ def _crossings(
             if s.for_[k] > 0:
                 hours.add(int(s.at[k] // 3600))
         summed = int(i) + 1
-        if len(hours) >= 2 and _stands(by_probe):
-            yield start + e, start + int(i)
+        if len(hours) < 2 or not _stands(by_probe):
+            continue
+        if len(by_probe) == 1 and _denied(s, int(s.probe[start + e]), start + e):
+            continue
+        yield start + e, start + int(i)
 
 
 def _stands(by_probe: dict[int, float]) -> bool:
     """Without the loudest probe the others do not say the opposite."""
     return len(by_probe) == 1 or sum(by_probe.values()) - max(by_probe.values()) >= 0
+
+
+def _denied(s: Series, probe: int, before: int) -> bool:
+    """Whether others kept saying the opposite of what *probe* said, before look *before*, when
+    they were there: then it is not believed when they are away."""
+    low = int(np.searchsorted(s.at, s.at[before] - RECORD))
+    here = slice(low, before)
+    number, met, at = s.probe[here], s.met[here], s.at[here]
+    turns = np.zeros(len(number), dtype=np.int64)
+    turns[1:] = np.where(number[1:] != number[:-1], np.arange(len(number) - 1), -1)
+    if len(turns):
+        turns[0] = -1
+    other = np.maximum.accumulate(turns)  # the last look before it that was another's
+    mine = number == probe
+    denied = mine & met & (other >= 0)
+    denied[denied] = ~met[other[denied]] & (at[denied] - at[other[denied]] <= BESIDE)
+    return int(denied.sum()) >= 3 and denied.sum() >= DENIED * mine.sum()
 
 
 def _lift(s: Series, e: int, a: int, c: Constants) -> tuple[int, int] | None:

@@ -144,3 +144,8 @@ def test_a_clock_that_does_not_run_makes_no_block() -> None:
     for n in range(120):
         rows.append(look((n * 7) % 24 + n / 200, "tls.reset" if n > 60 else "", run=f"r{n}"))
     assert found(rows) == ()
+
+
+def test_what_errs_now_and_then_and_always_did_is_not_blocked_in_a_part_of_the_looks() -> None:
+    draw = random.Random(1)
+    assert found(hourly(lambda h: "tcp.silence" if draw.random() < 0.2 else "", range(800))) == ()

@@ -137,3 +137,11 @@ def test_networks_and_hosts_are_kept_apart() -> None:
 def test_a_block_without_a_mechanism_is_still_one() -> None:
     rows = [look(h, "", outcome="blocked" if h >= 50 else "ok") for h in range(100)]
     assert one(rows).mechanism == ""
+
+
+def test_who_was_denied_by_others_is_not_believed_while_they_are_away() -> None:
+    rows = hourly(between(100, 300), range(400), probe="broken")
+    there = [h + 0.1 for h in range(400) if not 200 <= h < 220]
+    for probe in "bcd":
+        rows += hourly(lambda h: "", there, probe=probe)
+    assert found(rows) == ()
