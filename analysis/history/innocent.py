@@ -11,10 +11,11 @@ What was mostly down was not blocked.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from analysis.history.decisions import Course, begins, ends
+from analysis.history.decisions import Course, begins, ends, last_shown
 from analysis.history.event import Part
 from analysis.history.looks import Abroad, Said, Seen
 from analysis.history.scope import Found, Networks, operator
@@ -77,7 +78,9 @@ def lost_route(parts: Sequence[Part], said: Sequence[Said]) -> str:
     targets = {p.host for p in parts}
     if len(networks) != 1 or not _by_address(parts, said):
         return ""
-    if max(ends(p) for p in parts) - min(begins(p) for p in parts) > ROUTE:
+    if any(math.isinf(ends(p)) for p in parts):
+        return ""
+    if max(last_shown(p, ends(p)) for p in parts) - min(begins(p) for p in parts) > ROUTE:
         return ""
     return (
         f"{len(targets)} not reached from AS{next(iter(networks))} alone, for some hours, by no"

@@ -16,14 +16,10 @@ from typing import Protocol
 
 import msgspec
 
-from analysis.history.decisions import by_onset
-from analysis.history.event import Interval, Part, Scope
+from analysis.history.event import Part, Scope
 from analysis.history.looks import Seen
+from analysis.history.synchrony import at_once, order_of
 
-HOUR = 3600.0
-SYNCHRONOUS = 3 * HOUR  # what one switch does, seen by hourly looks
-LAG = 24 * HOUR         # that operators differ by where each follows a list in its own time
-CHANCE = 0.05           # that they change at once all the same
 MISSED = 0.05           # chance to have looked at a blocked network and met nothing
 TARGETS = 3             # that one session met it with, and a network is shown
 NATION = 0.6            # of the operators that were looked at; some follow late, or never
@@ -119,11 +115,13 @@ def scope(
     all_places = places(seen, by_network)
     shown = [p.asn for p in all_places if p.shown(share if p.asn in held else 1.0)]
     clean = [p.asn for p in all_places if p.asn not in held and p.spared(share)]
-    order, spread, at_once = _order(parts, [asn for asn in shown if asn in held])
+    changed = [asn for asn in shown if asn in held]
+    order, spread = order_of(parts, changed)
     found = Found(
         scope="unknown", networks=tuple(shown), clean=tuple(clean), order=order, spread=spread,
-        at_once=at_once, resolvers=tuple(sorted({p.resolver_asn for p in parts if p.resolver_asn})),
-    )
+        at_once=at_once(parts, changed),
+        resolvers=tuple(sorted({p.resolver_asn for p in parts if p.resolver_asn})),
+    )  # fmt: skip
     if not shown:
         return _as(found, "unknown", "No network shows it to two probes, or in two sessions.")
     for judge in (_of_resolver, _of_part_of_a_network):
@@ -288,35 +286,3 @@ def _kinds(networks: Networks, asns: Iterable[int], owner: str) -> set[str]:
 
 def _names(asns: Iterable[int]) -> str:
     return ", ".join(f"AS{asn}" for asn in sorted(asns))
-
-
-def _order(
-    parts: Sequence[Part], shown: Sequence[int]
-) -> tuple[tuple[int, ...], float | None, bool]:
-    """Networks by onset, the seconds between the first and the last of them, and whether it was
-    at once.
-
-    At once: all intervals but for few hours have a moment in common, which they would not by
-    chance if each network followed in its own time (`LAG`). The time between is that of the
-    middles, if these tell: some exclude one another, or those known to within hours lie within
-    few hours.
-    """
-    onsets: dict[int, Interval] = {}
-    for part in sorted(parts, key=by_onset):
-        if part.probe_asn in shown:
-            onsets.setdefault(part.probe_asn, part.onset)
-    order = tuple(onsets)
-    known = [(i.after, i.by) for i in onsets.values() if i.after is not None and i.by is not None]
-    if len(known) < 2:
-        return order, None, False
-    least = max(after for after, _by in known) - min(by for _after, by in known)
-    widths = sorted(max(HOUR, by - after) for after, by in known)
-    at_once = least <= SYNCHRONOUS and math.prod(w / (w + LAG) for w in widths[1:]) <= CHANCE
-    sharp = [(after, by) for after, by in known if by - after <= 2 * SYNCHRONOUS]
-    if len(sharp) < 2:
-        return order, None, at_once
-    most = max(by for _after, by in sharp) - min(after for after, _by in sharp)
-    if least <= 0 and most > 2 * SYNCHRONOUS:
-        return order, None, at_once
-    middles = [(after + by) / 2 for after, by in (sharp if at_once else known)]
-    return order, max(middles) - min(middles), at_once
