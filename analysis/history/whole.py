@@ -25,6 +25,7 @@ from analysis.regime.outside import Outside, together
 from analysis.regime.query import Result, hypotheses, judge_all
 from analysis.regime.tables import outside_tables, regime_tables
 from analysis.regime.workspace import Workspace
+from analysis.service_witnesses import witnessed
 
 
 class History:
@@ -46,10 +47,12 @@ class History:
 
     @cached_property
     def verdicts(self) -> Any:
-        """The verdict table."""
+        """The verdict table, with what probes elsewhere say of services that were in doubt."""
         table = verdict_table(self._source)
+        if self._source.is_dir():
+            return table
         # A database's is judged when it is read, which is to happen once.
-        return table if self._source.is_dir() else ibis.memtable(table.to_pyarrow())
+        return ibis.memtable(witnessed(ibis.memtable(table.to_pyarrow())).to_pyarrow())
 
     @cached_property
     def tests(self) -> Any:
