@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import msgspec
@@ -198,7 +198,7 @@ class _Scene:
         if facts.unvouched_at is None:
             return _Chain(path, facts, theirs, ())
         kept = facts.unvouched_at + 1
-        cut = replace(
+        cut = msgspec.structs.replace(
             path, hops=path.hops[:kept], exchanges=path.exchanges[:kept], end="redirect",
             how="unvouched", ip=path.exchanges[kept - 1].ip, page=None, certified=False,
         )

@@ -11,7 +11,8 @@ itself by certificate.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from analysis.observe.sight import OK, Sight, addresses, is_literal, public
 from probe.evidence import DNSAnswer, DNSExchange
@@ -36,8 +37,7 @@ _ASKED_AGAIN_AFTER = 1.4
 _MAX_ANSWERS = 16  # of one query that are looked at
 
 
-@dataclass(frozen=True, kw_only=True)
-class NameFacts:
+class NameFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one host name.
 
     *kind* is what the machine's own resolvers say: ``true``, ``lie`` (an address that

@@ -8,10 +8,10 @@ a date, a cache rule) is no likeness, and two absent titles are none either.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
+import msgspec
 from publicsuffixlist import PublicSuffixList
 
 from analysis.observe.paths import Path
@@ -40,8 +40,7 @@ _COMMON_HEADERS = frozenset(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class PageFacts:
+class PageFacts(msgspec.Struct, frozen=True, kw_only=True):
     """One path's page against everybody else's.
 
     *match* is its best likeness with a control's page, empty where none can be compared;
@@ -163,7 +162,7 @@ def page_facts(
     mine = twin.page if twin.certified else None
     altered, replaced = _altered(page, comparable, mine)
     longest = max((p.body_length for p in comparable), default=0)
-    return replace(
+    return msgspec.structs.replace(
         facts,
         match=next((m for m in ("same", "similar", "unknown", "differs") if m in likenesses), ""),
         compared=len(comparable),

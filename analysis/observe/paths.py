@@ -9,7 +9,8 @@ censor's server says nothing about the site.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from analysis.observe.connections import contradicting, strength
 from analysis.observe.names import NameFacts
@@ -21,8 +22,7 @@ _MAX_HOPS = 64  # more than a visit can have; evidence may be imported
 Names = Callable[[str], NameFacts]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Path:
+class Path(msgspec.Struct, frozen=True, kw_only=True):
     """How far a chain of redirects leads.
 
     *hops* are its URLs, *exchanges* the response taken at each. *end* is ``page``, the
