@@ -43,9 +43,9 @@ LOST_TO_ALL = (
     & (_.service_end != "dns")
 )
 ACCUSED = PROVEN | LOST_TO_ANSWERS | LOST_TO_ALL
-# An endpoint's row names how it failed, and the rules that decide whether that counts; the
-# whole's does where it is accused.
-NAMED = ENDPOINT | (SERVICE & _.service_whole & ACCUSED)
+# What fails names how, also where that decides nothing: others may know better. The whole does
+# where it is lost, or a part of it is accused.
+NAMED = ENDPOINT | (SERVICE & _.service_whole & (_.service_lost | ACCUSED))
 
 
 def _met(end: str | list[str], how: str | list[str]) -> Deferred:

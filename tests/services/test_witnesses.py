@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analysis.dataset.tables import verdict_table
 from analysis.history.rows import arrow, as_rows, as_table
 from analysis.history.table import VerdictRow
 from analysis.service_witnesses import MINUTES, WINDOW, witnessed
+from probe.importing import import_files, sources
+from probe.store import Store
+from tests.services import documents as d
 
 NOON = 20_000 * 86400.0 + 2 * WINDOW + 3600  # an hour into a window
 RELAY = "tor://198.51.100.7:9001"
@@ -165,6 +170,26 @@ def test_witness_who_reaches_it_left_out_never_accuses() -> None:
     assert all(
         seed in accused for seed in range(150) if found[f"tor://fewer-{seed}:9001"] == "blocked"
     )
+
+
+def test_messenger_that_the_world_reaches_is_blocked_where_it_is_silent(tmp_path: Path) -> None:
+    """From the documents: in doubt by itself, blocked with those of others, by endpoint."""
+    silent = dict.fromkeys(d.DATA_CENTRES, "generic_timeout_error")
+    (tmp_path / "by.json").write_bytes(d.telegram(silent))
+    for cc, asn in ABROAD:
+        said: dict[str, Any] = {"probe_cc": cc, "probe_asn": f"AS{asn}", "report_id": cc}
+        (tmp_path / f"{cc}.json").write_bytes(d.telegram(**said))
+    with Store(tmp_path / "zond.db", write=True) as store:
+        import_files(store, list(sources([tmp_path])))
+        alone = list(as_rows(verdict_table(store)))
+    found = {
+        r.url: (r.outcome, r.mechanism)
+        for r in as_rows(witnessed(as_table(alone))) if r.probe_asn == 6697
+    }  # fmt: skip
+    assert {r.outcome for r in alone} == {"ok", "inconclusive"}
+    assert found["telegram://telegram"] == ("blocked", "tcp.silence")
+    assert found["telegram://149.154.171.5:443"] == ("blocked", "tcp.silence")
+    assert found["telegram://web.telegram.org"] == ("ok", "")
 
 
 def test_spark_connect_says_the_same() -> None:
