@@ -9,6 +9,7 @@ belongs to it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -92,3 +93,39 @@ def _around(intervals: Sequence[Interval]) -> Interval:
         i.by for i in intervals if i.by is not None
     )
     return Interval(after, by, max(i.probability for i in intervals))
+
+
+def as_one(kind: Kind, group: Sequence[Trouble], what: str) -> Trouble:
+    """*group* as one: its stretches, its networks, and the hours of the day if it is nightly."""
+    group = sorted(group, key=lambda t: t.times[0])
+    times = tuple(sorted(s for t in group for s in t.times))
+    stretches: list[list[float]] = []
+    for first, last in times:
+        if stretches and first - stretches[-1][1] <= 2 * HOUR:
+            stretches[-1][1] = max(stretches[-1][1], last)
+        else:
+            stretches.append([first, last])
+    hours: set[int] = set()
+    if len(stretches) > 1:
+        hours = {h % 24 for a, b in stretches for h in range(int(a // HOUR), int(b // HOUR) + 1)}
+    onsets: dict[int, Interval] = {}
+    probes: dict[int, int] = {}
+    for trouble in group:
+        for asn in trouble.networks:
+            onsets.setdefault(asn, trouble.onset)
+            probes[asn] = max(probes.get(asn, 0), trouble.probes)
+    lifts = [t.lift for t in group if t.times[-1][1] >= times[-1][1] - 3 * HOUR]
+    lift = None
+    if all(lifts):
+        lift = max((x for x in lifts if x), key=lambda i: i.by or math.inf)
+    doubt = math.prod(
+        1 - max(t.probability for t in group if asn in t.networks) for asn in onsets
+    )
+    stated = f"{what} on {', '.join(f'AS{a}' for a in sorted(onsets))}."
+    nightly = (f"{len(stretches)} times, each within the same days.",) if len(stretches) > 1 else ()
+    return Trouble(
+        kind=kind, networks=tuple(sorted(onsets)), onset=group[0].onset, lift=lift, times=times,
+        hours=tuple(sorted(hours)) if len(hours) < 24 else (), probability=1 - doubt,
+        hits=sum(t.hits for t in group), looks=sum(t.looks for t in group),
+        probes=sum(probes.values()), reasons=(stated, *nightly), onsets=tuple(onsets.items()),
+    )  # fmt: skip

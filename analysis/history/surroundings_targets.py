@@ -11,93 +11,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import ibis  # type: ignore[import-untyped]  # Ibis ships no types
-from ibis import _
-
 from analysis.history.event import Interval, Kind
 from analysis.history.spells import Look, Spell, binomial, spells
 from analysis.history.surroundings import HOUR, Trouble, span, together
+from analysis.history.surroundings_looks import LEAST, hours_of_targets, suspects
 
 DEAD = 7 * 24 * HOUR     # down for longer, and not back: for good, as far as that can be known
 SLACK = 2 * HOUR         # targets that went down and came back together
 PAUSE = 48 * HOUR        # up between two attacks, or for some lucky looks: one event
-LEAST = 3                # hours in which it is seen, so that it is not one bad look
 FEWEST = 8               # looks that show it
 SELDOM, OFTEN = 0.03, 0.6  # bounds of how often a target usually is in trouble, as learned
 DOWN, REFUSED = 0.75, 0.95  # and how often it is when it is in it
 MOSTLY = 0.6             # of the looks that an attacked target is down in
 WHOLLY = 0.8             # of the looks, that a fence meets: a captcha meets some
 AT_ONCE = 3              # probes counted in one hour: they ask the same controls
-WHAT = {
-    "down": ["down"],
-    "refused": ["server_side"],
-    "out": ["down", "server_side"],
-    "not_down": ["ok", "blocked", "server_side"],
-    "not_refused": ["ok", "blocked", "down"],
-    "not_out": ["ok", "blocked"],
-}  # outcomes that show something, and those that show the contrary
-EDGES = (("first", "min"), ("last", "max"))
 CACHES = 6 * HOUR        # that resolvers may still know a name that is gone
-BLOCK = 6                # hours, in which a target that is in trouble shows it in
-SUSPECT = 0.25           # of all looks
-NOWHERE = "name_exists_nowhere"
 
 
 def target_troubles(rows: Any, country: str) -> list[Trouble]:
     """What befell single targets, or several at once, as looks of *country* and others tell."""
-    hosts: dict[str, list[dict[str, Any]]] = {}
-    for row in _hours(rows, country):
-        hosts.setdefault(row["host"], []).append(row)
     found = []
-    for host in sorted(hosts):
-        found += _of_target(host, sorted(hosts[host], key=lambda r: (r["hour"], not r["home"])))
+    for some in suspects(rows, country):
+        hosts: dict[str, list[dict[str, Any]]] = {}
+        for row in hours_of_targets(rows, country, some):
+            hosts.setdefault(row["host"], []).append(row)
+        for host in sorted(hosts):
+            found += _of_target(host, sorted(hosts[host], key=lambda r: (r["hour"], not r["home"])))
     return [_joined(group) for group in together(found, SLACK)]
-
-
-def _hours(rows: Any, country: str) -> list[dict[str, Any]]:
-    """Looks by target and hour, at home and abroad, of targets that were ever in trouble.
-
-    A probe counts once in an hour for each thing that it says.
-    """
-    looked = rows.filter(rows.outcome.isin(["ok", "blocked", "down", "server_side"])).select(
-        "host", "hour", "probe_id", "probe_asn", "outcome", "rules", "measured_at",
-        home=ibis.cases((rows.probe_cc == country, True), else_=False),
-    )  # fmt: skip
-    suspects = (
-        looked.group_by("host", "home", block=looked.hour // BLOCK)
-        .agg(odd=_.outcome.isin(["down", "server_side"]).sum(), all=_.count())
-        .filter((_.odd >= LEAST) & (_.odd >= SUSPECT * _["all"]))
-        .select("host").distinct()
-    )  # fmt: skip
-    said = (
-        looked.semi_join(suspects, "host")
-        .group_by("host", "hour", "home", "probe_id", "probe_asn")
-        .agg(
-            **{
-                name: (_.outcome == outcome).any()
-                for name, outcome in (("is_down", "down"), ("is_refused", "server_side"),
-                                      ("is_reached", "ok"), ("is_blocked", "blocked"))
-            },
-            is_nowhere=((_.outcome == "down") & _.rules.contains(NOWHERE)).any(),
-            first=_.measured_at.min(), last=_.measured_at.max(),
-            **{
-                f"{edge}_{what}": getattr(_.measured_at, how)(where=_.outcome.isin(outcomes))
-                for edge, how in EDGES for what, outcomes in WHAT.items()
-            },
-        )
-    )  # fmt: skip
-    counted = said.group_by("host", "hour", "home").agg(
-        **{
-            name: _[f"is_{name}"].sum()
-            for name in ("down", "refused", "reached", "blocked", "nowhere")
-        },
-        low=_.probe_asn.min(where=_.is_down | _.is_refused),
-        high=_.probe_asn.max(where=_.is_down | _.is_refused),
-        first=_["first"].min(), last=_["last"].max(),
-        **{f"{e}_{w}": getattr(_[f"{e}_{w}"], how)() for e, how in EDGES for w in WHAT},
-    )  # fmt: skip
-    found: list[dict[str, Any]] = counted.to_pyarrow().to_pylist()
-    return found
 
 
 def _of_target(host: str, hours: Sequence[dict[str, Any]]) -> list[Trouble]:
@@ -290,4 +230,3 @@ def _mostly(hours: Sequence[dict[str, Any]], what: tuple[str, ...]) -> bool:
     hits = sum(_sum(hours, w) for w in what)
     looks = sum(_sum(hours, w) for w in ("down", "refused", "reached", "blocked"))
     return 2 * hits > looks
-
