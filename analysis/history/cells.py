@@ -23,6 +23,7 @@ the number of probes costs no memory of its own and what they repeat is known.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import ibis  # type: ignore[import-untyped]  # Ibis ships no types
@@ -50,36 +51,31 @@ def cells(verdicts: Table, *, target: Target = "host", every: Every = "day") -> 
     """
     series = [target, "probe_cc", "probe_asn", "resolver_asn"]
     looks = _looks(verdicts.filter(verdicts.measured_at > 0))
-    whole = _by_probe(looks, [*series, every], looks.open | looks.met, looks.met)
+    beside = {
+        "rows": ibis.literal(True),
+        "down": looks.outcome == "down",
+        "server_side": looks.outcome == "server_side",
+        "undecided": looks.outcome.isin(["local_fault", "inconclusive", "not_measured"]),
+    }
+    whole = _by_probe(looks, [*series, every], looks.open | looks.met, looks.met, beside)
     whole = whole.mutate(mechanism=ibis.literal(ANY))
     named = _named(looks)
     met = named.group_by([*series, "clear", "named"]).agg(place=named.place.min())
     # Looks that could have met it: at a kind of page where it is met at times, and not cut off
     # before. Few series are ever blocked, and only theirs are multiplied by mechanisms.
-    beside_it = looks.inner_join(met, [*series, "clear"])
-    names = ibis.literal(",") + beside_it.mechanisms + ","
-    beside_it = beside_it.mutate(
-        shows=beside_it.met & names.contains(ibis.literal(",") + beside_it.named + ",")
+    near = looks.inner_join(met, [*series, "clear"])
+    names = ibis.literal(",") + near.mechanisms + ","
+    near = near.mutate(shows=near.met & names.contains(ibis.literal(",") + near.named + ","))
+    could = near.filter(near.shows | near.open | (near.met & (near.first >= near.place)))
+    single = _by_probe(could, [*series, every, "named"], ibis.literal(True), could.shows, {})
+    single = single.rename(mechanism="named").inner_join(
+        whole.select(*series, every, *beside), [*series, every]
     )
-    could = beside_it.filter(
-        lambda t: t.shows | t.open | (t.met & (t.first >= t.place))
-    )
-    single = _by_probe(could, [*series, every, "named"], ibis.literal(True), could.shows)
-    single = single.rename(mechanism="named")
-    counted = ibis.union(_nullable(whole), _nullable(single.select(*whole.columns)))
-    beside = looks.group_by([*series, every]).agg(
-        rows=looks.count(),
-        down=(looks.outcome == "down").sum(),
-        server_side=(looks.outcome == "server_side").sum(),
-        undecided=looks.outcome.isin(["local_fault", "inconclusive", "not_measured"]).sum(),
-    )
-    joined = counted.inner_join(beside, [*series, every])
-    kept = [target, "mechanism", *series[1:], every, *_COUNTS, *_BESIDE]
-    return joined.select(**{name: joined[name] for name in kept})
+    kept = [target, "mechanism", *series[1:], every, *_COUNTS, *beside]
+    return ibis.union(_nullable(whole.select(*kept)), _nullable(single.select(*kept)))
 
 
 _COUNTS = ("blocked", "usable", "probes", "probes_blocked", "squares", "within")
-_BESIDE = ("rows", "down", "server_side", "undecided")
 
 
 def _looks(verdicts: Table) -> Table:
@@ -120,14 +116,17 @@ def _named(looks: Table) -> Table:
 
 
 def _by_probe(
-    looks: Table, key: list[str], usable: Column, blocked: Column
+    looks: Table, key: list[str], usable: Column, blocked: Column, beside: Mapping[str, Column]
 ) -> Table:
-    """Counts by *key*, of *looks* that are *usable*, of which *blocked*."""
+    """Counts by *key*, of *looks* that are *usable*, of which *blocked*; and how many are what
+    is counted *beside*."""
     probe = ibis.ifelse(looks.probe_id == "", looks.run_id, looks.probe_id)
-    table = looks.mutate(usable_=usable, blocked_=blocked, probe_=probe)
+    others = {f"{name}_": column for name, column in beside.items()}
+    table = looks.mutate(usable_=usable, blocked_=blocked, probe_=probe, **others)
     each = table.group_by([*key, "probe_"]).agg(
         m=table.usable_.sum().cast("int64"),
         y=(table.usable_ & table.blocked_).sum().cast("int64"),
+        **{name: table[f"{name}_"].sum().cast("int64") for name in beside},
     )
     m, y = each.m.cast("float64"), each.y.cast("float64")
     return each.group_by(key).agg(
@@ -137,4 +136,5 @@ def _by_probe(
         probes_blocked=(each.y > 0).sum().cast("int64"),
         squares=(m * m).sum(),
         within=ibis.ifelse(each.m > 0, y * y / ibis.greatest(m, 1.0), 0.0).sum(),
+        **{name: each[name].sum().cast("int64") for name in beside},
     )
