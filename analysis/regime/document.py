@@ -33,10 +33,11 @@ Written by `python -m analysis.regime.document docs/regime.md {id}`; do not edit
 
 {how}
 
-Each event gets six findings: *origin* (whose the looks are), *instrument* (what could be the
+Each event gets seven findings: *origin* (whose the looks are), *instrument* (what could be the
 basis), *pattern* (whether it was done as documented there), *precedent* (whether it is
 documented), *announcement* (whether a decision is known, and on which side of the onset),
-*clock* (whether the hour of the onset fits those at which the list is read).
+*clock* (whether the hour of the onset fits those at which the list is read),
+*feeds* (whether a feed saw an outage then, or an operator gave notice).
 Beside them: who may decide under the instruments, what recourse there is, and whether such
 targets usually carry information that may not be restricted.
 """
@@ -119,10 +120,11 @@ def text(country: str | Path) -> str:
         ),
         "\n## Looks and ways\n",
         _table(
-            "id|networks|mechanisms|origin|since|until|meaning|confidence|sources",
+            "id|networks|mechanisms|targets|origin|since|until|meaning|confidence|sources",
             (
                 (f.id, ", ".join(f"AS{n}" for n in f.asns) or "any", ", ".join(f.mechanisms),
-                 f.origin, f.since, f.until, f.meaning, f.confidence, ", ".join(f.sources))
+                 ", ".join(f.categories), f.origin, f.since, f.until, f.meaning, f.confidence,
+                 ", ".join(f.sources))
                 for f in regime.facts
             ),
         ),

@@ -180,13 +180,15 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """How a restriction looks on some networks: a fingerprint (*id* as in the fingerprints of
     the rules) or a way of doing it, between two dates where the documents say so.
 
-    *mechanisms*: as the rules name them. *origin*: `own` (of who enforces here), `foreign`
+    *mechanisms*: as the rules name them. *categories* of targets, where it is known for no
+    others. *origin*: `own` (of who enforces here), `foreign`
     (another country's decision), `platform` (the site's own).
     """
 
     id: Id
     asns: tuple[int, ...] = ()
     mechanisms: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     fingerprint: bool
     scheme: str = ""
     origin: Literal["own", "foreign", "platform"] = "own"

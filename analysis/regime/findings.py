@@ -3,10 +3,10 @@
 In this order: a look that is another country's or a platform's contradicts; what is no
 restriction (an outage, a flood, a site's death) decides nothing. An instrument that could be
 the basis is not enough, since the words of some fit anything: it is consistent where a look,
-a way, a documented event or a dated decision agrees as well, and none of them, nor the hour,
-speaks against it. Without such an instrument it is consistent with a documented practice
-where there is one, and contradicts where nothing of the kind is documented. What is unknown
-is named.
+a way, a documented event, a dated decision or an operator's word agrees as well, and none of
+them, nor the hour, nor a feed of outages speaks against it. Without such an instrument it is
+consistent with a documented practice where there is one, and contradicts where nothing of
+the kind is documented. What is unknown is named.
 
 No word here says who did it. `NOT_ATTRIBUTION` goes with every result.
 """
@@ -21,6 +21,7 @@ from analysis.history.event import Event
 from analysis.regime import law, signs
 from analysis.regime.clock import clock
 from analysis.regime.documents import Regime
+from analysis.regime.feeds import feeds
 from analysis.regime.law import MEANS, Fit, Protection, Recourse
 from analysis.regime.outside import Known, Outside
 from analysis.regime.query import NOT_ATTRIBUTION
@@ -74,6 +75,7 @@ def findings(event: Event, regime: Regime, outside: Outside | Known | None = Non
         signs.precedent(event, regime),
         signs.announcement(event, regime, known),
         clock(event, regime),
+        feeds(event, regime, known),
     )
     protection = law.protection(event, fits, regime)
     state, says, missing = _overall(event, found, regime)
@@ -131,7 +133,7 @@ def _instrument(event: Event, fits: Sequence[Fit]) -> Finding:
 def _overall(
     event: Event, found: Sequence[Finding], regime: Regime
 ) -> tuple[State, str, tuple[str, ...]]:
-    origin, instrument, pattern, precedent, announcement, hours = found
+    origin, instrument, pattern, precedent, announcement, hours, others = found
     if origin.state == "contradicts":
         return "contradicts", origin.says, ()
     if event.kind not in MEANS:
@@ -145,29 +147,33 @@ def _overall(
     if instrument.state == "cannot_tell":
         cited = _cited(precedent, regime)
         if cited:
-            says = f"{precedent.says}. The sources name its basis: {', '.join(cited)}."
+            says = f"{precedent.says} The sources name its basis: {', '.join(cited)}."
             return "consistent", says, (*instrument.missing, *unknown)
         return "cannot_tell", instrument.says, (*instrument.missing, *unknown)
     if instrument.state == "contradicts":
-        return _without_instrument(event, instrument, precedent, regime)
-    against = [f.says for f in (pattern, announcement, hours) if f.state == "contradicts"]
+        return _without_instrument(event, instrument, precedent, others, regime)
+    against = [f.says for f in (pattern, announcement, hours, others) if f.state == "contradicts"]
     if against:
         says = f"An instrument could be the basis, but: {' '.join(against)}"
         return "cannot_tell", says, (*pattern.missing, *unknown)
-    shown = [f for f in (origin, pattern, precedent, announcement) if f.state == "consistent"]
+    signs_ = (origin, pattern, precedent, announcement, others)
+    shown = [f for f in signs_ if f.state == "consistent"]
     if not shown and event.kind != "geofence":  # of which an order names the hour
         says = f"{instrument.says} Nothing that was seen tells such a restriction from another."
-        return "cannot_tell", says, (*pattern.missing, *precedent.missing, *unknown)
-    beside = f" {precedent.says}." if precedent.state == "consistent" else ""
-    return "consistent", instrument.says + beside, unknown
+        missing = (*others.missing, *pattern.missing, *precedent.missing, *unknown)
+        return "cannot_tell", says, missing
+    return "consistent", " ".join((instrument.says, *(f.says for f in shown))), unknown
 
 
 def _without_instrument(
-    event: Event, instrument: Finding, precedent: Finding, regime: Regime
+    event: Event, instrument: Finding, precedent: Finding, others: Finding, regime: Regime
 ) -> tuple[State, str, tuple[str, ...]]:
+    if others.state == "contradicts":
+        says = f"{instrument.says} But: {others.says}"
+        return "cannot_tell", says, ("a measurement after the outage",)
     practice = signs.practice(event, regime)
     if not practice and precedent.state == "consistent":
-        says = f"{instrument.says} It is documented all the same: {precedent.says}."
+        says = f"{instrument.says} It is documented all the same: {precedent.says}"
         return "cannot_tell", says, ("under which instrument it was done",)
     if practice:
         named = ", ".join(f"{d.id} ({d.start})" for d in practice[:5])

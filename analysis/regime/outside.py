@@ -206,6 +206,7 @@ class Known:
     """
 
     def __init__(self, outside: Outside | None = None) -> None:
+        self._kinds = {KINDS[kind]: rows for kind, rows in (outside or {}).items()}
         self._rows: dict[tuple[type[msgspec.Struct], str], list[msgspec.Struct]] = {}
         for rows in (outside or {}).values():
             for row in rows:
@@ -223,6 +224,10 @@ class Known:
             for row in self._rows.get((kind, name), ())
             if isinstance(row, kind)
         ]
+
+    def all(self, kind: type[T]) -> list[T]:
+        """All rows of *kind*: for those that are few."""
+        return [row for row in self._kinds.get(kind, ()) if isinstance(row, kind)]
 
 
 def _above(host: str) -> list[str]:

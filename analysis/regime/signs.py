@@ -33,7 +33,9 @@ _FOREVER = float("inf")
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One aspect of an event beside the documents. *refs*: ids of what it rests on."""
 
-    aspect: Literal["origin", "instrument", "pattern", "precedent", "announcement", "clock"]
+    aspect: Literal[
+        "origin", "instrument", "pattern", "precedent", "announcement", "clock", "feeds"
+    ]
     state: State
     says: str
     missing: tuple[str, ...] = ()
@@ -80,7 +82,12 @@ def origin(event: Event, regime: Regime, outside: Known) -> Finding:
 
 def pattern(event: Event, regime: Regime) -> Finding:
     """Whether the way it was done is the one documented for these networks at that time."""
-    facts = [fact for fact in regime.facts if fact.origin == "own" and fact.mechanisms]
+    facts = [
+        fact
+        for fact in regime.facts
+        if fact.origin == "own" and fact.mechanisms
+        if not fact.categories or set(fact.categories) & set(event.categories)
+    ]
     pairs = {(p.probe_asn, p.mechanism, _first(p.onset)) for p in event.parts if p.mechanism} or {
         (asn, mechanism, _seen(event)) for asn in event.networks for mechanism in event.mechanisms
     }
@@ -124,9 +131,10 @@ def precedent(event: Event, regime: Regime) -> Finding:
     """Documented events of the same targets at that time; else those that are alike."""
     same = [d for d in regime.events if _same_target(event, d) and _touches(event, d, regime)]
     if same:
+        told = "; ".join(f"{d.id} ({d.start}) {d.target}" for d in same[:4])
         return Finding(
             aspect="precedent", state="consistent", refs=tuple(d.id for d in same),
-            says="Documented: " + "; ".join(f"{d.id} ({d.start}) {d.target}" for d in same[:4]),
+            says=f"Documented: {told}.",
         )  # fmt: skip
     alike = [d.id for d in regime.events if _alike(event, d)]
     before = [d.id for d in regime.events if _same_target(event, d)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,14 @@ from analysis.history.event import Event, Interval, Kind, Part
 from analysis.regime.documents import Regime
 from analysis.regime.findings import EventFindings, findings
 from analysis.regime.load import load, outside_of
-from analysis.regime.outside import Announcement, Mirror, Outside, RegisterEntry
+from analysis.regime.outside import (
+    Announcement,
+    Mirror,
+    Notice,
+    Outage,
+    Outside,
+    RegisterEntry,
+)
 
 HOUR, DAY = 3600.0, 86400.0
 OUTSIDE = outside_of("belarus")
@@ -272,6 +280,45 @@ def test_the_hour_of_an_onset_is_laid_beside_those_of_the_list(
     assert ("cannot_tell" if state == "contradicts" else "consistent") == found.state
 
 
+def test_a_block_that_begins_in_an_outage_is_doubtful_and_a_shutdown_is_seen_twice(
+    regime: Regime,
+) -> None:
+    out = Outage(feed="IODA", start="2025-01-26T10:00", end="2025-01-26T14:00", source="t")
+    elsewhere = Outage(feed="IODA", asn=25106, start="2025-01-26T10:00", source="t")
+    block = event(regime, "2025-01-26", fingerprints=("F01",), networks=(6697,))
+    assert "consistent" == findings(block, regime, {"outages": (elsewhere,)}).state
+    doubtful = findings(block, regime, {"outages": (out,)})
+    assert "cannot_tell" == doubtful.state and "outage" in doubtful.says
+    shutdown = event(regime, "2025-01-26", "shutdown", categories=())
+    assert "cannot_tell" == findings(shutdown, regime).state
+    assert "feeds of outages for that time" in findings(shutdown, regime).missing
+    assert "consistent" == findings(shutdown, regime, {"outages": (out,)}).state
+    early = Outage(feed="IODA", start="2025-01-20", end="2025-01-21", source="t")
+    assert "cannot_tell" == findings(shutdown, regime, {"outages": (early,)}).state
+
+
+def test_what_an_operator_told_its_customers_agrees(regime: Regime) -> None:
+    slow = event(
+        regime, "2025-06-01", "throttling", "speed.example", categories=(), scope="mobile",
+        networks=(42772,), mechanisms=("throttled",),
+    )  # fmt: skip
+    told = Notice(operator="A1", asn=42772, about="throttle", at="2025-06-01T15:00", source="t")
+    assert "consistent" == aspect(findings(slow, regime, {"notices": (told,)}), "feeds").state
+    other = Notice(operator="MTS", asn=25106, about="throttle", at="2025-06-01", source="t")
+    assert "cannot_tell" == aspect(findings(slow, regime, {"notices": (other,)}), "feeds").state
+
+
+def test_a_way_that_is_known_of_relays_alone_is_not_known_of_news(regime: Regime) -> None:
+    def state(category: str) -> str:
+        drop = event(
+            regime, "2023-05-03", networks=(12406,), mechanisms=("tcp.silence",),
+            categories=(category,),
+        )  # fmt: skip
+        return str(aspect(findings(drop, regime), "pattern").state)
+
+    assert ("consistent", "contradicts") == (state("ANON"), state("NEWS"))
+
+
 def test_what_may_not_have_happened_is_laid_beside_nothing(regime: Regime) -> None:
     doubtful = event(regime, "2023-05-03", fingerprints=("F01",), probability=0.6)
     found = findings(doubtful, regime)
@@ -313,7 +360,12 @@ def test_every_documented_event_is_told_as_its_source_tells_it(regime: Regime) -
             lift=Interval(None, regime.span(d.end).last) if d.end else None,
             fingerprints=looks.get(d.id, ()),
         )  # fmt: skip
-        state = findings(made, regime, OUTSIDE).state
+        found = findings(made, regime, OUTSIDE)
+        said = " ".join((found.says, *(f.says for f in found.findings), found.protection.says))
+        assert not re.search(
+            r"(?i)blocked by|done by|ordered by|responsible|guilty|behind it", said
+        )
+        state = found.state
         expected = {
             "instrument": {"consistent"}, "none": {"consistent", "cannot_tell"},
             "foreign": {"contradicts", "cannot_tell"}, "unknown": {"consistent", "cannot_tell"},
