@@ -45,10 +45,11 @@ def test_table(source: Source, engine: Engine | None = None) -> Table:
     schema = arrow_schema(TestRow)
     if isinstance(source, Path) and source.is_dir():
         return _files(manifest.paths(source, manifest.load(source).tests), schema, engine)
+    if not isinstance(source, Store):
+        with Store(source) as store:
+            return test_table(store, engine)
     tried = [t for o in _observed(source) for t in trials(o)]
-    with source if isinstance(source, Store) else Store(source) as store:
-        tried += of_runs(store, store.runs())
-    return _memory(arrow(tried, TestRow), engine)
+    return _memory(arrow([*tried, *of_runs(source, source.runs())], TestRow), engine)
 
 
 test_table.__test__ = False  # type: ignore[attr-defined]  # not a test of pytest's
