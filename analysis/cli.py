@@ -35,6 +35,7 @@ _COLOURS: dict[Outcome, str] = {
 }
 _ORDER = tuple(_COLOURS)
 _GAP = 2  # columns between two columns of a table
+WIDEST = 40  # characters of a file's name
 WIDE = 110  # columns of a terminal from which on the table tells more
 
 
@@ -171,6 +172,7 @@ _DIAGNOSIS: dict[str, Callable[[Verdict], str]] = {
     "network": lambda v: (v.location.asn if v.location else None) or "",
     "position": lambda v: v.position or "",
     "sure": _sure,
+    "document": lambda v: "" if v.file is msgspec.UNSET else _printable(str(v.file)[-WIDEST:]),
 }
 _ALWAYS = ("trigger", "hop")
 
@@ -185,8 +187,9 @@ def _print_footer(
 ) -> None:
     """How far the verdicts can be trusted."""
     measured = [row for row in rows if row.measured]
-    without = sum(1 for row in measured if row.controls == 0)
-    alone = sum(1 for row in measured if row.controls == 1)
+    # Services are judged without controls, and who asks one by design by rules for that.
+    without = sum(1 for row in measured if row.controls == 0 and not row.service)
+    alone = sum(1 for row in measured if row.controls == 1 and not row.lone_control)
     told = [f"rules {RULES_VERSION}"]
     if measured:
         most = max(row.controls_asked for row in measured)
