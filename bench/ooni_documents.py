@@ -16,6 +16,7 @@ import argparse
 import csv
 import gc
 import json
+import os
 import re
 import sys
 import tempfile
@@ -217,7 +218,8 @@ def speed_table(folder: Path) -> str:
             f"| {name} ({len(documents)}) | {size / 1024:.1f} KiB |"
             f" {len(documents) / decoded:,.0f}/s | {len(documents) / whole:,.0f}/s |"
         )
-    return "\n".join(lines)
+    busy = f"{os.getloadavg()[0]:.0f} programs wanted the machine's {os.cpu_count()} cores meanwhile"
+    return "\n".join(lines) + f"\n\n{busy}, which costs caches if not time."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
