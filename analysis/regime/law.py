@@ -151,7 +151,11 @@ def protection(event: Event, found: Sequence[Fit], regime: Regime) -> Protection
             says="No kind of information that may not be restricted is tied to these targets.",
         )
     legislative = any(f.fits and f.instrument.kind in _LEGISLATIVE for f in found)
-    says = "Such targets usually carry information that the law says may not be restricted."
+    articles = ", ".join(dict.fromkeys(f"article {k.article}" for k in in_law))
+    says = (
+        f"Such targets usually carry information that may not be restricted ({articles}):"
+        f" {'; '.join(k.what for k in in_law)}."
+    )
     if not legislative:
         says += " No law or decree that could be the basis is known to have been in force."
     return Protection(
