@@ -15,9 +15,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, cast, get_args
 
-# By what a part is known: host names, addresses without one, relays of a class, a resolver,
-# a client's bootstrap, a server that says back what reached it.
-Target = Literal["host", "address", "relay", "resolver", "bootstrap", "echo"]
+# By what a part is known: host names, addresses without one, addresses that were tried for a
+# name, relays of a class, a resolver, a client's bootstrap, a server that says back what
+# reached it.
+Target = Literal["host", "address", "tried", "relay", "resolver", "bootstrap", "echo"]
 # The service is gone without it (*yes*); without all of those that are *any*; not (*no*). What
 # is *ignored* tells nothing; of a *name* only that it resolves is measured.
 Needed = Literal["yes", "any", "no", "name", "ignored"]

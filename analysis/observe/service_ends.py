@@ -150,6 +150,24 @@ def _addresses(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) 
         yield End(url=url, part=part, ip=ip, port=port, end=end, how=how, proof=proof)
 
 
+def _tried(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> Iterator[End]:
+    """Addresses of names, one by one: a block of some of them shows in no name's row."""
+    part = part_of(measurement.nettest, "tried")
+    assert part is not None
+    lookups = [e for e in seen if isinstance(e, DNSExchange)]
+    named = {ip for e in lookups for answer in e.answers for ip in answer.addresses}
+    tries: dict[tuple[str, int], list[TCPConnect]] = {}
+    for e in seen:
+        if isinstance(e, TCPConnect) and e.ip in named and public(e.ip):
+            tries.setdefault((e.ip, e.port), []).append(e)
+    for (ip, port), connects in tries.items():
+        stood = _connected(connects)
+        yield End(
+            url=f"{measurement.nettest}://{_bracketed(ip)}:{port}", part=part, ip=ip, port=port,
+            end=WORKS if stood else "tcp", how="" if stood else manner(connects[0].failure),
+        )
+
+
 def _best(records: Sequence[AnyEvidence]) -> tuple[str, str]:
     """How far connections without a name get: the highest layer tried, by its best try."""
     for kind, layer in ((HTTPExchange, "http"), (TCPConnect, "tcp")):
@@ -364,6 +382,6 @@ def _bracketed(ip: str) -> str:
 
 
 _READERS: dict[str, Callable[[Measurement, Run, Sequence[AnyEvidence]], Iterator[End]]] = {
-    "relay": _relays, "address": _addresses, "host": _hosts, "resolver": _resolvers,
-    "bootstrap": _bootstraps, "echo": _echoes,
+    "relay": _relays, "address": _addresses, "host": _hosts, "tried": _tried,
+    "resolver": _resolvers, "bootstrap": _bootstraps, "echo": _echoes,
 }  # fmt: skip

@@ -222,7 +222,9 @@ CASES = {
     ),
     "whatsapp_with_one_dead_endpoint": Case(
         lambda: d.hosts("whatsapp", d.WHATSAPP_HOSTS, {"e1.whatsapp.net": {"tcp": OUT}}),
-        {"whatsapp://whatsapp": ("ok",), "whatsapp://e1.whatsapp.net": ("inconclusive",)},
+        {"whatsapp://whatsapp": ("ok",), "whatsapp://e1.whatsapp.net": ("inconclusive",),
+         "whatsapp://93.184.215.1:5222": ("inconclusive",),
+         "whatsapp://93.185.215.2:5222": ("ok",)},
     ),
     "whatsapp_web_answers_with_an_error": Case(
         lambda: d.document("whatsapp", {
