@@ -123,6 +123,22 @@ def _patterns(here: Series, s: Series) -> Iterator[tuple[float, Pattern]]:
     yield from _named("ips", here, here.ip, here.ips, s.ip)
     yield from _named("kind", here, here.kind, here.kinds, s.kind)
     yield from _named("region", here, here.region, here.regions, s.region)
+    yield from _hours_of_some(here, s)
+
+
+def _hours_of_some(here: Series, s: Series) -> Iterator[tuple[float, Pattern]]:
+    """Some hours, and only on that kind of access or in that region where it is mostly met."""
+    for number, names, all_ in (
+        (here.kind, here.kinds, s.kind), (here.region, here.regions, s.region),
+    ):  # fmt: skip
+        for_ = np.bincount(number, weights=here.for_, minlength=len(names))
+        i = int(for_.argmax())
+        if not names[i] or (number == i).all():
+            continue
+        for price, pattern in _hours(here.only(number == i), s):
+            holds = pattern.holds & (all_ == i)
+            price += PRICE_OF_NAME * len(names)
+            yield price, Pattern(by="hours", holds=holds, hours=pattern.hours)
 
 
 def _named(

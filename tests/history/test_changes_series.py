@@ -145,3 +145,14 @@ def test_who_was_denied_by_others_is_not_believed_while_they_are_away() -> None:
     for probe in "bcd":
         rows += hourly(lambda h: "", there, probe=probe)
     assert found(rows) == ()
+
+
+def test_some_hours_of_mobile_customers_only() -> None:
+    def seen(h: float) -> str:
+        return "throttled" if h >= 24 * 5 and h // 24 % 7 >= 5 and 12 <= h % 24 < 19 else ""
+
+    rows = hourly(seen, range(24 * 33), probe="m", kind="mobile")
+    rows += hourly(lambda h: "", [h + 0.1 for h in range(24 * 33)], probe="f", kind="fixed")
+    part = one(rows)
+    assert (part.network_type, part.hours) == ("mobile", (12, 13, 14, 15, 16, 17, 18))
+    assert part.lift is None and holds(part.onset, 24 * 5 + 12)
