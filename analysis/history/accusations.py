@@ -27,6 +27,10 @@ from analysis.history.scope import Found, Networks, by_network, places, scope
 from analysis.history.surroundings import Trouble
 from analysis.history.surroundings_targets import DEAD
 
+MANY = 10   # targets at once, that may be a network cut off
+MOST = 0.6  # of all that are looked at there
+SHUTDOWN = 14 * 86400.0  # what lasts longer is a list
+
 
 @dataclass(frozen=True)
 class Accusations:
@@ -178,8 +182,28 @@ class Accusations:
             last = max(last_shown(p, self.last) for p in parts)
             dead = whole_lift(parts) is None and last - begins(parts[0]) >= DEAD
             return "site_death" if dead else "ddos", "global", (why,)
+        if why := self._cut_off(group, parts):
+            return "shutdown", None, (why,)
         if why := innocent.refuses_all(parts, said, found, self.networks):
             return "geofence", "national", (why,)
         if why := innocent.lost_route(parts, said):
             return "outage", "network", (why,)
         return "blocking", None, ()
+
+    def _cut_off(self, group: Sequence[Course], parts: Sequence[Part]) -> str:
+        """In words, why it is no decision about these targets: most of all that was looked at
+        was lost at once. For measurements that look at no canaries."""
+        if len(group) < MANY:
+            return ""
+        asns = {p.probe_asn for p in parts}
+        begin = begins(parts[0])
+        end = max(last_shown(p, self.last) for p in parts)
+        if end - begin > SHUTDOWN:
+            return ""
+        measured, clean = looks.targets_beside(self.rows, asns, begin, end, self.country)
+        if len(group) < MOST * measured or not clean:
+            return ""
+        return (
+            f"{len(group)} of {measured} targets that were looked at on these networks were lost at"
+            f" once; {clean} were reached meanwhile."
+        )

@@ -17,6 +17,7 @@ from analysis.history.accusations import Accusations
 from analysis.history.event import Event, Part, Scope
 from analysis.history.identity import named
 from analysis.history.scope import Networks, operator
+from analysis.history.summary import SUREST
 from analysis.history.surroundings import Trouble
 from analysis.history.surroundings_networks import network_troubles
 from analysis.history.surroundings_targets import target_troubles
@@ -62,7 +63,7 @@ def _of_trouble(trouble: Trouble, networks: Networks) -> Event:
         networks=trouble.networks, clean_networks=trouble.clean, onset=trouble.onset,
         lift=trouble.lift, hours=trouble.hours, order=order,
         share=round(trouble.hits / trouble.looks, 4) if trouble.looks else 1.0,
-        probability=trouble.probability, blocked=trouble.hits, measured=trouble.looks,
+        probability=round(min(trouble.probability, SUREST), 4), blocked=trouble.hits, measured=trouble.looks,
         probes=trouble.probes, reasons=trouble.reasons,
     )  # fmt: skip
 

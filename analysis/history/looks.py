@@ -123,6 +123,20 @@ def seen(rows: Any, windows: Sequence[Window], country: str) -> list[list[Seen]]
     return found
 
 
+def targets_beside(
+    rows: Any, asns: Iterable[int], begin: float, end: float, country: str
+) -> tuple[int, int]:
+    """How many targets were struck or clean on *asns* from *begin* to *end*, and how many of
+    them were ever clean."""
+    here = rows.filter(
+        (rows.probe_cc == country) & rows.probe_asn.isin(list(asns))
+        & (rows.measured_at >= begin) & (rows.measured_at <= end) & (STRUCK | CLEAN)
+    )  # fmt: skip
+    counted = here.agg(all=_.host.nunique(), clean=_.host.nunique(where=CLEAN))
+    row = _fetch(counted)[0]
+    return row["all"], row["clean"]
+
+
 def seen_abroad(rows: Any, windows: Sequence[Window], country: str) -> list[list[Abroad]]:
     """For each of *windows*, what was seen from outside *country*."""
     if not windows:

@@ -241,3 +241,23 @@ def test_a_block_that_outlasts_the_shutdown_is_one() -> None:
     kinds = {e.kind: e for e in found(rows, [part(41, host="x.example")])}
     assert {"shutdown", "blocking"} == set(kinds)
     assert any("shutdown" in reason for reason in kinds["blocking"].reasons)
+
+
+def test_most_targets_lost_at_once_are_a_shutdown_also_where_nobody_has_canaries() -> None:
+    rows, parts = [], []
+    for n in range(16):
+        lost = n < 12
+        on = {a: (40, 52) for a in (10, 11, 20)} if lost else {}
+        rows += watched((10, 11, 20), 0, 80, host=f"{n}.example", blocked=on, step=2)
+        parts += [part(40, 52, asn=a, host=f"{n}.example") for a in on]
+    (event,) = found(rows, parts)
+    assert ("shutdown", 12) == (event.kind, len(event.targets))
+
+
+def test_a_list_of_many_of_which_most_is_not_is_blocked() -> None:
+    rows, parts = [], []
+    for n in range(40):
+        on = {a: (40, 52) for a in (10, 20)} if n < 12 else {}
+        rows += watched((10, 20), 0, 80, host=f"{n}.example", blocked=on, step=4)
+        parts += [part(40, 52, asn=a, host=f"{n}.example") for a in on]
+    assert ["blocking"] == [e.kind for e in found(rows, parts)]
