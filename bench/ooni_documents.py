@@ -218,7 +218,7 @@ def speed_table(folder: Path) -> str:
             f"| {name} ({len(documents)}) | {size / 1024:.1f} KiB |"
             f" {len(documents) / decoded:,.0f}/s | {len(documents) / whole:,.0f}/s |"
         )
-    busy = f"{os.getloadavg()[0]:.0f} programs wanted the machine's {os.cpu_count()} cores meanwhile"
+    busy = f"{os.getloadavg()[0]:.0f} programs wanted its {os.cpu_count()} cores meanwhile"
     return "\n".join(lines) + f"\n\n{busy}, which costs caches if not time."
 
 

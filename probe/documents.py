@@ -33,18 +33,16 @@ class DocumentError(Exception):
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """A document that was read: *run* and *measurements* are what it says.
 
-    *file* and *line* (0: the file is the document) say where it came from.
+    *file* and *line* (0: the file is the document) say where it came from, *sha256* (hex) is
+    that of *data*.
     """
 
     data: bytes
+    sha256: str
     file: str
     line: int
     run: Run
     measurements: tuple[Measurement, ...]
-
-    @property
-    def sha256(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,9 +77,9 @@ def unpacked(sha256: str, size: int, data: bytes) -> bytes:
     return whole
 
 
-def evidence_of(id: str, data: bytes) -> tuple[AnyEvidence, ...]:
+def evidence_of(id: str, data: bytes, sha256: str) -> tuple[AnyEvidence, ...]:
     """What the document *data* says today of the measurement *id*; empty where nothing."""
-    found = read(data)
+    found = read(data, sha256=sha256)
     if not isinstance(found, Imported):
         return ()
     return next((m.evidence for m in found.measurements if m.id == id), ())

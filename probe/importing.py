@@ -101,12 +101,12 @@ class _Batch:
         if sha256 in self.kept or self.store.has_document(sha256):
             self.summary.known += 1
             return
-        result = _read(found.data, f"{file}:{found.line}" if found.line else file)
+        result = _read(found.data, f"{file}:{found.line}" if found.line else file, sha256)
         if isinstance(result, Refused):
             self.refuse(file, found, result.reason, result.nettest)
             return
         self.kept[sha256] = Kept(
-            data=found.data, file=file, line=found.line, run=result.run,
+            data=found.data, sha256=sha256, file=file, line=found.line, run=result.run,
             measurements=result.measurements,
         )  # fmt: skip
         self.summary.imported += 1
@@ -134,10 +134,10 @@ class _Batch:
         self.kept, self.aside, self.size = {}, [], 0
 
 
-def _read(data: bytes, origin: str) -> Imported | Refused:
+def _read(data: bytes, origin: str, sha256: str) -> Imported | Refused:
     """As `read`; a bug in a reader costs one document its place, and is said aloud."""
     try:
-        return read(data, origin=origin)
+        return read(data, origin=origin, sha256=sha256)
     except Exception as exc:  # noqa: BLE001 - it is told, and the document is kept
         _log.exception("a bug in a reader, at %s", origin)
         return Refused(reason=f"a bug in the reader: {type(exc).__name__}")

@@ -331,7 +331,7 @@ class Store:
         """What the document with this SHA-256 says of the imported measurement *id*."""
         from probe.documents import evidence_of
 
-        return evidence_of(id, self._document(document))
+        return evidence_of(id, self._document(document), document)
 
     def _document(self, sha256: str) -> bytes:
         from probe.documents import DocumentError, unpacked

@@ -175,7 +175,7 @@ def test_bug_in_a_reader_costs_one_document_and_is_said(
 ) -> None:
     from probe import importing
 
-    def read_or_fail(data: bytes, *, origin: str = "") -> Any:
+    def read_or_fail(data: bytes, *, origin: str = "", sha256: str = "") -> Any:
         if b"news.example/2" in data:
             raise TypeError("a bug")
         return read(data, origin=origin)
@@ -194,7 +194,7 @@ def test_batch_is_written_whole_or_not_at_all(tmp_path: Path, db: Path) -> None:
         (measurement,) = store.measurements()
         (run,) = store.runs()
         kept = [
-            Kept(data=d, file="f", line=0, run=run, measurements=(measurement,))
+            Kept(data=d, sha256=d.hex(), file="f", line=0, run=run, measurements=(measurement,))
             for d in (b"{}", b"[]")  # the measurement is there: its id is taken
         ]
         with pytest.raises(StoreError):

@@ -33,8 +33,11 @@ SOURCE = "ooni"
 _envelope = msgspec.json.Decoder(Envelope)
 
 
-def read(data: bytes, *, origin: str = "") -> Imported | Refused:
-    """What the document *data* says; *origin* is kept with it: ``"file.jsonl:12"``."""
+def read(data: bytes, *, origin: str = "", sha256: str = "") -> Imported | Refused:
+    """What the document *data* says; *origin* is kept with it: ``"file.jsonl:12"``.
+
+    *sha256* is that of *data*, in hex, where it is known already.
+    """
     if len(data) > MAX_DOCUMENT:
         return Refused(reason=f"larger than {MAX_DOCUMENT} bytes")
     nettest = ""
@@ -54,7 +57,7 @@ def read(data: bytes, *, origin: str = "") -> Imported | Refused:
         return Refused(reason="nothing was measured", nettest=nettest)
     if len(parts) > MAX_PARTS or sum(len(part.evidence) for part in parts) > MAX_RECORDS:
         return Refused(reason="too many records", nettest=nettest)
-    digest = hashlib.sha256(data).hexdigest()
+    digest = sha256 or hashlib.sha256(data).hexdigest()
     run = _run(document, digest)
     measurements = tuple(
         Measurement(
