@@ -63,8 +63,8 @@ def _of_trouble(trouble: Trouble, networks: Networks) -> Event:
         networks=trouble.networks, clean_networks=trouble.clean, onset=trouble.onset,
         lift=trouble.lift, hours=trouble.hours, order=order,
         share=round(trouble.hits / trouble.looks, 4) if trouble.looks else 1.0,
-        probability=round(min(trouble.probability, SUREST), 4), blocked=trouble.hits, measured=trouble.looks,
-        probes=trouble.probes, reasons=trouble.reasons,
+        probability=round(min(trouble.probability, SUREST), 4), blocked=trouble.hits,
+        measured=trouble.looks, probes=trouble.probes, reasons=trouble.reasons,
     )  # fmt: skip
 
 
