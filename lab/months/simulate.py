@@ -183,7 +183,9 @@ def _apply(
         if effect.targets else np.flatnonzero(who[rows.probe])
     )  # fmt: skip
     t = rows.t[at]
-    at = at[(t >= start) & (t < end) & who[rows.probe[at]] & ~rows.immune[at]]
+    # No tunnel helps on a line that is gone.
+    spared = rows.immune[at] & ~(effect.drop or effect.shape.startswith("local_fault"))
+    at = at[(t >= start) & (t < end) & who[rows.probe[at]] & ~spared]
     if effect.resolvers:
         at = at[~rows.elsewhere[at]]
     if effect.hosted:
