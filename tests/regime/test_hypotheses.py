@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -15,7 +16,19 @@ from tests.regime import (
     told_providers,
     told_rules,
 )  # fmt: skip
-from tests.regime.histories import History, Story
+from tests.regime.histories import (
+    A1,
+    ABROAD,
+    BELTELECOM,
+    DAY,
+    MTS,
+    History,
+    Story,
+    all_of,
+    at,
+    saw,
+    tried,
+)  # fmt: skip
 from tests.regime.told import workspace
 
 _TOLD = (told_providers, told_rules, told_platforms, told_protocols, told_calendar)
@@ -75,6 +88,47 @@ def test_every_hypothesis_is_told() -> None:
 def test_true_history_is_consistent(which: str) -> None:
     result = state(which, STORIES[which].true)
     assert result.state == "consistent", (result.reason, result.missing, result.cases)
+
+
+BACKGROUND = all_of(
+    saw("quiet.example", at("2012-01-01") + n * 85 * DAY, BELTELECOM, outcome)
+    + tried("no_such_test", "fails", at("2020-08-10"), BELTELECOM, "quiet.example")
+    for n in range(60)
+    for outcome in ("ok", "inconclusive", "local_fault", "not_measured")[: 1 + n % 4]
+)
+
+
+@pytest.mark.parametrize("which", STORIES)
+def test_what_has_nothing_to_do_with_it_and_order_change_nothing(which: str) -> None:
+    whole = STORIES[which].true + BACKGROUND
+    turned_over = replace(
+        whole, verdicts=whole.verdicts[::-1], tests=whole.tests[::-1], events=whole.events[::-1]
+    )
+    assert state(which, turned_over).state == "consistent"
+
+
+def test_a_name_that_worked_before_it_was_annulled_is_annulled() -> None:
+    before = all_of(
+        saw("extremist.by", at("2024-05-01") + n * DAY, asn, cc=cc)
+        for n in range(14) for asn, cc in ((BELTELECOM, "BY"), (ABROAD, "DE"))
+    )  # fmt: skip
+    assert state("H08", STORIES["H08"].true + before).state == "consistent"
+
+
+def test_a_captcha_now_and_then_is_no_refusal_of_the_country() -> None:
+    blocked = all_of(saw("site.example", at("2024-02-01") + n, A1, "blocked", "tls.reset")
+                     for n in range(9))  # fmt: skip
+    captcha = saw("site.example", at("2024-02-01") + 10, A1, "server_side")
+    result = state("H12", blocked + captcha)
+    assert ("cannot_tell", {}) == (result.state, result.counts)
+
+
+def test_one_false_alarm_among_many_looks_is_not_interference_with_a_platform() -> None:
+    story = STORIES["H11"].true
+    when = story.verdicts[0].measured_at
+    looks = all_of(saw("vk.com", when + n, MTS, "server_side") for n in range(20))
+    alarm = saw("vk.com", when + 30, MTS, "blocked", "tls.reset")
+    assert state("H11", story + looks + alarm).state == "consistent"
 
 
 @pytest.mark.parametrize(("story", "history"), list(_told("false")))
