@@ -4,7 +4,9 @@ Rule: it began with the first of its parts and ended with the last, and which of
 was, intervals only tell in part. What is known to within hours says when at the latest;
 each part whose interval reaches further back may have been earlier, the less likely, the
 more parts are known not to have been: of *n* parts in no known order each is the first with
-a chance of 1/n. So the interval goes back as far as a tenth of all chances allows.
+a chance of 1/n. So the interval goes back until a twentieth of all chances is left. With that
+it holds the truth nine times in ten where networks follow a list in their own time, which a
+test simulates.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections.abc import Sequence
 
 from analysis.history.event import Interval, Part
 
-EARLIER = 0.1  # chance that is left, that it began before the interval
+EARLIER = 0.05  # chance that is left, as reckoned so, that it began before the interval
 
 
 def whole_onset(parts: Sequence[Part]) -> Interval:
