@@ -27,6 +27,7 @@ from analysis.history.event import Interval, Part
 CONSTANTS = Constants()
 WINDOW = 400      # looks on either side of a change that can move it
 EVIDENCE = 12     # measurements that a part names
+DAY = 86400.0
 DOUBT = 8.0       # log odds against a block in a series, before anything is seen
 
 
@@ -169,7 +170,7 @@ def _part(e: Explained, stretch: Stretch, c: Constants) -> Part:
         share=round(int(counted.met[inside].sum()) / measured, 4),
         hours=e.hours,
         ips=tuple(s.ips[i] for i in np.unique(s.ip[hit]) if s.ips[i]) if e.some_ips else (),
-        probability=_probability(s, during, on - off, len(hit)),
+        probability=_probability(on[during] - off[during], s.at[hit]),
         evidence=tuple(s.evidence[i] for i in hit[:EVIDENCE]),
         alerted_at=stretch.told if stretch.told is not None else e.alerted,
         lift_alerted_at=told,
@@ -183,12 +184,14 @@ def _between(s: Series, low: int, high: int, before: Floats, after: Floats) -> I
     )
 
 
-def _probability(s: Series, during: slice, gain: Floats, hits: int) -> float:
+def _probability(gain: Floats, met: Floats) -> float:
     """That something interfered at all: odds before, times the likelihood ratio of all looks
-    of the episode; and after *n* looks not surer than Laplace's rule of succession says."""
-    odds = float(gain[during].sum()) - DOUBT
+    of the episode. And after *n* days on which it was met not surer than Laplace's rule of
+    succession says: errors come in spells too, of hours and of a whole network."""
+    odds = float(gain.sum()) - DOUBT
     sure = 1 / (1 + math.exp(-max(-40.0, min(40.0, odds))))
-    return round(min(sure, (hits + 1) / (hits + 2)), 4)
+    days = len(np.unique(met // DAY))
+    return round(min(sure, (days + 1) / (days + 2)), 4)
 
 
 def _only(names: tuple[str, ...], numbers: Ints) -> str:
