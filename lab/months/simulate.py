@@ -183,9 +183,9 @@ def _apply(
         if effect.targets else np.flatnonzero(who[rows.probe])
     )  # fmt: skip
     t = rows.t[at]
-    # No tunnel helps on a line that is gone.
-    spared = rows.immune[at] & ~(effect.drop or effect.shape.startswith("local_fault"))
-    at = at[(t >= start) & (t < end) & who[rows.probe[at]] & ~spared]
+    at = at[(t >= start) & (t < end) & who[rows.probe[at]]]
+    if not effect.drop and not effect.shape.startswith("local_fault"):
+        at = at[~rows.immune[at]]  # but no tunnel helps on a line that is gone
     if effect.resolvers:
         at = at[~rows.elsewhere[at]]
     if effect.hosted:

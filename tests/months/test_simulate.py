@@ -94,3 +94,21 @@ def test_every_story_happens_and_is_shown() -> None:
     assert len(ALL_STORIES) == len({e.story for e in events})
     shown = {e.story for e in events if e.shown}
     assert set() == {e.story for e in events if e.targets} - shown
+
+
+def test_no_tunnel_helps_on_a_line_that_is_gone() -> None:
+    crowd = Crowd(hourly=((3, 3),), six_hourly=0, evenings=0, weekly=0, abroad=0, faulty=1.0)
+    setting = Setting(days=21, targets=6, homes=3, crowd=crowd, noise=QUIET, before=False,
+                      stories=("outage",))  # fmt: skip
+    tunnels = 0
+    for seed in range(0, 24, 2):
+        months = simulate(setting, seed, use="tuning")
+        (event,) = months.events
+        used = {p.id for p in months.probes if p.fault == "vpn" and p.asn in event.networks}
+        tunnels += len(used)
+        during = [
+            row["outcome"] for row in months.table.to_pylist()
+            if row["probe_id"] in used and event.onset <= row["measured_at"] < event.lift
+        ]  # fmt: skip
+        assert {"local_fault"} >= set(during)
+    assert tunnels
