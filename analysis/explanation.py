@@ -10,6 +10,7 @@ from analysis.history.event import Event, Interval, Part
 from analysis.history.story import story
 from analysis.history.whole import History
 from analysis.regime.findings import EventFindings
+from analysis.regime.query import Result
 from analysis.verdict import judge, observations
 from probe.store import Store, StoreError
 
@@ -56,10 +57,24 @@ def finding_lines(finding: EventFindings) -> Iterator[str]:
     if finding.may_decide:
         yield f"who may decide under these: {', '.join(finding.may_decide)}"
     yield f"recourse: {finding.recourse.says}"
+    yield from (f"score: {score}" for score in finding.recourse.scores)
     yield f"information that may not be restricted: {finding.protection.says}"
     for missing in finding.missing:
         yield f"missing: {missing}"
     yield finding.caution
+
+
+def law_lines(result: Result) -> Iterator[str]:
+    """The legal side of a hypothesis, in lines."""
+    yield f"rests on {result.legal_basis}"
+    if result.law is None:
+        return
+    yield from (f"instrument: {instrument}" for instrument in result.law.instruments)
+    if result.law.may_decide:
+        yield f"who may decide: {', '.join(result.law.may_decide)}"
+    yield f"recourse: {result.law.recourse.says}"
+    yield from (f"score: {score}" for score in result.law.recourse.scores)
+    yield f"information that may not be restricted: {result.law.protected}"
 
 
 def _event(event: Event, finding: EventFindings, store: Store | None) -> Node:

@@ -345,6 +345,8 @@ def _print_hypotheses(console: Console, results: Sequence[Result]) -> None:
 
 
 def _print_cases(console: Console, results: Sequence[Result]) -> None:
+    from analysis.explanation import law_lines
+
     for result in results:
         console.print(
             f"[bold]{result.id}[/] [{STATES[result.state]}]{result.state}[/] "
@@ -358,6 +360,8 @@ def _print_cases(console: Console, results: Sequence[Result]) -> None:
             )
             for why in case.because:
                 console.print(f"    {escape(_printable(why))}")
+        for line in law_lines(result):
+            console.print(f"  {escape(line)}")
         console.print(f"  {escape(result.caution)}\n")
 
 
