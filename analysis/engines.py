@@ -150,10 +150,19 @@ def spark(url: str) -> Iterator[Engine]:
 
 @contextmanager
 def sail(*, memory: str = "", threads: int = 0) -> Iterator[Engine]:
-    """Sail in this process, on a port of loopback that the system chooses."""
-    os.environ.setdefault("RUST_LOG", "error")  # it would tell of each session on stderr
+    """Sail in this process, on a port of loopback that the system chooses; *memory* (``4GB``)
+    and *threads* as for `duckdb`, without *memory* no limit. Sail is told by the
+    environment, which is as before afterwards."""
+    told = {"RUST_LOG": "error"}  # it would tell of each session on stderr
+    if memory:
+        told["SAIL_RUNTIME__MEMORY_POOL__TYPE"] = "fair"
+        told["SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE"] = str(_bytes(memory))
+    if threads:
+        told["SAIL_EXECUTION__DEFAULT_PARALLELISM"] = str(threads)
     from pysail.spark import SparkConnectServer
 
+    before = {name: os.environ.get(name) for name in told}
+    os.environ.update({name: value for name, value in told.items() if name not in os.environ})
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
     try:
@@ -162,6 +171,9 @@ def sail(*, memory: str = "", threads: int = 0) -> Iterator[Engine]:
             yield _Spark("sail", engine.backend)
     finally:
         server.stop()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
 
 
 @contextmanager
@@ -176,6 +188,14 @@ def _files(paths: Path | Sequence[Path]) -> list[Path]:
     if not isinstance(paths, Path):
         return list(paths)
     return sorted(paths.rglob("*.parquet")) if paths.is_dir() else [paths]
+
+
+def _bytes(size: str) -> int:
+    """*size*, as ``4GB`` or ``500MB``, in bytes. Raises `ValueError` for what is none."""
+    for unit, power in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if size.upper().endswith(unit):
+            return int(float(size[: -len(unit)]) * power)
+    raise ValueError(f"not a size, as 4GB: {size!r}")
 
 
 def _quoted(path: Path) -> str:

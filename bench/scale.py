@@ -93,7 +93,8 @@ def one(step: str, engine: str, source: Path, target: Path, memory: str) -> dict
 
     spill = Path(tempfile.mkdtemp(dir=target.parent))
     started = (
-        engines.duckdb(memory=memory, spill=spill) if engine == "duckdb" else engines.sail()
+        engines.duckdb(memory=memory, spill=spill) if engine == "duckdb"
+        else engines.sail(memory=memory)
     )
     with started as opened:
         # A question first: what an engine loads at its first is not what is measured.
@@ -192,7 +193,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rows", action="append", type=float, help="how many; may be repeated")
     parser.add_argument("--engine", action="append", choices=["duckdb", "sail"])
-    parser.add_argument("--memory", default="4GB", help="limit given to DuckDB; empty: none")
+    parser.add_argument("--memory", default="4GB", help="limit given to the engine; empty: none")
     parser.add_argument("--dir", type=Path, help="where the rows are made, and left")
     parser.add_argument("--write", action="store_true", help="keep the figures, and the report")
     given = parser.parse_args(arguments)
@@ -200,7 +201,7 @@ def main(arguments: Sequence[str]) -> int:
     found = []
     for rows in given.rows or [5e6]:
         for engine in given.engine or ["duckdb", "sail"]:
-            found += measure(int(rows), engine, folder, given.memory if engine == "duckdb" else "")
+            found += measure(int(rows), engine, folder, given.memory)
             if given.write:
                 keep(found)
     print(text(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,20 @@ def test_beyond_its_memory_it_writes_where_it_was_told_and_cleans_up(tmp_path: P
 def _read(engine: engines.Engine, folder: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = engine.arrow(engine.read(folder)).to_pylist()
     return found
+
+
+def test_sail_is_held_to_its_memory_and_the_environment_is_as_before() -> None:
+    before = dict(os.environ)
+    rows = pa.table({"n": range(1_000_000)})
+    with engines.sail(memory="20MB") as engine:
+        names = ibis.literal("a long name for the number ") + engine.load(rows).n.cast("string")
+        ordered = names.name("name").as_table().order_by("name").limit(999_999)
+        with pytest.raises(Exception, match="memory pool"):
+            engine.arrow(ordered)
+    assert before == dict(os.environ)
+
+
+@pytest.mark.parametrize("size", ["", "4", "GB", "-"])
+def test_a_size_that_is_none_is_told(size: str) -> None:
+    with pytest.raises(ValueError):
+        engines._bytes(size)
