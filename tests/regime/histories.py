@@ -184,6 +184,17 @@ def parts_turned(turn: Callable[[Part], Part | None]) -> Change:
     return _change("events", of)
 
 
+def all_of_changes(*changes: Change) -> Change:
+    """One change after another."""
+
+    def change(history: History) -> History:
+        for one in changes:
+            history = one(history)
+        return history
+
+    return change
+
+
 def _change(table: str, turn: Callable[[Any], Any]) -> Change:
     def change(history: History) -> History:
         own = table in ("verdicts", "tests", "events")

@@ -19,15 +19,20 @@ from tests.regime import (
 from tests.regime.histories import (
     A1,
     ABROAD,
+    BASNET,
     BELTELECOM,
     DAY,
     MTS,
     History,
     Story,
     all_of,
+    all_of_changes,
     at,
+    known,
     saw,
     tried,
+    turned,
+    without,
 )  # fmt: skip
 from tests.regime.told import workspace
 
@@ -113,6 +118,46 @@ def test_a_name_that_worked_before_it_was_annulled_is_annulled() -> None:
         for n in range(14) for asn, cc in ((BELTELECOM, "BY"), (ABROAD, "DE"))
     )  # fmt: skip
     assert state("H08", STORIES["H08"].true + before).state == "consistent"
+
+
+INSTEAD = {
+    "H02": all_of_changes(
+        without("tests", lambda r: r.test == "last_hop"),
+        turned("verdicts", lambda r: r.outcome == "blocked", hop_asn=BELTELECOM),
+    ),
+    "H16": all_of_changes(
+        lambda h: h + all_of(
+            tried("bridge_channel", r.host.rstrip("012"), r.measured_at, r.probe_asn, r.host,
+                  url=r.url, of=r.measurement_id)
+            for r in h.tests if r.test == "obfs4"
+        ),
+        without("relays"),
+    ),
+    "H18": all_of_changes(
+        lambda h: h + all_of(
+            saw(r.host, r.measured_at, BELTELECOM, "blocked", "tls.reset")
+            for r in h.tests if r.test == "name_web_port"
+        ),
+        without("tests", lambda r: r.test == "name_web_port"),
+    ),
+    "H19": turned("tests", test="goodput", value=lambda r: 1e6 / r.value),
+    "H23": all_of_changes(
+        without("verdicts", lambda r: r.host == "wikipedia.org"),
+        lambda h: h + known("connectivity", feed="ioda", asn=BASNET, level=1.0, signal="bgp",
+                            at=at("2020-08-09T22:00")),
+    ),
+    "H24": all_of_changes(
+        without("tests", lambda r: r.test == "rtt"),
+        lambda h: h + told_calendar.ttls(flood=0.0, block=11.0),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("which", INSTEAD)
+def test_another_kind_of_the_same_evidence_does_as_well(which: str) -> None:
+    other = INSTEAD[which](STORIES[which].true)
+    assert other != STORIES[which].true
+    assert state(which, other).state == "consistent"
 
 
 def test_a_captcha_now_and_then_is_no_refusal_of_the_country() -> None:

@@ -212,7 +212,7 @@ def _second_address(row: Any) -> bool:
     return bool(row.test == "tcp_connect" and row.ip == NEW)
 
 
-def _ttls(flood: float, block: float) -> History:
+def ttls(flood: float, block: float) -> History:
     """The TTL of answers a day before and then, for which they differ by so many hops."""
     starts = {"belapan.com": STRUCK, "naviny.by": STRUCK}
     starts |= {"charter97.org": BLOCKED, "gazetaby.com": BLOCKED}
@@ -232,7 +232,7 @@ H24 = Story(
         "the flood is here only, the block is everywhere": _kinds("ok", "down"),
         "the block is a cleaner's fence": without("events", lambda e: e.kind == "ddos")(
             _kinds(cleaned="P05")),
-        "TTLs say the contrary": _untimed(_all_kinds) + _ttls(11.0, 0.0),
+        "TTLs say the contrary": _untimed(_all_kinds) + ttls(11.0, 0.0),
     },
     undecidable={
         "nobody measured": (without("verdicts")(_all_kinds), "vantages abroad"),
@@ -257,7 +257,7 @@ H24 = Story(
             without("tests", _is("rtt")),
             turned("tests", _then("rtt"), value=lambda r: 441.0 - r.value),
         ),
-        "TTL, where no RTT is known": (lambda h: _untimed(h) + _ttls(11.0, 0.0),),
+        "TTL, where no RTT is known": (lambda h: _untimed(h) + ttls(11.0, 0.0),),
         "synchrony across unrelated hosts": (
             without("hosting"), turned("hosting", asn=lambda r: len(r.host)
                                        if r.asn == 24940 else 24940),
