@@ -30,18 +30,24 @@ OPERATORS = 4             # that all lose a target, for it to be the target's do
 BY_ADDRESS = {"tcp.silence", "tcp.unreachable"}
 
 
-def lonely(seen: Sequence[Seen]) -> bool:
-    """Whether one probe alone met it, while others beside it did not."""
-    struck = {s.probe for s in seen if s.struck > 0.2 * (s.struck + s.clean)}
-    if len(struck) != 1:
+def lonely(part: Part, seen: Sequence[Seen]) -> bool:
+    """Whether one probe alone met it, while others beside it did not; of a name, others that
+    ask the same network's resolvers."""
+    struck = [s for s in seen if s.struck > 0.2 * (s.struck + s.clean)]
+    if len({s.probe for s in struck}) != 1:
         return False
-    return any(s.probe not in struck and s.clean >= CLEAN_LOOKS for s in seen)
+    named = part.mechanism.startswith("dns.")
+    asked = {s.resolver for s in struck}
+    return any(
+        s.probe != struck[0].probe and s.clean >= CLEAN_LOOKS and (not named or s.resolver in asked)
+        for s in seen
+    )
 
 
 def own_household(course: Course, seen: Mapping[Part, Sequence[Seen]]) -> bool:
     """Whether a course is of one network, and of one probe there beside clean ones."""
     return len({p.probe_asn for p in course.parts}) == 1 and all(
-        lonely(seen[p]) for p in course.parts
+        lonely(p, seen[p]) for p in course.parts
     )
 
 

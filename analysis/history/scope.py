@@ -197,7 +197,7 @@ def _of_part_of_a_network(
     both = {p.asn for p in regions if p.region in struck} & {
         p.asn for p in regions if p.region in spared
     }
-    if struck and spared and both:
+    if struck and spared and 2 * len(both) >= len(held):
         return _as(
             found, "regional",
             f"Met in {', '.join(sorted(struck))}; not in {', '.join(sorted(spared))}, on the"

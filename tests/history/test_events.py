@@ -127,6 +127,13 @@ def test_one_probe_beside_others_that_are_clean_is_no_event() -> None:
     assert [] == found(rows, [part(24, probes=1)])
 
 
+def test_who_asks_another_resolver_does_not_acquit_one_that_lies() -> None:
+    rows = looks(range(100), probe="b", resolver_asn=99) + watched((20,), 0, 100)
+    rows += looks(range(24)) + struck(range(24, 100), mechanism="dns.nxdomain")
+    (event,) = found(rows, [part(24, probes=1, mechanism="dns.nxdomain", resolver_asn=10)])
+    assert ("blocking", (10,)) == (event.kind, event.resolvers)
+
+
 def test_one_probe_that_nobody_is_beside_is_an_event_with_less_certainty() -> None:
     rows = watched((20,), 0, 100) + looks(range(24)) + struck(range(24, 100))
     (event,) = found(rows, [part(24, probes=1)])

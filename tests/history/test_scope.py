@@ -117,6 +117,12 @@ def test_one_region_of_a_network_while_another_is_clean() -> None:
     assert "regional" == found([10], looks + both([20], 0, 20), share=0.7).scope
 
 
+def test_a_region_that_one_of_many_networks_spares_does_not_make_it_regional() -> None:
+    shown = [10, 11, 20, 21]
+    looks = [*both(shown, 20, region="Minsk"), seen(10, 0, 20, probe="c", region="Brest")]
+    assert "national" == found(shown, looks, share=0.9).scope
+
+
 def test_those_who_ask_one_resolver_from_wherever_they_are() -> None:
     looks = [
         seen(10, 20), seen(10, 20, probe="b"), seen(10, 0, 20, probe="c", resolver=99),
