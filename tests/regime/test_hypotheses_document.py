@@ -62,6 +62,8 @@ def test_references_are_there(which: str) -> None:
     h = WRITTEN[which]
     assert set(h.exemplars) <= {e.id for e in REGIME.events}
     assert set(h.instruments) <= {i.id for i in REGIME.instruments}
+    named = {word.split(" (")[0] for word in h.source.split("; ")}
+    assert {w for w in named if not w.startswith("fingerprint")} <= {s.id for s in REGIME.sources}
 
 
 @pytest.mark.parametrize("which", WRITTEN)
