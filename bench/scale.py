@@ -25,6 +25,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
 HERE = Path(__file__).parent
 DATA = HERE / "data" / "scale.csv"
 REPORT = HERE.parent / "docs" / "scale.md"
@@ -59,8 +61,6 @@ def plain(engine, source, target):  # type: ignore[no-untyped-def]
 
 
 def judge(engine, source, target):  # type: ignore[no-untyped-def]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
-
     from analysis.dataset.columns import SCHEMA, observed, verdict_rows
 
     files = sorted(source.rglob("*.parquet"))
@@ -118,8 +118,6 @@ def _peak() -> float:
 def measure(
     rows: int, engine: str, folder: Path, memory: str
 ) -> list[Step]:
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
-
     from bench import scale_rows
 
     observations = scale_rows.write(folder, rows)
