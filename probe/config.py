@@ -146,6 +146,29 @@ class Ladder(_Section, frozen=True, kw_only=True):
     hops_per_second: Positive = 1.0
 
 
+Way = Literal["direct", "proxy", "tor", "file"]
+
+
+class Upload(_Section, frozen=True, kw_only=True):
+    """How measurements reach the shared dataset (`probe.upload`); nothing leaves unasked.
+
+    *collector* is its URL, *key* its public key, with which batches are sealed. *ways* are
+    tried in this order and no other: straight, through *proxy* (or else the controls' one),
+    through *tor*'s SOCKS port, into *file* to be carried. None: through the proxy where one
+    is set, else straight. *max_bytes_per_day* bounds what is sent within 24 hours, tries
+    that failed included, and *seconds* how long one upload may take.
+    """
+
+    collector: HttpURL | None = None
+    key: str | None = None
+    ways: tuple[Way, ...] | None = None
+    proxy: str | None = None
+    tor: str = "socks5h://127.0.0.1:9050"
+    file: str | None = None
+    max_bytes_per_day: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    seconds: Positive = 3600.0
+
+
 class Config(_Section, frozen=True, kw_only=True):
     """All settings. *lists* are files or names of lists that the package carries.
 
@@ -167,6 +190,7 @@ class Config(_Section, frozen=True, kw_only=True):
     portal_checks: tuple[PortalCheck, ...] = PORTAL_CHECKS
     limits: Limits = Limits()
     ladder: Ladder = Ladder()
+    upload: Upload = Upload()
     asn_database: str | None = None
     hello: Literal["browser", "python"] = "browser"
     follow_up: bool = True

@@ -5,8 +5,9 @@ Rule: the only place that opens a connection, so that an encrypted one
 not ours, is damaged, or was written by a newer zond is refused before anything
 is written to it: guessing would cost measurements.
 
-Tables only grow; nothing is updated or deleted. A change to them is one more
-migration here, never an edit of an old one.
+Tables only grow; nothing is updated or deleted, except that the bytes of a batch go when
+its receipt has come (`probe.outbox`): a small device's card would else hold all of it twice.
+A change to the tables is one more migration here, never an edit of an old one.
 """
 
 from __future__ import annotations
@@ -167,6 +168,38 @@ def m003_documents(db: Database) -> None:
         {"sha256": str, **came_from, "nettest": str, "reason": str, **kept}, pk="sha256",
         not_null={*came_from, "nettest", "reason", *kept}, strict=strict,
     )  # fmt: skip
+
+
+@migrations()
+def m004_outbox(db: Database) -> None:
+    """Batches that leave, what is in each, what became of them, and their bytes until then."""
+    strict = db.supports_strict
+    batches: dict[str, type] = {
+        "key": int, "sha256": str, "nonce": str, "probe_asn": int, "probe_cc": str, "month": str,
+        "made_at": float, "documents": int, "size": int, "packed": int,
+    }  # fmt: skip
+    db.table("outbox_batches").create(
+        batches, pk="key", not_null={*batches} - {"key"}, strict=strict
+    )
+    db.table("outbox_batches").create_index(["sha256"], unique=True)
+    db.table("outbox_bytes").create(
+        {"sha256": str, "packed": bytes}, pk="sha256", not_null={"packed"}, strict=strict,
+        foreign_keys=[("sha256", "outbox_batches", "sha256")],
+    )  # fmt: skip
+    contents: dict[str, type] = {"kind": str, "id": str, "sha256": str, "reason": str}
+    db.table("outbox_contents").create(
+        contents, pk=("kind", "id"), not_null={"reason"}, strict=strict,
+        foreign_keys=[("sha256", "outbox_batches", "sha256")],
+    )  # fmt: skip
+    events: dict[str, type] = {
+        "key": int, "sha256": str, "at": float, "what": str, "way": str, "bytes": int,
+        "detail": str,
+    }  # fmt: skip
+    db.table("outbox_events").create(
+        events, pk="key", not_null={*events} - {"key"}, strict=strict,
+        foreign_keys=[("sha256", "outbox_batches", "sha256")],
+    )  # fmt: skip
+    db.table("outbox_events").create_index(["sha256"])
 
 
 _KNOWN = frozenset(migration.name for migration in migrations.pending(Database(memory=True)))
