@@ -1,9 +1,11 @@
 """Append-only files of framed records: the only truth that the collector keeps.
 
 A record is a frame (`_FRAME`: magic, length, flags, the batch's name, a CRC of all that) and
-its payload, whose SHA-256 closes it. What is not whole at the end of the newest file, after a
-kill or a power cut, was never acknowledged: it is cut off, and put aside. A record that is damaged
-further in is skipped and counted, and never hides those after it.
+its payload, whose SHA-256 closes it. Before the payload proper there may be a note of the
+writer's, in the same record, so that neither is ever there without the other. What is not whole
+at the end of the newest file, after a kill or a power cut, was never acknowledged: it is cut
+off, and put aside. A record that is damaged further in is skipped and counted, and never
+hides those after it.
 
 Synchronous, one writer. Who writes calls `append` for some records and then `commit`
 once: that is the only place that waits for the disk.
@@ -23,9 +25,11 @@ SEGMENT_BYTES = 64 * 2**20  # of a file, before the next is begun
 MAX_PAYLOAD = 16 * 2**20
 MAGIC = b"ZBT1"
 _FRAME = struct.Struct(">4sIB32sI")  # magic, length, flags, name, CRC-32 of these
+_NOTE = struct.Struct(">I")
 _DIGEST = 32
 _CHUNK = 2**20
 PREFIX, SUFFIX = "segment-", ".zbt"
+HAS_NOTE = 0x80  # flag: four bytes of length and a note come before the payload
 
 
 class Place(NamedTuple):
@@ -36,12 +40,19 @@ class Place(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A record: its place, the batch's name (32 bytes), flags of its writer, the payload."""
+    """A record: its place, the batch's name (32 bytes), flags of its writer, payload, note."""
 
     place: Place
     name: bytes
     flags: int
     payload: bytes
+    note: bytes = b""
+
+    @property
+    def after(self) -> Place:
+        """Where the next one would begin."""
+        size = len(self.payload) + (_NOTE.size + len(self.note) if self.note else 0)
+        return Place(self.place.segment, self.place.offset + _FRAME.size + size + _DIGEST)
 
 
 class Damage(NamedTuple):
@@ -71,12 +82,15 @@ class Segments:
     def close(self) -> None:
         os.close(self._file)
 
-    def append(self, name: bytes, payload: bytes, flags: int = 0) -> Place:
-        """Write a record; it is safe after the next `commit`.
+    def append(self, name: bytes, payload: bytes, flags: int = 0, note: bytes = b"") -> Place:
+        """Write a record; it is safe after the next `commit`. *flags* are seven bits.
 
         On `OSError` (a full disk) nothing of what was appended since the last `commit` is
         kept: see `rollback`.
         """
+        if note:
+            payload = _NOTE.pack(len(note)) + note + payload
+            flags |= HAS_NOTE
         if len(name) != _DIGEST or len(payload) > MAX_PAYLOAD:
             raise ValueError("not a record of this store")
         if self._size >= self._segment_bytes and self._size == self._committed:
@@ -107,61 +121,46 @@ class Segments:
 
     def records(self, start: Place | None = None) -> Iterator[Record | Damage]:
         """All records from *start*, in the order of their writing; what is damaged between."""
-        for number in self.numbers():
-            if start is not None and number < start.segment:
-                continue
-            offset = start.offset if start is not None and number == start.segment else 0
-            yield from self._in_file(number, offset)
+        return records(self.folder, start)
 
     def numbers(self) -> list[int]:
         """The files there are, oldest first."""
-        found = (p.name.removeprefix(PREFIX).removesuffix(SUFFIX) for p in self.folder.glob(
-            f"{PREFIX}*{SUFFIX}"
-        ))  # fmt: skip
-        return sorted(int(n) for n in found if n.isdigit())
+        return numbers(self.folder)
 
     def path(self, number: int) -> Path:
-        return self.folder / f"{PREFIX}{number:08}{SUFFIX}"
+        return path(self.folder, number)
 
     @property
     def end(self) -> Place:
         """Where the next record will be, if it still goes into this file."""
         return Place(self._number, self._committed)
 
-    def _in_file(self, number: int, offset: int) -> Iterator[Record | Damage]:
-        with open(self.path(number), "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            while offset < size:
-                record = _read(file, Place(number, offset))
-                if record is not None:
-                    yield record
-                    offset += _FRAME.size + len(record.payload) + _DIGEST
-                    continue
-                after = _next_frame(file, offset + 1, size)
-                yield Damage(Place(number, offset), after - offset)
-                offset = after
-
     def _cut_tail(self) -> int:
         """Cut what is not whole at the end of the newest file; how many bytes."""
         path = self.path(self._number)
         end = 0
-        for item in self._in_file(self._number, 0):
+        for item in _in_file(self.folder, self._number, 0):
             if isinstance(item, Record):
-                end = item.place.offset + _FRAME.size + len(item.payload) + _DIGEST
+                end = item.after.offset
         size = path.stat().st_size
         if size > end:
+            aside = path.with_suffix(f".{end}.cut")
             with open(path, "r+b") as file:
                 file.seek(end)
-                # Put aside, since a worn disk looks like a power cut.
-                path.with_suffix(f".{end}.cut").write_bytes(file.read())
+                try:
+                    # Put aside, since a worn disk looks like a power cut.
+                    aside.write_bytes(file.read())
+                except OSError:
+                    aside.unlink(missing_ok=True)
+                    return 0  # a full disk: it stays where it is, and is read over as damage
                 file.truncate(end)
                 os.fsync(file.fileno())
         return size - end
 
     def _next(self) -> None:
+        file = self._open(self._number + 1)
         os.close(self._file)
-        self._number += 1
-        self._file = self._open(self._number)
+        self._file, self._number = file, self._number + 1
         self._size = self._committed = 0
 
     def _open(self, number: int) -> int:
@@ -183,6 +182,42 @@ class Segments:
             view = view[written:]
 
 
+def numbers(folder: Path) -> list[int]:
+    """The numbers of the files in *folder*, oldest first."""
+    found = (p.name.removeprefix(PREFIX).removesuffix(SUFFIX) for p in folder.glob(
+        f"{PREFIX}*{SUFFIX}"
+    ))  # fmt: skip
+    return sorted(int(n) for n in found if n.isdigit())
+
+
+def path(folder: Path, number: int) -> Path:
+    return folder / f"{PREFIX}{number:08}{SUFFIX}"
+
+
+def records(folder: Path, start: Place | None = None) -> Iterator[Record | Damage]:
+    """All records in *folder* from *start*, in the order of their writing; what is damaged
+    between. Needs no lock: what is being written meanwhile shows as damage at the end."""
+    for number in numbers(folder):
+        if start is not None and number < start.segment:
+            continue
+        offset = start.offset if start is not None and number == start.segment else 0
+        yield from _in_file(folder, number, offset)
+
+
+def _in_file(folder: Path, number: int, offset: int) -> Iterator[Record | Damage]:
+    with open(path(folder, number), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        while offset < size:
+            record = _read(file, Place(number, offset))
+            if record is not None:
+                yield record
+                offset = record.after.offset
+                continue
+            after = _next_frame(file, offset + 1, size)
+            yield Damage(Place(number, offset), after - offset)
+            offset = after
+
+
 def _frame(name: bytes, length: int, flags: int) -> bytes:
     unchecked = _FRAME.pack(MAGIC, length, flags, name, 0)[:-4]
     return unchecked + zlib.crc32(unchecked).to_bytes(4, "big")
@@ -198,7 +233,11 @@ def _read(file: BinaryIO, place: Place) -> Record | None:
     payload = file.read(length)
     if len(payload) < length or file.read(_DIGEST) != hashlib.sha256(payload).digest():
         return None
-    return Record(place, name, flags, payload)
+    if not flags & HAS_NOTE:
+        return Record(place, name, flags, payload)
+    size = int.from_bytes(payload[: _NOTE.size], "big")
+    note, payload = payload[_NOTE.size : _NOTE.size + size], payload[_NOTE.size + size :]
+    return Record(place, name, flags & ~HAS_NOTE, payload, note)
 
 
 def _is_frame(head: bytes) -> bool:

@@ -3,13 +3,16 @@
 `Spool.store` returns after `fsync`. Many that wait at the same moment share one (group
 commit), so that a slow disk slows answers and not the number of them. The catalogue
 (SQLite) says where each batch is; it is made from the segments wherever it is behind them or
-gone, so it need not be safe itself.
+gone, so it need not be safe itself: what it could not take (a full disk again) is
+remembered until it can.
 
 Whoever serves runs `Spool.run` in its nursery; one process has a folder at a time.
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -21,6 +24,8 @@ import trio
 from filelock import FileLock, Timeout
 
 from analysis.collector.segments import Damage, Place, Record, Segments
+
+log = logging.getLogger(__name__)
 
 Stored = Literal["now", "before"]
 WAITING = 256  # batches that wait for the disk at once; more are told to come again
@@ -46,6 +51,17 @@ class _Wish(NamedTuple):
     name: bytes
     payload: bytes
     flags: int
+    note: bytes
+
+
+class _Row(NamedTuple):
+    """Of the catalogue."""
+
+    name: bytes
+    segment: int
+    offset: int
+    flags: int
+    size: int
 
 
 class _Waiting:
@@ -61,10 +77,13 @@ class Spool:
     """The spool in *folder*. Opening it may take a while where the catalogue is behind.
 
     Raises `SpoolError` where another process has it, `OSError` as the disk does. *cut* and
-    *damaged* count the bytes that were no whole record when it was opened.
+    *damaged* count the bytes that were no whole record when it was opened. *keep_free*
+    bytes of the disk are left to others: for the catalogue, and for who must log in.
     """
 
-    def __init__(self, folder: Path, *, segment_bytes: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *, segment_bytes: int | None = None, keep_free: int = 0
+    ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FileLock(folder / "lock", mode=0o600)
         try:
@@ -75,6 +94,8 @@ class Spool:
         self.segments = Segments(folder, **options)
         self.cut = self.segments.cut
         self.damaged = 0
+        self._keep_free = keep_free
+        self._unlisted: dict[bytes, _Row] = {}  # stored, and not yet in the catalogue
         self._db = _opened(folder / "catalogue.db")
         self._catch_up()
         self._waiting: dict[bytes, _Waiting] = {}
@@ -91,17 +112,19 @@ class Spool:
         self.segments.close()
         self._lock.release()
 
-    async def store(self, name: bytes, payload: bytes, flags: int = 0) -> Stored:
+    async def store(
+        self, name: bytes, payload: bytes, flags: int = 0, note: bytes = b""
+    ) -> Stored:
         """Keep *payload* under *name* (32 bytes) for good; ``before``: it was there already.
 
-        Raises `SpoolBusy` or `SpoolError`; then nothing of it is kept.
+        *note* is kept beside it, if it is the first that is stored. Raises `SpoolBusy` or `SpoolError`; then nothing of it is kept.
         """
         if self.place(name) is not None:
             return "before"
         waiting = self._waiting.get(name)
         first = waiting is None
         if waiting is None:
-            waiting = _Waiting(_Wish(name, payload, flags))
+            waiting = _Waiting(_Wish(name, payload, flags, note))
             try:
                 self._queue_in.send_nowait(waiting)
             except trio.WouldBlock:
@@ -131,14 +154,34 @@ class Spool:
 
     def place(self, name: bytes) -> Place | None:
         """Where the batch *name* is; None: it is not here."""
+        if (unlisted := self._unlisted.get(name)) is not None:
+            return Place(unlisted.segment, unlisted.offset)
         row = self._db.execute(
             "SELECT segment, offset FROM batches WHERE name = ?", (name,)
         ).fetchone()
         return None if row is None else Place(*row)
 
+    def begins_with(self, prefix: bytes) -> bytes | None:
+        """The first name that begins with *prefix*; None: there is none."""
+        last = prefix + b"\xff" * (32 - len(prefix))
+        row = self._db.execute(
+            "SELECT name FROM batches WHERE name BETWEEN ? AND ? ORDER BY name", (prefix, last)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
     def count(self) -> int:
         (count,) = self._db.execute("SELECT count(*) FROM batches").fetchone()
-        return int(count)
+        return int(count) + len(self._unlisted)
+
+    def size(self) -> int:
+        """Bytes of what is kept, without frames and notes."""
+        (size,) = self._db.execute("SELECT coalesce(sum(size), 0) FROM batches").fetchone()
+        return int(size)
+
+    def room(self) -> int:
+        """Bytes of the disk that may still be filled."""
+        free = os.statvfs(self.segments.folder)
+        return max(0, free.f_bavail * free.f_frsize - self._keep_free)
 
     def records(self) -> Iterator[Record]:
         """Each batch once, in the order in which they came."""
@@ -149,20 +192,27 @@ class Spool:
     def _write(self, wishes: list[_Wish]) -> str | None:
         """Write and sync *wishes*; why that failed, or None."""
         try:
-            places = [self.segments.append(w.name, w.payload, w.flags) for w in wishes]
+            if sum(len(w.payload) + len(w.note) for w in wishes) > self.room():
+                return "the collector's disk is full"
+            places = [self.segments.append(*wish) for wish in wishes]
             self.segments.commit()
         except OSError as exc:
             self.segments.rollback()
             return f"the collector's disk: {exc.strerror or exc}"
-        self._enter(
-            [
-                (wish.name, *place, wish.flags, len(wish.payload))
-                for wish, place in zip(wishes, places, strict=True)
-            ]
-        )
+        rows = [
+            _Row(wish.name, *place, wish.flags, len(wish.payload))
+            for wish, place in zip(wishes, places, strict=True)
+        ]
+        try:
+            self._enter([*self._unlisted.values(), *rows])
+            self._unlisted = {}
+        except sqlite3.OperationalError as exc:
+            # It is on the disk, and that is what counts.
+            log.warning("the catalogue cannot be written: %s", exc)
+            self._unlisted |= {row.name: row for row in rows}
         return None
 
-    def _enter(self, rows: list[tuple[bytes, int, int, int, int]]) -> None:
+    def _enter(self, rows: list[_Row]) -> None:
         with self._db:
             self._db.executemany("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?, ?)", rows)
             self._db.execute("DELETE FROM seen")
@@ -181,8 +231,12 @@ class Spool:
             if isinstance(item, Damage):
                 self.damaged += item.size
             else:
-                rows.append((item.name, *item.place, item.flags, len(item.payload)))
-        self._enter(rows)
+                rows.append(_Row(item.name, *item.place, item.flags, len(item.payload)))
+        try:
+            self._enter(rows)
+        except sqlite3.OperationalError as exc:
+            log.warning("the catalogue cannot be written: %s", exc)
+            self._unlisted = {row.name: row for row in reversed(rows)}
 
 
 def _opened(path: Path) -> sqlite3.Connection:
@@ -197,6 +251,9 @@ def _opened(path: Path) -> sqlite3.Connection:
             db.executescript(_SCHEMA)
             db.execute("SELECT count(*) FROM batches").fetchone()
             return db
+        except sqlite3.OperationalError as exc:  # a full disk, or one that is read-only
+            db.close()
+            raise SpoolError(f"{path}: {exc}") from exc
         except sqlite3.DatabaseError:
             db.close()
             path.rename(path.with_suffix(f".{int(time.time())}.damaged"))
