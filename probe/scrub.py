@@ -1,0 +1,103 @@
+"""What leaves: documents of a batch, made from records by an allow-list.
+
+Rule: nothing leaves that `probe.scrubbing.fields` does not name, and of nothing that leaves
+can be told whose it is. One record at a time, so that a small device needs no more memory
+for a thousand measurements than for one.
+
+Times. All moments of a run are moved by the same part of a minute, so that the run began
+at a full minute: order and distances stay exact, which the canaries beside a
+measurement need, and the second of the day is told nobody. Durations stay.
+
+Targets. One that is on a list that comes with zond leaves. One of the user's own list, or
+given by hand, tells what interests the user, and perhaps a bridge that nobody else knows:
+it does not, unless the user says so. Documents of other programs are not ours to send.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Literal
+
+import msgspec
+
+from probe.evidence import CanaryCheck, Measurement, Run
+from probe.formats.batch import MAX_LINE
+from probe.known import Known
+from probe.scrubbing.eraser import Eraser
+from probe.scrubbing.treatment import Treatment, about_this
+from testlists import builtin, builtin_names
+
+MINUTE = 60.0
+
+
+class Choices(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user decides. *bodies*: which of those that are kept are sent. *personal*:
+    targets that are on none of the lists that come with zond leave as well.
+    *home_resolvers*: addresses of resolvers at home are told. *controls*: URLs of controls
+    that may be named."""
+
+    bodies: Literal["none", "suspected", "all"] = "suspected"
+    personal: bool = False
+    home_resolvers: bool = False
+    controls: tuple[str, ...] = ()
+
+
+class Scrubber:
+    """Makes documents of records. A run comes before what belongs to it."""
+
+    def __init__(self, known: Known, choices: Choices | None = None) -> None:
+        self._choices = choices or Choices()
+        self._eraser = Eraser(known)
+        self._key = os.urandom(32)
+        self._early: dict[str, float] = {}  # seconds that a run's moments are moved, by its id
+        self._controls: dict[str, tuple[str, ...]] = {}
+
+    def run(self, run: Run) -> bytes:
+        """The line of *run*."""
+        self._early[run.id] = run.started_at % MINUTE
+        self._controls[run.id] = run.controls
+        return _line("run", self._treatment(run.id).record(run))
+
+    def measurement(self, measurement: Measurement) -> bytes | None:
+        """The line of *measurement*; None: it does not leave. Raises KeyError where its run
+        did not come before it."""
+        if measurement.document:
+            return None
+        if not self._choices.personal and not is_public_target(measurement.url):
+            return None
+        treatment = self._treatment(measurement.run_id, measurement)
+        line = _line("measurement", treatment.record(measurement))
+        while len(line) > MAX_LINE and treatment.leave_out_more():
+            line = _line("measurement", treatment.record(measurement))
+        return line if len(line) <= MAX_LINE else None
+
+    def canary(self, canary: CanaryCheck) -> bytes:
+        """The line of *canary*. Raises KeyError where its run did not come before it."""
+        return _line("canary", self._treatment(canary.run_id).record(canary))
+
+    def _treatment(self, run_id: str, measurement: Measurement | None = None) -> Treatment:
+        return Treatment(
+            self._eraser,
+            early=self._early[run_id],
+            controls=self._controls[run_id],
+            named_controls=self._choices.controls,
+            bodies=self._choices.bodies,
+            home_resolvers=self._choices.home_resolvers,
+            key=self._key,
+            about=about_this(measurement),
+        )
+
+
+def is_public_target(url: str) -> bool:
+    """Whether *url* is on a list that comes with zond."""
+    return url in _public_targets()
+
+
+@cache
+def _public_targets() -> frozenset[str]:
+    return frozenset(t.url for name in builtin_names() for t in builtin(name)[0])
+
+
+def _line(kind: str, record: msgspec.Struct) -> bytes:
+    return b'{"kind":"' + kind.encode() + b'",' + msgspec.json.encode(record)[1:]

@@ -1,0 +1,113 @@
+"""Patterns that find one address, in all the notations that programs write it in.
+
+IPv4: dotted, with octets in decimal, octal or hexadecimal and leading zeros (inet_aton(3)),
+with other separators (``93-85-1-2.static.example``), the other way round (PTR, RFC 1035),
+as one number, in hexadecimal, run together, and inside IPv6 addresses (mapped, NAT64, 6to4,
+Teredo). IPv6: by network, since its lower half changes every day and the upper names the
+line; in full, compressed, with other separators, in hexadecimal, by nibbles (RFC 3596).
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv6Address
+
+LINE_BITS = 48  # of an IPv6 address: what a household may get (RFC 6177)
+NEIGHBOURS = 24  # bits of an IPv4 address that a carrier's NAT may leave the same
+
+_DOT = r"(?:\.|-|_|,|\[\.\]|\(\.\)| dot |。|．)"
+_COLON = r"[:\-_]"
+_NO_DIGIT_BEFORE, _NO_DIGIT_AFTER = r"(?<![0-9])", r"(?![0-9])"
+_NO_HEX_BEFORE, _NO_HEX_AFTER = r"(?<![0-9A-Fa-f])", r"(?![0-9A-Fa-f])"
+_ANY_OCTET = r"(?!0+(?![0-9]))[0-9]{1,3}"
+
+
+def ipv4(address: IPv4Address, *, neighbours: bool) -> list[str]:
+    """Patterns of *address*; with *neighbours*, of the 256 that it is among, where dotted."""
+    octets = address.packed
+    number = int(address)
+    dotted = [_octet(o) for o in octets]
+    found = [
+        _NO_DIGIT_BEFORE + _DOT.join(dotted) + _NO_DIGIT_AFTER,
+        # The other way round it may be another's address: only where a name follows.
+        _NO_DIGIT_BEFORE + _DOT.join(reversed(dotted)) + r"(?=[.\-][A-Za-z])",
+        f"{_NO_DIGIT_BEFORE}{octets[0]}{_DOT}{number & 0xFFFFFF}{_NO_DIGIT_AFTER}",
+        f"{_NO_DIGIT_BEFORE}{octets[0]}{_DOT}{octets[1]}{_DOT}{number & 0xFFFF}{_NO_DIGIT_AFTER}",
+        _NO_DIGIT_BEFORE + "".join(f"{o:03d}" for o in octets) + _NO_DIGIT_AFTER,
+        f"{_NO_DIGIT_BEFORE}{number}{_NO_DIGIT_AFTER}",
+        f"{_NO_DIGIT_BEFORE}0{number:o}{_NO_DIGIT_AFTER}",
+        octets.hex(),
+        *_inside_ipv6(number),
+        *_inside_ipv6(number ^ 0xFFFFFFFF),
+    ]  # fmt: skip
+    if neighbours:
+        # Not after a product's name ("Chrome/119.0.0.17"), nor in a longer number.
+        found.append(
+            r"(?<![0-9A-Za-z./])" + _DOT.join([*map(str, octets[:3]), _ANY_OCTET])
+            + r"(?![0-9]|\.[0-9])"
+        )  # fmt: skip
+    return found
+
+
+def ipv6(address: IPv6Address) -> list[str]:
+    """Patterns of every address of the line that *address* belongs to; of one that is local,
+    of itself."""
+    text = address.packed.hex()
+    if address.is_link_local:
+        return [_identifier(text[16:])]
+    first, second, third = (text[i : i + 4] for i in range(0, 12, 4))
+    groups = [_group(first), _group(second)]
+    found = [_NO_HEX_BEFORE + _COLON.join([*groups, _group(third)]) + _REST]
+    if int(third, 16) == 0:
+        found.append(_NO_HEX_BEFORE + _COLON.join(groups) + "::" + _REST)
+        if int(second, 16) == 0:
+            found.append(_NO_HEX_BEFORE + _group(first) + "::" + _REST)
+    found.append(f"{_NO_HEX_BEFORE}{text[:12]}[0-9a-f]{{20}}")
+    nibbles = r"\.".join(reversed(text[:12]))
+    found.append(rf"(?:[0-9a-f]\.){{0,20}}{nibbles}(?=\.ip6)")
+    found.append(f"{_NO_DIGIT_BEFORE}{int(address)}{_NO_DIGIT_AFTER}")
+    found.append(_identifier(text[16:]))
+    return found
+
+
+def mac(text: str) -> list[str]:
+    """Patterns of a hardware address, also as the lower half of an IPv6 one (RFC 4291)."""
+    octets = bytes.fromhex(text.replace(":", "").replace("-", ""))
+    half = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    return [
+        _NO_HEX_BEFORE + "[:.\\-_ ]?".join(f"{o:02x}" for o in octets) + _NO_HEX_AFTER,
+        _identifier(half.hex()),
+    ]
+
+
+_REST = r"(?:[:\-_]{0,2}[0-9A-Fa-f]{1,4}){0,5}(?:[:.]{0,2}(?:[0-9]{1,3}\.){3}[0-9]{1,3})?(?:::)?"
+
+
+def _octet(value: int) -> str:
+    return f"(?:0*{value}|0+{value:o}|0x0*{value:x})"
+
+
+def _group(text: str) -> str:
+    return f"0{{0,{4 - len(text.lstrip('0') or '0')}}}{text.lstrip('0') or '0'}"
+
+
+def _identifier(text: str) -> str:
+    """The lower 64 bits, 16 hexadecimal digits, of an IPv6 address."""
+    groups = [text[i : i + 4] for i in range(0, 16, 4)]
+    return (
+        rf"(?:{_NO_HEX_BEFORE}{_COLON.join(map(_group, groups))}{_NO_HEX_AFTER}|{text})"
+        if int(text, 16) >> 32
+        else _NO_MATCH  # ::1 and its like are everywhere
+    )
+
+
+_NO_MATCH = r"(?!)"
+
+
+def _inside_ipv6(number: int) -> list[str]:
+    high, low = f"{number >> 16:04x}", f"{number & 0xFFFF:04x}"
+    return [f"{_NO_HEX_BEFORE}{_group(high)}:{_group(low)}{_NO_HEX_AFTER}"]
+
+
+def joined(patterns: list[str]) -> re.Pattern[str]:
+    return re.compile("|".join(patterns) or _NO_MATCH, re.IGNORECASE)

@@ -1,0 +1,175 @@
+"""What leaves decodes as what it was, and without whose it is."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from probe.evidence import (
+    CanaryCheck,
+    ControlQuery,
+    DNSAnswer,
+    DNSExchange,
+    HTTPExchange,
+    Measurement,
+    Run,
+    TCPConnect,
+)
+from probe.known import Known
+from probe.scrub import Choices, Scrubber, is_public_target
+from probe.scrubbing.fields import ALLOWED, How
+
+PUBLIC = "https://charter97.org/"
+KNOWN = Known(
+    addresses=("93.85.101.20", "2a02:d247:1234:5600:1:2:3:4", "192.168.7.23", "192.168.7.1"),
+    macs=("a4:5e:60:c1:2b:3d",),
+    names=("annas-laptop", "anna.k", "/home/anna.k"),
+)
+RUN = Run(id="00ff", started_at=1_790_000_017.25, probe_asn=6697, probe_cc="BY", seed=5)
+
+
+def scrubber(**choices: object) -> Scrubber:
+    made = Scrubber(KNOWN, Choices(**choices))  # type: ignore[arg-type]
+    made.run(RUN)
+    return made
+
+
+def measured(*evidence: object, url: str = PUBLIC, **facts: object) -> Measurement:
+    return Measurement(
+        id="aa", run_id=RUN.id, nettest="web_connectivity", nettest_version="1", url=url,
+        started_at=RUN.started_at + 5.5, evidence=evidence, **facts,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def sent(measurement: Measurement, **choices: object) -> Measurement:
+    line = scrubber(**choices).measurement(measurement)
+    assert line is not None
+    assert line.startswith(b'{"kind":"measurement",') and b"\n" not in line
+    return msgspec.json.decode(line, type=Measurement)
+
+
+def page(**facts: object) -> HTTPExchange:
+    said = {"ip": "178.172.160.2", "port": 80, "url": PUBLIC, "status": 200} | facts
+    return HTTPExchange(**said)  # type: ignore[arg-type]
+
+
+def test_every_field_of_every_record_is_allowed_or_refused() -> None:
+    def structs(kind: type, found: set[type]) -> set[type]:
+        if kind not in found:
+            found.add(kind)
+            for field in msgspec.inspect.type_info(kind).fields:  # type: ignore[attr-defined]
+                for inner in _inner(field.type):
+                    structs(inner, found)
+        return found
+
+    def _inner(info: msgspec.inspect.Type) -> list[type]:
+        if isinstance(info, msgspec.inspect.StructType):
+            return [info.cls]
+        parts = [
+            getattr(info, name)
+            for name in ("item_type", "key_type", "value_type")
+            if hasattr(info, name)
+        ]
+        parts += list(getattr(info, "types", ())) + list(getattr(info, "item_types", ()))
+        return [cls for part in parts for cls in _inner(part)]
+
+    leaving: set[type] = set()
+    for kind in (Run, Measurement, CanaryCheck):
+        structs(kind, leaving)
+    assert leaving == set(ALLOWED)
+    for kind in leaving:
+        assert set(kind.__struct_fields__) == set(ALLOWED[kind]), kind  # type: ignore[attr-defined]
+
+
+def test_what_is_left_out_has_a_default() -> None:
+    for kind, rules in ALLOWED.items():
+        fields = {f.name: f for f in msgspec.structs.fields(kind)}
+        refused = [name for name, rule in rules.items() if rule.how is How.OUT]
+        assert not [name for name in refused if fields[name].required], kind
+
+
+def test_moments_of_a_run_are_moved_together_to_its_full_minute() -> None:
+    s = Scrubber(KNOWN)
+    run = msgspec.json.decode(s.run(RUN), type=Run)
+    canary = msgspec.json.decode(
+        s.canary(CanaryCheck(run_id="00ff", ring="home", name="192.168.7.1",
+                             at=RUN.started_at + 61.5)),
+        type=CanaryCheck,
+    )  # fmt: skip
+    measurement = sent(measured())
+    assert run.started_at % 60 == 0 and RUN.started_at - run.started_at < 60
+    assert canary.at - run.started_at == 61.5
+    assert measurement.started_at - run.started_at == 5.5
+    assert run.seed == 0
+    assert canary.name == "192.168.0.0"
+
+
+def test_a_personal_target_does_not_leave_unless_its_user_says_so() -> None:
+    mine = measured(url="https://my.bridge.example/")
+    assert not is_public_target(mine.url)
+    assert scrubber().measurement(mine) is None
+    assert sent(mine, personal=True).url == mine.url
+
+
+def test_a_document_of_another_program_does_not_leave() -> None:
+    assert scrubber(personal=True).measurement(measured(document="ab" * 32)) is None
+
+
+def test_a_measurement_whose_run_did_not_come_first_is_refused() -> None:
+    with pytest.raises(KeyError):
+        Scrubber(KNOWN).measurement(measured())
+
+
+def test_the_operators_block_page_stays_and_the_users_address_in_it_goes() -> None:
+    body = b"<h1>Blocked</h1> by http://82.209.230.23/ for 93.85.101.20, Chrome/119.0.0.0"
+    location = "http://82.209.230.23/?ip=93.85.101.20&sid=8f3a1b2c9d"
+    found = sent(measured(page(location=location, body=body, body_length=len(body),
+                               body_sha256="00" * 32))).evidence[0]  # fmt: skip
+    assert isinstance(found, HTTPExchange)
+    assert found.location == "http://82.209.230.23/?ip=x&sid=x"
+    assert found.body == body.replace(b"93.85.101.20", b"192.0.2.0")
+
+
+def test_resolvers_at_home_are_told_only_if_the_user_says_so() -> None:
+    lookup = DNSExchange(
+        hostname="charter97.org", rdtype="A", engine="udp", resolver="192.168.7.1:53", own=True,
+        answers=(DNSAnswer(addresses=("192.168.7.1", "10.1.1.1", "178.172.160.2")),),
+    )  # fmt: skip
+    hidden = sent(measured(lookup)).evidence[0]
+    told = sent(measured(lookup), home_resolvers=True).evidence[0]
+    assert isinstance(hidden, DNSExchange) and isinstance(told, DNSExchange)
+    assert hidden.resolver == "192.168.0.0:53"
+    assert told.resolver == "192.168.7.1:53"
+    assert hidden.answers[0].addresses == ("192.168.0.0", "10.1.1.1", "178.172.160.2")
+
+
+def test_cookies_keep_their_names_and_lose_their_values() -> None:
+    headers = (("Set-Cookie", "sid=8f3a1b2c; Path=/; HttpOnly"), ("Server", "nginx/1.18.0"))
+    found = sent(measured(page(headers=headers))).evidence[0]
+    assert isinstance(found, HTTPExchange)
+    assert found.headers == (
+        ("Set-Cookie", "sid=x; Path=/; HttpOnly"), ("Server", "nginx/1.18.0"),
+    )  # fmt: skip
+
+
+def test_a_page_that_a_control_saw_too_keeps_its_hash() -> None:
+    mine, theirs = page(body_sha256="11" * 32), page(body_sha256="11" * 32, vantage="control-1")
+    other = page(body_sha256="22" * 32)
+    found = sent(measured(mine, theirs, other)).evidence
+    assert found[0].body_sha256 == "11" * 32  # type: ignore[union-attr]
+    assert found[2].body_sha256 not in ("", "22" * 32)  # type: ignore[union-attr]
+
+
+def test_a_control_of_the_users_own_is_not_named() -> None:
+    run = msgspec.structs.replace(RUN, controls=("https://vps.anna.example/",))
+    s = Scrubber(KNOWN)
+    assert b"anna" not in s.run(run)
+    line = s.measurement(measured(
+        ControlQuery(control="annas-vps", control_url="https://vps.anna.example/"),
+        TCPConnect(ip="178.172.160.2", port=443, vantage="annas-vps"),
+        comparison={"annas-vps.failure": None, "differs": False},
+    ))  # fmt: skip
+    assert line is not None and b"anna" not in line
+    found = msgspec.json.decode(line, type=Measurement)
+    assert found.evidence[1].vantage == "control-1"
+    assert "control-1.failure" in found.comparison
