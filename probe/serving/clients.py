@@ -39,8 +39,8 @@ class Clients:
         self._spent: Counter[bytes] = Counter()
         self._open: Counter[tuple[str, bytes]] = Counter()
 
-    def spend(self, what: str, allowance: int) -> None:
-        """Count one use by (or of) *what*. Raises `Refused` (429) beyond *allowance*."""
+    def spend(self, what: str, allowance: int, amount: int = 1) -> None:
+        """Count a use by (or of) *what*. Raises `Refused` (429) beyond *allowance*."""
         now = trio.current_time()
         if now - self._began >= self._window:
             self._began, self._salt = now, secrets.token_bytes(16)
@@ -48,10 +48,10 @@ class Clients:
         key = self._key(what)
         if key not in self._spent and len(self._spent) >= MAX_CLIENTS:
             key = b""
-        if self._spent[key] >= allowance:
+        if self._spent[key] + amount > allowance:
             wait = self._began + self._window - now
             raise Refused(429, "asked too often", retry_after=wait)
-        self._spent[key] += 1
+        self._spent[key] += amount
 
     @contextmanager
     def holding(self, kind: str, client: str, allowance: int) -> Iterator[None]:
