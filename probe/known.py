@@ -56,13 +56,22 @@ def collect(addresses: Iterable[str] = (), *, root: Path = Path("/")) -> Known:
     """
     return Known(
         addresses=tuple(
-            dict.fromkeys(ip for ip in (*addresses, *_addresses(root)) if _is_telling(ip))
+            dict.fromkeys(ip for ip in (*addresses, *_addresses(root)) if is_telling(ip))
         ),
         macs=tuple(dict.fromkeys(_macs(root))),
         names=tuple(dict.fromkeys(name for name in _names(root) if name)),
         zone=_zone(root),
         locale=_locale(),
     )
+
+
+def is_telling(text: str) -> bool:
+    """Whether *text* is an address, and not one that every machine has."""
+    try:
+        ip = ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
+    return not (ip.is_loopback or ip.is_unspecified or ip.is_multicast)
 
 
 def _addresses(root: Path) -> Iterable[str]:
@@ -157,15 +166,6 @@ def _locale() -> str:
             return named
     name, encoding = locale.getlocale()
     return f"{name}.{encoding}" if name and encoding else ""
-
-
-def _is_telling(text: str) -> bool:
-    """Not an address that every machine has."""
-    try:
-        ip = ip_address(text.partition("%")[0])
-    except ValueError:
-        return False
-    return not (ip.is_loopback or ip.is_unspecified or ip.is_multicast)
 
 
 def _is_global(text: str) -> bool:

@@ -35,12 +35,14 @@ from probe.canary import Line
 from probe.clock import Clock
 from probe.config import Config
 from probe.control.client import ControlClient
+from probe.control.introduction import Introduction
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.hops import TrioHops
 from probe.net import Network, OwnPorts, TrioNetwork
 from probe.nettest import Nettest, measure
 from probe.pacing import PacedNetwork, Rates
 from probe.resolvers import Resolvers, system_resolvers
+from probe.scrubbing.ahead import Ahead
 from probe.second_pass import Differing, SecondPass
 from probe.steps.certificate import Verifier
 from probe.steps.encrypted import Kept
@@ -256,7 +258,7 @@ class _Session:
         earlier = [
             run for run in self.store.runs() if run.id != self.run_record.id and not run.source
         ]
-        self.own_addresses = {ip for told in introductions for ip in told.client_addresses}
+        self._know(introductions)
         judge_controls(
             found, self.run_record, introductions, self.resolvers, self.book,
             usual=usual_countries(earlier), vpn_ok=self.config.vpn_ok,
@@ -389,6 +391,7 @@ class _Session:
             else:
                 self.reporter.note("the line is back")
                 await controls.renew(clock_wrong=bool(self.clock.offset))
+                self._know(await controls.client.introduce())  # a line comes back as another
         if len(self.queue) > queued:
             spoiled = len(self.queue) - queued
             self.reporter.note(f"measuring again what the dead line has spoiled: {spoiled}")
@@ -418,6 +421,11 @@ class _Session:
         if not measurement.about:
             self.measured += 1
         self.reporter.stored(measurement)
+
+    def _know(self, introductions: Sequence[Introduction]) -> None:
+        """By which addresses the world sees us: never written down, nor where a site says them."""
+        self.own_addresses |= {ip for told in introductions for ip in told.client_addresses}
+        self.writer.ahead = Ahead(self.own_addresses)
 
     def _learned(self, **facts: object) -> Run:
         self.run_record = msgspec.structs.replace(self.run_record, **facts)

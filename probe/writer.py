@@ -15,6 +15,7 @@ import msgspec
 import trio
 
 from probe.evidence import CanaryCheck, Measurement, Run
+from probe.scrubbing.ahead import Ahead
 from probe.store import Store
 
 BATCH = 20  # measurements in a transaction, at most
@@ -30,11 +31,13 @@ Record = Measurement | CanaryCheck | Run | trio.Event
 class Writer:
     """Stores what arrives in *store*; tells *stored* of each measurement when it is safe.
 
-    *refused* counts measurements that could not be written down because of a bug.
+    *refused* counts measurements that could not be written down because of a bug; *ahead* takes
+    our own addresses out of what is written, as soon as they are known.
     """
 
     def __init__(self, store: Store, stored: Callable[[Measurement], None]) -> None:
         self.refused = 0
+        self.ahead = Ahead(())
         self._store = store
         self._stored = stored
         self._thread = trio.CapacityLimiter(1)  # one connection, one thread at a time
@@ -64,7 +67,8 @@ class Writer:
                             record.set()
 
     def _write(self, batch: Sequence[Record]) -> list[Measurement]:
-        measurements = [m for m in batch if isinstance(m, Measurement) and self._writable(m)]
+        prepared = [self._prepared(m) for m in batch if isinstance(m, Measurement)]
+        measurements = [m for m in prepared if m is not None]
         if measurements:
             self._store.append(measurements)
         if checks := [c for c in batch if isinstance(c, CanaryCheck)]:
@@ -74,12 +78,14 @@ class Writer:
                 self._store.update_run(run)
         return measurements
 
-    def _writable(self, measurement: Measurement) -> bool:
-        """One that cannot be written is a bug, and must not cost those beside it."""
+    def _prepared(self, measurement: Measurement) -> Measurement | None:
+        """*measurement* as it is written; None for one that cannot be, which is a bug and must
+        not cost those beside it."""
         try:
+            measurement = self.ahead.without_us(measurement)
             msgspec.json.encode(measurement)
         except (TypeError, ValueError):
             log.exception("the measurement of %s cannot be written down", measurement.url)
             self.refused += 1
-            return False
-        return True
+            return None
+        return measurement

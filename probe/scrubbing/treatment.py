@@ -199,7 +199,8 @@ class Treatment:
         told = {}
         for name, fact in value.items():
             control, dot, what = name.rpartition(".")
-            key = f"{self._control(control)}{dot}{what}" if dot else self._text(name)
+            named = self._names.get(control) if dot else None
+            key = self._text(name) if named is None else f"{named}.{what}"
             if isinstance(fact, str):
                 if name == "ip":
                     fact = self._address(fact)
