@@ -175,8 +175,8 @@ def m004_outbox(db: Database) -> None:
     """Batches that leave, what is in each, what became of them, and their bytes until then."""
     strict = db.supports_strict
     batches: dict[str, type] = {
-        "key": int, "sha256": str, "nonce": str, "probe_asn": int, "probe_cc": str, "month": str,
-        "made_at": float, "documents": int, "size": int, "packed": int,
+        "key": int, "sha256": str, "header": str, "probe_asn": int, "month": str, "made_at": float,
+        "documents": int, "size": int, "packed": int,
     }  # fmt: skip
     db.table("outbox_batches").create(
         batches, pk="key", not_null={*batches} - {"key"}, strict=strict
@@ -186,10 +186,12 @@ def m004_outbox(db: Database) -> None:
         {"sha256": str, "packed": bytes}, pk="sha256", not_null={"packed"}, strict=strict,
         foreign_keys=[("sha256", "outbox_batches", "sha256")],
     )  # fmt: skip
-    contents: dict[str, type] = {"kind": str, "id": str, "sha256": str, "reason": str}
     db.table("outbox_contents").create(
-        contents, pk=("kind", "id"), not_null={"reason"}, strict=strict,
-        foreign_keys=[("sha256", "outbox_batches", "sha256")],
+        {"kind": str, "id": str, "sha256": str}, pk=("kind", "id"), not_null={"sha256"},
+        strict=strict, foreign_keys=[("sha256", "outbox_batches", "sha256")],
+    )  # fmt: skip
+    db.table("outbox_staying").create(
+        {"id": str, "choices": str}, pk=("id", "choices"), strict=strict,
     )  # fmt: skip
     events: dict[str, type] = {
         "key": int, "sha256": str, "at": float, "what": str, "way": str, "bytes": int,
