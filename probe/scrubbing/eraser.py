@@ -12,7 +12,6 @@ Where lengths matter (packets, certificates), digits become zeros in place.
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Callable, Collection, Iterable
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
@@ -39,7 +38,10 @@ _KINDS = tuple(
     map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
                      "169.254.0.0/16", "fe80::/10", "fc00::/7"))
 )  # fmt: skip
+_LOWER = (1 << 64) - 1  # of an IPv6 address: whose it is within a network
+_ENCODINGS = ("utf-8", "cp1251", "koi8-r", "cp866", "utf-16-le")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}={0,2}")
+_STANDARD, _FOR_URLS = str.maketrans("-_", "+/"), str.maketrans("+/", "-_")
 _MAX_DEPTH = 2  # of base64 in base64
 _TEXTUAL = re.compile(rb"[^\x09\x0a\x0d\x1b\x20-\x7e\x80-\xff]")
 
@@ -51,22 +53,29 @@ class Eraser:
         self._known = known
         self._v4: set[IPv4Address] = set()
         self._v6: set[IPv6Network] = set()
+        self._identifiers: set[int] = set()
         found: list[str] = []
-        binary: list[bytes] = []
+        binary: list[str] = []
         for ip in _addresses(known.addresses):
             if isinstance(ip, IPv4Address):
                 self._v4.add(ip)
                 found += patterns.ipv4(ip, neighbours=is_public(str(ip)))
             else:
                 self._v6.add(_line(ip))
+                self._identifiers.add(int(ip) & _LOWER)
                 found += patterns.ipv6(ip)
-            binary += _packed(ip)
+            binary += patterns.packed(ip)
         for text in known.macs:
-            found += patterns.mac(text)
-            binary.append(_binary(bytes.fromhex(text.replace(":", "").replace("-", ""))))
-        self._addresses = patterns.joined(found) if found else None
-        self._names = _names(known)
-        self._binary = re.compile(b"|".join(binary), re.DOTALL) if binary else None
+            octets = patterns.octets(text)
+            self._identifiers.add(int.from_bytes(patterns.eui64(octets), "big"))
+            found += patterns.mac(octets)
+            binary.append(patterns.bytes_of(octets))
+        self._binary = re.compile("|".join(binary), re.DOTALL) if binary else None
+        self._patterns = [
+            pattern
+            for pattern in (self._binary, patterns.joined(found), _names(known))
+            if pattern is not None
+        ]
 
     def sparing(self, text: str) -> Eraser:
         """One that leaves alone the names that *text*, which is public, has in it."""
@@ -113,13 +122,13 @@ class Eraser:
 
     def binary(self, data: bytes) -> bytes:
         """*data* without the user, of the same length."""
-        if self._binary is not None:
-            data = self._binary.sub(lambda m: bytes(len(m[0])), data)
         return self._erased(data.decode("latin-1"), _zeros, 0).encode("latin-1")
 
     def _owns(self, ip: IPv4Address | IPv6Address) -> bool:
         if isinstance(ip, IPv4Address):
             return ip in self._v4
+        if int(ip) & _LOWER in self._identifiers and int(ip) & _LOWER >> 32 << 32:
+            return True
         if any(ip in network for network in self._v6):
             return True
         inside = (ip.ipv4_mapped, ip.sixtofour, *(ip.teredo or ()), IPv4Address(ip.packed[12:]))
@@ -128,15 +137,15 @@ class Eraser:
     def _erased(self, text: str, instead: Callable[[str], str], depth: int) -> str:
         spans: list[tuple[int, int, str]] = []
         for view in views(text):
-            for pattern in (self._addresses, self._names):
-                if pattern is None:
-                    continue
+            for pattern in self._patterns:
                 for found in pattern.finditer(view.text):
                     start, end = found.span()
-                    if start == end:
-                        continue
                     a, b = view.origin(start), view.origin(end)
-                    spans.append((a, b, instead(text[a:b] if b - a == end - start else found[0])))
+                    if pattern is self._binary:
+                        spans.append((a, b, _nothing(b - a)))
+                    else:
+                        shown = text[a:b] if b - a == end - start else found[0]
+                        spans.append((a, b, instead(shown)))
         if depth < _MAX_DEPTH:
             spans += self._in_base64(text, instead, depth)
         return _replaced(text, spans, keep_length=instead is _zeros) if spans else text
@@ -146,12 +155,7 @@ class Eraser:
     ) -> Iterable[tuple[int, int, str]]:
         for token in _BASE64.finditer(text):
             plain = _plain(token[0])
-            if plain is None:
-                continue
-            data = plain
-            if self._binary is not None:
-                data = self._binary.sub(lambda m: bytes(len(m[0])), data)
-            clean = self._erased(data.decode("latin-1"), _zeros, depth + 1).encode("latin-1")
+            clean = self._erased(plain.decode("latin-1"), _zeros, depth + 1).encode("latin-1")
             if clean != plain:
                 yield (*token.span(), _encoded(clean, token[0]))
 
@@ -184,6 +188,10 @@ def _readable(found: str) -> str:
     if found.isdigit():
         return "0"
     return SCRUBBED
+
+
+def _nothing(length: int) -> str:
+    return "\0" * length
 
 
 def _zeros(found: str) -> str:
@@ -219,25 +227,6 @@ def _line(ip: IPv6Address) -> IPv6Network:
     return IPv6Network((ip, 128 if ip.is_link_local else patterns.LINE_BITS), strict=False)
 
 
-def _packed(ip: IPv4Address | IPv6Address) -> Iterable[bytes]:
-    if isinstance(ip, IPv4Address):
-        yield _binary(ip.packed)
-    elif ip.is_link_local:
-        yield re.escape(ip.packed)
-    else:
-        yield re.escape(ip.packed[: patterns.LINE_BITS // 8]) + b".{10}"
-        # Cut off by the end of what was captured.
-        yield re.escape(ip.packed[: patterns.LINE_BITS // 8]) + rb".{0,9}\Z"
-
-
-def _binary(packed: bytes) -> bytes:
-    """A pattern of *packed*; of one that reads as text, only beside what does not."""
-    escaped = re.escape(packed)
-    if all(0x20 <= byte < 0x7F for byte in packed):
-        return rb"(?:(?<=[^\x20-\x7e])" + escaped + rb"|" + escaped + rb"(?=[^\x20-\x7e]))"
-    return escaped
-
-
 def _names(known: Known) -> re.Pattern[str] | None:
     names = {n for n in known.names if len(n) >= MIN_NAME and n.lower() not in COMMON_NAMES}
     if "/" in known.zone:
@@ -246,25 +235,26 @@ def _names(known: Known) -> re.Pattern[str] | None:
         names.add(known.locale)
     if not names:
         return None
-    # As text, and as a page shows it whose bytes are read one by one.
-    spelled = {s for n in names for s in (n, n.encode().decode("latin-1"))}
+    spelled = set(names)
+    foreign = [name for name in names if not name.isascii()]
+    for encoding in _ENCODINGS:  # of a page whose bytes are read one by one
+        spelled |= {name.encode(encoding, "ignore").decode("latin-1") for name in foreign}
+    spelled.discard("")
     ordered = sorted(spelled, key=len, reverse=True)
     return re.compile(
-        r"(?<![^\W_])(?:" + "|".join(map(re.escape, ordered)) + r")(?![^\W_])", re.IGNORECASE
+        r"(?<![A-Za-z0-9])(?:" + "|".join(map(re.escape, ordered)) + r")(?![A-Za-z0-9])",
+        re.IGNORECASE,
     )
 
 
-def _plain(token: str) -> bytes | None:
-    standard = token.rstrip("=").translate(str.maketrans("-_", "+/"))
+def _plain(token: str) -> bytes:
+    standard = token.rstrip("=").translate(_STANDARD)
     whole = standard[: len(standard) - (len(standard) % 4 == 1)]
-    try:
-        return base64.b64decode(whole + "=" * (-len(whole) % 4))
-    except (binascii.Error, ValueError):
-        return None
+    return base64.b64decode(whole + "=" * (-len(whole) % 4))
 
 
 def _encoded(data: bytes, like: str) -> str:
     text = base64.b64encode(data).decode()
     if "-" in like or "_" in like:
-        text = text.translate(str.maketrans("+/", "-_"))
+        text = text.translate(_FOR_URLS)
     return text.rstrip("=") + "=" * (len(like) - len(like.rstrip("=")))

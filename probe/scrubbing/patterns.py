@@ -70,14 +70,50 @@ def ipv6(address: IPv6Address) -> list[str]:
     return found
 
 
-def mac(text: str) -> list[str]:
-    """Patterns of a hardware address, also as the lower half of an IPv6 one (RFC 4291)."""
-    octets = bytes.fromhex(text.replace(":", "").replace("-", ""))
-    half = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+def mac(octets: bytes) -> list[str]:
+    """Patterns of a hardware address, also as the lower half of an IPv6 one."""
     return [
         _NO_HEX_BEFORE + "[:.\\-_ ]?".join(f"{o:02x}" for o in octets) + _NO_HEX_AFTER,
-        _identifier(half.hex()),
+        _identifier(eui64(octets).hex()),
     ]
+
+
+def octets(mac: str) -> bytes:
+    """The six of a hardware address as it is written."""
+    return bytes.fromhex(mac.replace(":", "").replace("-", ""))
+
+
+def eui64(octets: bytes) -> bytes:
+    """The lower half of the IPv6 address made of a hardware address (RFC 4291, appendix A)."""
+    return bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+
+
+def packed(ip: IPv4Address | IPv6Address) -> list[str]:
+    """Patterns of *ip* in bytes, each of which is read as one character (latin-1).
+
+    A DNS client subnet (RFC 7871) holds but the beginning of it.
+    """
+    if isinstance(ip, IPv4Address):
+        subnet = r"(?<=\x00\x01[\x10-\x20][\x00-\x20])" + _escaped(ip.packed[:3])
+        return [bytes_of(ip.packed), subnet]
+    if ip.is_link_local:
+        return [_escaped(ip.packed)]
+    line = _escaped(ip.packed[: LINE_BITS // 8])
+    subnet = r"(?<=\x00\x02[\x20-\x80][\x00-\x80])" + _escaped(ip.packed[: LINE_BITS // 8])
+    # The second: cut off by the end of what was captured.
+    return [subnet + ".?", line + ".{10}", line + r".{0,9}\Z"]
+
+
+def bytes_of(packed: bytes) -> str:
+    """A pattern of *packed*; of bytes that read as text, only beside what does not."""
+    escaped = _escaped(packed)
+    if all(0x20 <= byte < 0x7F for byte in packed):
+        return rf"(?:(?<=[^\x20-\x7e]){escaped}|{escaped}(?=[^\x20-\x7e]))"
+    return escaped
+
+
+def _escaped(data: bytes) -> str:
+    return re.escape(data.decode("latin-1"))
 
 
 _REST = r"(?:[:\-_]{0,2}[0-9A-Fa-f]{1,4}){0,5}(?:[:.]{0,2}(?:[0-9]{1,3}\.){3}[0-9]{1,3})?(?:::)?"
@@ -109,5 +145,6 @@ def _inside_ipv6(number: int) -> list[str]:
     return [f"{_NO_HEX_BEFORE}{_group(high)}:{_group(low)}{_NO_HEX_AFTER}"]
 
 
-def joined(patterns: list[str]) -> re.Pattern[str]:
-    return re.compile("|".join(patterns) or _NO_MATCH, re.IGNORECASE)
+def joined(patterns: list[str]) -> re.Pattern[str] | None:
+    """One pattern of all *patterns*; None for none."""
+    return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None

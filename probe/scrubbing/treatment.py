@@ -120,7 +120,7 @@ class Treatment:
             How.PACKETS: self._bytes, How.MOMENT: self._moment, How.SECONDS: _to_minute,
             How.CONTROL: self._control, How.CONTROL_URL: self._control_url,
             How.CONTROLS: self._control_urls, How.LIST: _public_list, How.LISTS: _public_lists,
-            How.SYSTEM: _system, How.FACTS: self._facts, How.OF_ADDRESSES: self._of_addresses,
+            How.SYSTEM: self._system, How.FACTS: self._facts, How.OF_ADDRESSES: self._of_addresses,
             How.INSIDE: self._inside,
         }  # fmt: skip
 
@@ -194,6 +194,12 @@ class Treatment:
 
     def _control_urls(self, value: Iterable[str]) -> tuple[str, ...]:
         return tuple(map(self._control_url, value))
+
+    def _system(self, value: str) -> str:
+        """System and machine. Versions narrow down whose it is."""
+        words = self._eraser.text(value).split()
+        kept = (w for w in words if not any(c.isdigit() for c in w.partition("_")[0]))
+        return " ".join(kept)
 
     def _facts(self, value: dict[str, Any]) -> dict[str, Any]:
         told = {}
@@ -276,9 +282,3 @@ def _public_list(value: str) -> str:
 
 def _public_lists(value: dict[str, str]) -> dict[str, str]:
     return {name: version for name, version in value.items() if name in builtin_names()}
-
-
-def _system(value: str) -> str:
-    """System and machine; its versions narrow down whose it is."""
-    words = value.split()
-    return " ".join(word for word in words if not any(c.isdigit() for c in word.partition("_")[0]))
