@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from probe.upload_cli import carry_out, upload, upload_after_run
+
 if TYPE_CHECKING:
     from probe.config import Config
     from probe.nettest import Nettest
@@ -133,7 +135,7 @@ def run(**given: Any) -> None:
     targets, digests, refused = _targets(given["lists"], given["urls"], config)
     _ask_consent(given["yes"])
     with _locked(config.database), _store(config.database) as store:
-        last = [run for run in store.runs() if not run.source]  # others are imported
+        last = [run for run in store.runs() if not run.imported]  # others are imported
         if given["resume"] and last and last[-1].ended == "done":
             click.echo("the last run is complete: nothing to resume", err=True)
             return
@@ -150,6 +152,8 @@ def run(**given: Any) -> None:
             resume=given["resume"],
         )
         status = _measure(config, request, store, as_json=given["as_json"])
+        if not given["no_upload"] and status < 128:  # a signal says: now
+            upload_after_run(config)
     sys.exit(status)
 
 
@@ -356,12 +360,18 @@ def _status(result: Result, refused: bool) -> int:
 
 @zond.command()
 @click.option("--db", metavar="FILE", help="The database that 'zond run' wrote.")
-@click.option("--format", "form", type=click.Choice(["pcap"]), required=True, help="Of the file.")
+@click.option("--format", "form", type=click.Choice(["pcap"]), help="Of the file.")
+@click.option("--to-upload", is_flag=True, help="Batches, to be sent from another machine.")
+@click.option("--key", type=click.Path(path_type=Path), help="To upload: the collector's key.")
+@click.option("--unsealed", is_flag=True, help="To upload: readable by whoever gets the file.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file; - stdout.")
-def export(db: str | None, form: str, out: Path) -> None:
+def export(
+    db: str | None, form: str | None, to_upload: bool, key: Path | None, unsealed: bool, out: Path
+) -> None:
     """Write what is stored to a file that other programs read.
 
-    pcap: the packets that were captured while targets were followed up.
+    pcap: the packets that were captured while targets were followed up. --to-upload: what
+    waits for `zond upload`, to be carried to another machine (docs/upload.md).
 
     Example: zond export --format pcap --out packets.pcap
     """
@@ -369,14 +379,19 @@ def export(db: str | None, form: str, out: Path) -> None:
     from probe.export import ExportError, export_packets
     from probe.store import Store, StoreError
 
+    if (form is None) is not to_upload:
+        raise Problem("one of --format and --to-upload is needed", BAD_ARGUMENTS)
     try:
-        database = load(None, os.environ, {"db": db} if db else {}).database
+        config = load(None, os.environ, {"db": db} if db else {})
     except ConfigError as exc:
         raise Problem(str(exc), BAD_ARGUMENTS) from exc
+    database = config.database
     if not database.exists():
         raise Problem(f"there is no file {database}", BAD_ARGUMENTS)
     if out.exists():
         raise Problem(f"{out} is there already, and is not written over", BAD_ARGUMENTS)
+    if to_upload:
+        return carry_out(config, out, key_file=key, unsealed=unsealed)
     try:
         with Store(database) as store:
             count = export_packets(store, out)
@@ -473,6 +488,9 @@ async def _serve(server: Any) -> None:
     async with trio.open_nursery() as nursery:
         url = await nursery.start(server)
         click.echo(f"control server at {url}", err=True)
+
+
+zond.add_command(upload)
 
 
 def main() -> None:
