@@ -72,7 +72,6 @@ MARKS = {
     "same_id": "the id of another document, with other content",
     "many_keys": "one of many keys that came from one place within minutes",
     "born_together": "one of many keys of one network that appeared within an hour",
-    "own_probe_ip": "an OONI document that names the probe's address",
 }
 
 

@@ -117,7 +117,8 @@ class Spool:
     ) -> Stored:
         """Keep *payload* under *name* (32 bytes) for good; ``before``: it was there already.
 
-        *note* is kept beside it, if it is the first that is stored. Raises `SpoolBusy` or `SpoolError`; then nothing of it is kept.
+        *note* is kept beside it, if it is the first that is stored. Raises `SpoolBusy` or
+        `SpoolError`; then nothing of it is kept.
         """
         if self.place(name) is not None:
             return "before"

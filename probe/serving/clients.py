@@ -72,10 +72,12 @@ class Clients:
 
 
 def _network(what: str) -> str:
+    """*what*, with an IPv6 address at its end (after a space, if any) cut to its /64."""
+    kind, space, last = what.rpartition(" ")
     try:
-        address = ipaddress.ip_address(what)
+        address = ipaddress.ip_address(last)
     except ValueError:
-        return what  # the name of a host
+        return what  # the name of a host, or a key
     if address.version == 6:
-        return str(ipaddress.ip_network((address, 64), strict=False))
+        return kind + space + str(ipaddress.ip_network((address, 64), strict=False))
     return what

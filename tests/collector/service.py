@@ -7,12 +7,16 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from probe.evidence import Measurement, Run
 from probe.formats import batch
 from probe.identity import month_of
 
@@ -35,14 +39,18 @@ class Running:
 @contextmanager
 def collector(data: Path, *options: str) -> Iterator[Running]:
     """`zond collector serve` on a port of the loopback."""
-    command: list[str | Path] = [ZOND, "collector", "serve", "--listen", "127.0.0.1:0", "--data", data, *options]
+    command: list[str | Path] = [
+        ZOND, "collector", "serve", "--listen", "127.0.0.1:0", "--data", data, *options
+    ]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
-            line = process.stderr.readline()
-            found = re.search(r"http\S+", line)
-            assert found, line + process.stderr.read()
-            yield Running(process, found.group())
+            said = ""
+            while not (found := re.search(r"listening at (http\S+)", said)):
+                line = process.stderr.readline()
+                assert line, said
+                said += line
+            yield Running(process, found[1])
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
@@ -51,12 +59,35 @@ def collector(data: Path, *options: str) -> Iterator[Running]:
                 process.stderr.close()
 
 
+def run_line(run: Run) -> bytes:
+    return b'{"kind":"run",' + msgspec.json.encode(run)[1:]
+
+
+def line(measurement: Measurement) -> bytes:
+    return b'{"kind":"measurement",' + msgspec.json.encode(measurement)[1:]
+
+
+def some_measurement(run_id: str = "00" * 16, **fields: Any) -> Measurement:
+    """A measurement of now, with an id of its own."""
+    usual: dict[str, Any] = {
+        "id": os.urandom(16).hex(), "run_id": run_id, "nettest": "web", "nettest_version": "1",
+        "url": "https://example.org/", "started_at": time.time(), "runtime": 0.5,
+    }  # fmt: skip
+    return Measurement(**usual | fields)
+
+
+def some_run(**fields: Any) -> Run:
+    """A run of now, in the network of `some_batch`."""
+    usual: dict[str, Any] = {
+        "id": os.urandom(16).hex(), "started_at": time.time(), "probe_asn": 6697, "probe_cc": "BY",
+    }  # fmt: skip
+    return Run(**usual | fields)
+
+
 def some_batch(
     *documents: bytes, key: Ed25519PrivateKey | None = None, month: str = "", now: float = 0.0
 ) -> tuple[str, bytes, batch.Header]:
     """A batch of *documents*: its name, packed, and its header."""
-    import time
-
     key = key or Ed25519PrivateKey.generate()
     header = batch.Header(
         software="zond test", pseudonym=batch.pseudonym(key.public_key()), probe_cc="BY",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import httpx2
@@ -9,9 +10,9 @@ import httpx2
 from analysis.collector.spool import Spool
 from probe.formats import batch
 from probe.formats.batch import CollectorKey
-from tests.collector.service import collector, some_batch
+from tests.collector.service import ZOND, collector, line, some_batch, some_measurement
 
-DOCUMENT = b'{"kind":"measurement","id":"00"}'
+DOCUMENT = line(some_measurement())
 
 
 def put(url: str, name: str, body: bytes) -> httpx2.Response:
@@ -70,7 +71,7 @@ def test_what_is_refused_is_told_why_and_not_kept(tmp_path: Path) -> None:
             put(running.url, name, b"x" * (9 * 2**20)),
             httpx2.get(f"{running.url}nothing"),
         ]
-        assert httpx2.get(f"{running.url}health").json() == {"batches": 0}
+        assert httpx2.get(f"{running.url}health").json()["batches"] == 0
     assert [a.status_code for a in answers] == [400, 400, 400, 422, 422, 422, 413, 404]
     assert all(a.json()["reason"] for a in answers)
     assert held(tmp_path) == {}
@@ -108,10 +109,6 @@ def test_counts_are_there_for_the_operator(tmp_path: Path) -> None:
 
 
 def test_a_second_collector_in_the_same_place_says_so(tmp_path: Path) -> None:
-    import subprocess
-
-    from tests.collector.service import ZOND
-
     with collector(tmp_path):
         second = subprocess.run(
             [ZOND, "collector", "serve", "--listen", "127.0.0.1:0", "--data", tmp_path],
