@@ -9,12 +9,13 @@ any more.
 
 from __future__ import annotations
 
-import fcntl
+import ctypes
 import getpass
 import locale
 import os
 import socket
 import struct
+import sys
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
@@ -88,11 +89,26 @@ def _addresses(root: Path) -> Iterable[str]:
 
 
 def _local_ipv4() -> Iterable[str]:
+    for name in _interfaces():
+        reply = _asked(SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+        if reply:
+            yield socket.inet_ntoa(reply[20:24])
+
+
+def _interfaces() -> Iterable[str]:
+    with suppress(OSError):
+        yield from (name for _, name in socket.if_nameindex())
+
+
+def _asked(request: int, argument: bytes) -> bytes:
+    """What Linux answers to *request* about an interface; nothing where it does not."""
+    if not sys.platform.startswith("linux"):
+        return b""
+    import fcntl  # which not every system has
+
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        for _, name in socket.if_nameindex():
-            request = struct.pack("256s", name.encode()[:15])
-            with suppress(OSError):
-                yield socket.inet_ntoa(fcntl.ioctl(sock, SIOCGIFADDR, request)[20:24])
+        return fcntl.ioctl(sock, request, argument)
+    return b""
 
 
 def _macs(root: Path) -> Iterable[str]:
@@ -125,28 +141,20 @@ def _names(root: Path) -> Iterable[str]:
 
 
 def _real_name() -> Iterable[str]:
-    import pwd
+    with suppress(ImportError, KeyError):
+        import pwd  # which not every system has
 
-    with suppress(KeyError):
-        gecos = pwd.getpwuid(os.getuid()).pw_gecos.partition(",")[0].strip()
-        if " " in gecos:  # a person's; one word is a role ("root")
-            yield gecos
+        found = pwd.getpwuid(os.getuid()).pw_gecos.partition(",")[0].strip()
+        if " " in found:  # a person's; one word is a role
+            yield found
 
 
 def _wifi() -> Iterable[str]:
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        for _, name in socket.if_nameindex():
-            buffer = bytearray(MAX_ESSID + 1)
-            import ctypes
-
-            space = (ctypes.c_char * len(buffer)).from_buffer(buffer)
-            request = bytearray(
-                struct.pack("16sPHH", name.encode()[:15], ctypes.addressof(space), MAX_ESSID, 0)
-            )
-            with suppress(OSError):
-                fcntl.ioctl(sock, SIOCGIWESSID, request)
-                yield bytes(buffer).rstrip(b"\0").decode("utf-8", "replace")
-            del space
+    for name in _interfaces():
+        space = ctypes.create_string_buffer(MAX_ESSID + 1)
+        where = struct.pack("16sPHH", name.encode()[:15], ctypes.addressof(space), MAX_ESSID, 0)
+        if _asked(SIOCGIWESSID, where):
+            yield space.value.decode("utf-8", "replace")
 
 
 def _zone(root: Path) -> str:

@@ -51,12 +51,12 @@ class Scrubber:
         self._eraser = Eraser(known)
         self._key = os.urandom(32)
         self._early: dict[str, float] = {}  # seconds that a run's moments are moved, by its id
-        self._controls: dict[str, tuple[str, ...]] = {}
+        self._controls: dict[str, dict[str, int]] = {}  # numbers by URL
 
     def run(self, run: Run) -> bytes:
         """The line of *run*."""
         self._early[run.id] = run.started_at % MINUTE
-        self._controls[run.id] = run.controls
+        self._controls[run.id] = {url: n for n, url in enumerate(run.controls, 1)}
         return _line("run", self._treatment(run.id).record(run))
 
     def measurement(self, measurement: Measurement) -> bytes | None:

@@ -40,7 +40,9 @@ _KINDS = tuple(
 )  # fmt: skip
 _LOWER = (1 << 64) - 1  # of an IPv6 address: whose it is within a network
 _ENCODINGS = ("utf-8", "cp1251", "koi8-r", "cp866", "utf-16-le")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}={0,2}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{7,}={0,2}|[A-Za-z0-9+/_-]{6}==")
+_REMEMBERED = 4096  # texts, an eighth as many bytes: names, addresses, certificates repeat
+_REMEMBERED_SIZE = 2048  # of one
 _STANDARD, _FOR_URLS = str.maketrans("-_", "+/"), str.maketrans("+/", "-_")
 _MAX_DEPTH = 2  # of base64 in base64
 _TEXTUAL = re.compile(rb"[^\x09\x0a\x0d\x1b\x20-\x7e\x80-\xff]")
@@ -70,12 +72,11 @@ class Eraser:
             self._identifiers.add(int.from_bytes(patterns.eui64(octets), "big"))
             found += patterns.mac(octets)
             binary.append(patterns.bytes_of(octets))
-        self._binary = re.compile("|".join(binary), re.DOTALL) if binary else None
-        self._patterns = [
-            pattern
-            for pattern in (self._binary, patterns.joined(found), _names(known))
-            if pattern is not None
-        ]
+        self._binary = patterns.InBytes(binary)
+        self._notations = patterns.InText(found)
+        self._names = patterns.Words(_names(known))
+        self._texts: dict[str, str] = {}
+        self._blobs: dict[bytes, bytes] = {}
 
     def sparing(self, text: str) -> Eraser:
         """One that leaves alone the names that *text*, which is public, has in it."""
@@ -112,7 +113,14 @@ class Eraser:
 
     def text(self, text: str) -> str:
         """*text* without the user."""
-        return self._erased(text, _readable, 0)
+        clean = self._texts.get(text)
+        if clean is None:
+            clean = self._erased(text, _readable, 0)
+            if len(text) <= _REMEMBERED_SIZE:
+                if len(self._texts) >= _REMEMBERED:
+                    self._texts.clear()
+                self._texts[text] = clean
+        return clean
 
     def body(self, data: bytes) -> bytes:
         """A page without the user; its length may change."""
@@ -122,7 +130,14 @@ class Eraser:
 
     def binary(self, data: bytes) -> bytes:
         """*data* without the user, of the same length."""
-        return self._erased(data.decode("latin-1"), _zeros, 0).encode("latin-1")
+        clean = self._blobs.get(data)
+        if clean is None:
+            clean = self._erased(data.decode("latin-1"), _zeros, 0).encode("latin-1")
+            if len(data) <= _REMEMBERED_SIZE:
+                if len(self._blobs) >= _REMEMBERED // 8:
+                    self._blobs.clear()
+                self._blobs[data] = clean
+        return clean
 
     def _owns(self, ip: IPv4Address | IPv6Address) -> bool:
         if isinstance(ip, IPv4Address):
@@ -137,27 +152,26 @@ class Eraser:
     def _erased(self, text: str, instead: Callable[[str], str], depth: int) -> str:
         spans: list[tuple[int, int, str]] = []
         for view in views(text):
-            for pattern in self._patterns:
-                for found in pattern.finditer(view.text):
-                    start, end = found.span()
-                    a, b = view.origin(start), view.origin(end)
-                    if pattern is self._binary:
-                        spans.append((a, b, _nothing(b - a)))
-                    else:
-                        shown = text[a:b] if b - a == end - start else found[0]
-                        spans.append((a, b, instead(shown)))
-        if depth < _MAX_DEPTH:
-            spans += self._in_base64(text, instead, depth)
+            seen = view.text
+            for start, end in self._binary.find(seen):
+                a, b = view.origin(start), view.origin(end)
+                spans.append((a, b, "\0" * (b - a)))
+            for start, end in (*self._notations.find(seen), *self._names.find(seen)):
+                a, b = view.origin(start), view.origin(end)
+                # Where it was encoded, what it was is shown by what stands for it.
+                found = text[a:b] if b - a == end - start else seen[start:end]
+                spans.append((a, b, instead(found)))
+            if depth < _MAX_DEPTH:
+                for start, end, clean in self._in_base64(seen, depth):
+                    spans.append((view.origin(start), view.origin(end), clean))
         return _replaced(text, spans, keep_length=instead is _zeros) if spans else text
 
-    def _in_base64(
-        self, text: str, instead: Callable[[str], str], depth: int
-    ) -> Iterable[tuple[int, int, str]]:
+    def _in_base64(self, text: str, depth: int) -> Iterable[tuple[int, int, str]]:
         for token in _BASE64.finditer(text):
-            plain = _plain(token[0])
-            clean = self._erased(plain.decode("latin-1"), _zeros, depth + 1).encode("latin-1")
-            if clean != plain:
-                yield (*token.span(), _encoded(clean, token[0]))
+            plain = _plain(token[0]).decode("latin-1")
+            clean = self._erased(plain, _zeros, depth + 1)
+            if clean is not plain:
+                yield (*token.span(), _encoded(clean.encode("latin-1"), token[0]))
 
 
 def stand_in(ip: IPv4Address | IPv6Address) -> str:
@@ -188,10 +202,6 @@ def _readable(found: str) -> str:
     if found.isdigit():
         return "0"
     return SCRUBBED
-
-
-def _nothing(length: int) -> str:
-    return "\0" * length
 
 
 def _zeros(found: str) -> str:
@@ -227,24 +237,17 @@ def _line(ip: IPv6Address) -> IPv6Network:
     return IPv6Network((ip, 128 if ip.is_link_local else patterns.LINE_BITS), strict=False)
 
 
-def _names(known: Known) -> re.Pattern[str] | None:
+def _names(known: Known) -> list[str]:
+    """What is searched for as words; also as it looks in a page whose bytes are read one by one."""
     names = {n for n in known.names if len(n) >= MIN_NAME and n.lower() not in COMMON_NAMES}
-    if "/" in known.zone:
+    if "/" in known.zone and not known.zone.startswith("Etc/"):
         names.add(known.zone)
-    if "." in known.locale:
+    if "." in known.locale and not known.locale.startswith(("C.", "POSIX")):
         names.add(known.locale)
-    if not names:
-        return None
-    spelled = set(names)
     foreign = [name for name in names if not name.isascii()]
-    for encoding in _ENCODINGS:  # of a page whose bytes are read one by one
-        spelled |= {name.encode(encoding, "ignore").decode("latin-1") for name in foreign}
-    spelled.discard("")
-    ordered = sorted(spelled, key=len, reverse=True)
-    return re.compile(
-        r"(?<![A-Za-z0-9])(?:" + "|".join(map(re.escape, ordered)) + r")(?![A-Za-z0-9])",
-        re.IGNORECASE,
-    )
+    for encoding in _ENCODINGS:
+        names |= {name.encode(encoding, "ignore").decode("latin-1") for name in foreign}
+    return sorted(names - {""}, key=len, reverse=True)
 
 
 def _plain(token: str) -> bytes:

@@ -10,12 +10,13 @@ line; in full, compressed, with other separators, in hexadecimal, by nibbles (RF
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
 LINE_BITS = 48  # of an IPv6 address: what a household may get (RFC 6177)
 NEIGHBOURS = 24  # bits of an IPv4 address that a carrier's NAT may leave the same
 
-_DOT = r"(?:\.|-|_|,|\[\.\]|\(\.\)| dot |。|．)"
+_DOT = r"(?:\.|-|_|,|\[\.\]|\(\.\)|。|．)"
 _COLON = r"[:\-_]"
 _NO_DIGIT_BEFORE, _NO_DIGIT_AFTER = r"(?<![0-9])", r"(?![0-9])"
 _NO_HEX_BEFORE, _NO_HEX_AFTER = r"(?<![0-9A-Fa-f])", r"(?![0-9A-Fa-f])"
@@ -73,7 +74,7 @@ def ipv6(address: IPv6Address) -> list[str]:
 def mac(octets: bytes) -> list[str]:
     """Patterns of a hardware address, also as the lower half of an IPv6 one."""
     return [
-        _NO_HEX_BEFORE + "[:.\\-_ ]?".join(f"{o:02x}" for o in octets) + _NO_HEX_AFTER,
+        _NO_HEX_BEFORE + "[:.\\-_]?".join(f"{o:02x}" for o in octets) + _NO_HEX_AFTER,
         _identifier(eui64(octets).hex()),
     ]
 
@@ -145,6 +146,55 @@ def _inside_ipv6(number: int) -> list[str]:
     return [f"{_NO_HEX_BEFORE}{_group(high)}:{_group(low)}{_NO_HEX_AFTER}"]
 
 
-def joined(patterns: list[str]) -> re.Pattern[str] | None:
-    """One pattern of all *patterns*; None for none."""
-    return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+class InText:
+    """Finds *patterns* of addresses in text.
+
+    They are many and slow, so that only what could be an address is looked at.
+    """
+
+    def __init__(self, patterns: list[str]) -> None:
+        self._pattern = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        if self._pattern is None:
+            return
+        for candidate in _CANDIDATE.finditer(text):
+            start, end = candidate.span()
+            for found in self._pattern.finditer(text, start, min(len(text), end + _BEYOND)):
+                yield found.span()
+
+
+class InBytes:
+    """Finds *patterns* of bytes in text of which each character is a byte."""
+
+    def __init__(self, patterns: list[str]) -> None:
+        self._pattern = re.compile("|".join(patterns), re.DOTALL) if patterns else None
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        # All of it is not printable somewhere, or beside what is not.
+        if self._pattern is not None and _UNPRINTABLE.search(text):
+            for found in self._pattern.finditer(text):
+                yield found.span()
+
+
+class Words:
+    """Finds *words*, the longest first, whatever their case, where they are not part of one."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._words = [word.lower() for word in words]
+        self._pattern = re.compile(
+            r"(?<![A-Za-z0-9])(?:" + "|".join(map(re.escape, words)) + r")(?![A-Za-z0-9])",
+            re.IGNORECASE,
+        )
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        lower = text.lower()
+        if any(word in lower for word in self._words):
+            for found in self._pattern.finditer(text):
+                yield found.span()
+
+
+# Six characters of what addresses are written with; the least is 1.2.3.4, or two groups.
+_CANDIDATE = re.compile(r"[0-9A-Fa-f][0-9A-Fa-fxX.:_,\-\[\]()。．]{5,}")
+_BEYOND = 6  # characters after it that a pattern may look at
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\r\n\t]")

@@ -49,7 +49,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     *vouched*: URLs and parts of them, *told*: values of headers, *hashes*: pages, that
     controls were given without having been sent there by us. *spared*: the target, which is
     public. *echoed*: addresses that servers told us are ours. *suspected*: the pages that
-    may be block pages, by transaction, URL and time. *controls*: URLs by name.
+    may be block pages, by transaction, URL and time. *controls*: URLs by name. *at*: when it began.
     """
 
     vouched: frozenset[str] = frozenset()
@@ -59,6 +59,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     echoed: frozenset[str] = frozenset()
     suspected: frozenset[tuple[int, str, float]] = frozenset()
     controls: dict[str, str] = {}
+    at: float = 0.0
 
 
 def about_this(measurement: Measurement | None) -> About:
@@ -80,15 +81,17 @@ def about_this(measurement: Measurement | None) -> About:
             _mark(e) for e in kept if isinstance(e, HTTPExchange) and e.body is not None
         ),
         controls={e.control: e.control_url for e in evidence if isinstance(e, ControlQuery)},
+        at=measurement.started_at,
     )
 
 
 class Treatment:
     """Treats the records of one run, or of one measurement of it.
 
-    *early*: seconds that moments are moved back. *controls*: the run's, by URL, of which
-    *named_controls* (and OONI's public helpers) may be named. *key* makes hashes of pages
-    that only this user may have been given unlike anybody else's.
+    *early*: seconds that moments are moved back. *controls*: numbers of the run's, by URL, to
+    which those that it did not name are added; of these *named_controls* and OONI's public
+    helpers may be named. *key* makes hashes of pages that only this user may have been given
+    unlike anybody else's.
     """
 
     def __init__(
@@ -96,7 +99,7 @@ class Treatment:
         eraser: Eraser,
         *,
         early: float,
-        controls: Collection[str],
+        controls: dict[str, int],
         named_controls: Collection[str],
         bodies: Literal["none", "suspected", "all"],
         home_resolvers: bool,
@@ -107,9 +110,9 @@ class Treatment:
         self._early, self._bodies, self._home_resolvers = early, bodies, home_resolvers
         self._key, self._about = key, about
         self._open = {*named_controls, *OONI_HELPERS}
-        order = {url: number for number, url in enumerate(controls, 1)}
         self._names = {
-            name: name if url in self._open else f"control-{order.get(url, 0)}"
+            name: name if url in self._open
+            else f"control-{controls.setdefault(url, len(controls) + 1)}"
             for name, url in about.controls.items()
         }
         self._left = MAX_BODIES
@@ -228,7 +231,8 @@ class Treatment:
         said: dict[str, Any] = {
             "headers": tuple(
                 (self._eraser.text(name), self._eraser.text(web.header(
-                    name, value, about.vouched, about.told, self._moment)))
+                    name, value, about.vouched, about.told,
+                    web.Moment(about.at + e.t, self._early))))
                 for name, value in e.headers
             ),
             "body": None,

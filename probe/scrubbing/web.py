@@ -9,8 +9,9 @@ made them, whose measurement it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from email.utils import formatdate, parsedate_to_datetime
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 REMOVED = "x"
@@ -34,6 +35,7 @@ _KEPT = frozenset(
 )
 _URLS = frozenset(("location", "content-location", "refresh"))
 _DATES = frozenset(("date", "expires", "last-modified"))
+_NOW, _LATELY = 600.0, 2 * 86400.0  # seconds from a moment of the run
 # Who we are to the server: nothing else stands there.
 _ECHOES = frozenset(
     "x-forwarded-for x-real-ip x-client-ip x-remote-ip x-remote-addr x-originating-ip"
@@ -61,6 +63,13 @@ _IN_SCRIPT = re.compile(
     rf"([\"']?\b{_PERSONAL}[\"']?\s*[:=]\s*[\"'])([^\"'<>\s]{{4,}})(?=[\"'])", re.IGNORECASE
 )
 _IN_QUERY = re.compile(r"((?:[?&;]|&amp;)[\w.\-\[\]]{1,40}=)([^&;\"'<>\s#]{1,2000})")
+
+
+class Moment(NamedTuple):
+    """POSIX second *at*, and by how many seconds moments of its run are moved back."""
+
+    at: float
+    early: float
 
 
 def url(text: str, vouched: Collection[str] = ()) -> str:
@@ -118,11 +127,11 @@ def _is_plain(value: str, vouched: Collection[str]) -> bool:
 
 def header(
     name: str, value: str, vouched: Collection[str], told: Collection[str],
-    early: Callable[[float], float],
+    when: Moment,
 ) -> str:
     """The *value* of the header *name* as it may leave.
 
-    *told* are values that a control was given in the same header, *early* moves a moment.
+    *told* are values of headers that a control was given, *when* is when it came.
     """
     key = name.lower()
     if key in ("set-cookie", "cookie", "set-cookie2"):
@@ -132,7 +141,7 @@ def header(
     if key in _ECHOES:
         return REMOVED
     if key in _DATES:
-        return _date(value, early)
+        return _date(value, when)
     if key in _KEPT or value in told:
         return value
     if key in _URLS:
@@ -172,9 +181,15 @@ def _value(value: str, vouched: Collection[str]) -> str:
     return value if _is_plain(value, vouched) else _query_value(value, vouched)
 
 
-def _date(value: str, early: Callable[[float], float]) -> str:
+def _date(value: str, when: Moment) -> str:
+    """Moved like all moments, where it is of now; kept, where it is of long ago.
+
+    A fixed date that was moved would tell by how much; one of yesterday may be either, and goes.
+    """
     try:
         at = parsedate_to_datetime(value).timestamp()
-        return formatdate(early(at), usegmt=True)
     except (ValueError, OverflowError, OSError):
         return value if _PLAIN.fullmatch(value) else REMOVED
+    if abs(at - when.at) > _LATELY:
+        return value
+    return formatdate(at - when.early, usegmt=True) if abs(at - when.at) <= _NOW else REMOVED
