@@ -239,7 +239,7 @@ class Outbox:
     def spent(self, *, since: float) -> int:
         """Bytes that attempts have sent since POSIX second *since*."""
         ((sent,),) = self._rows(
-            "SELECT coalesce(sum(bytes), 0) FROM outbox_events WHERE what = 'attempt' AND at > ?",
+            "SELECT coalesce(sum(bytes), 0) FROM outbox_events WHERE at > ?",
             (since,),
         )
         return int(sent)
@@ -273,8 +273,9 @@ class Outbox:
         """*size* bytes are about to leave."""
         self._note(sha256, "attempt", way, size=size)
 
-    def failed(self, sha256: str, way: str, why: str) -> None:
-        self._note(sha256, "failed", way, why)
+    def failed(self, sha256: str, way: str, why: str, unsent: int = 0) -> None:
+        """*unsent* bytes of the attempt did not leave after all."""
+        self._note(sha256, "failed", way, why, size=-unsent)
 
     def refused(self, sha256: str, way: str, why: str) -> bool:
         """The collector, or somebody on the way, says no. Whether that was once too often."""

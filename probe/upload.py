@@ -31,7 +31,7 @@ from probe.failure import NetworkFailure
 from probe.formats.batch import PADDING, BatchError, CollectorKey, is_sealed
 from probe.outbox import DAY, Outbox, Waiting
 from probe.store import Store
-from probe.ways_out import Answer, WayOut, is_loopback, open_way, put
+from probe.ways_out import Answer, Body, WayOut, is_loopback, open_way, put
 
 if TYPE_CHECKING:
     from probe.scrub import Scrubber
@@ -108,7 +108,7 @@ class Source(Protocol):
 
     def attempt(self, sha256: str, way: str, size: int, /) -> None: ...
 
-    def failed(self, sha256: str, way: str, why: str, /) -> None: ...
+    def failed(self, sha256: str, way: str, why: str, unsent: int = 0, /) -> None: ...
 
     def refused(self, sha256: str, way: str, why: str, /) -> bool: ...
 
@@ -209,17 +209,20 @@ class _Sending:
             self.pending.pop(sha256, None)
             self.sent.delivered += 1
             return "delivered"
-        body = self._collector.closed(packed)
+        body = Body(self._collector.closed(packed))
         if not self._affords(waiting.packed):  # others of this round came before
             return "spared"
-        self._source.attempt(sha256, way.name, len(body) + OVERHEAD)
-        self.sent.bytes += len(body) + OVERHEAD
+        size = len(body.data) + OVERHEAD
+        self._source.attempt(sha256, way.name, size)
         try:
             answer = await put(client, self._collector.address(sha256), body)
         except NetworkFailure as exc:
-            result = self._failed(sha256, way, f"{exc.failure}: {exc}")
+            unsent = len(body.data) - body.left
+            size -= unsent
+            result = self._failed(sha256, way, f"{exc.failure}: {exc}", unsent)
         else:
             result = self._judge(sha256, way, answer)
+        self.sent.bytes += size
         self._tell(self.sent)
         return result
 
@@ -241,8 +244,8 @@ class _Sending:
         self._wait = max(self._wait, min(answer.retry_after or 0.0, LONGEST_PAUSE))
         return self._failed(sha256, way, f"answered {answer.status} {said.reason}".strip())
 
-    def _failed(self, sha256: str, way: WayOut, why: str) -> Result:
-        self._source.failed(sha256, way.name, why)
+    def _failed(self, sha256: str, way: WayOut, why: str, unsent: int = 0) -> Result:
+        self._source.failed(sha256, way.name, why, unsent)
         self.sent.troubles[f"{way.name}: {why}"[:200]] += 1
         return "failed"
 
@@ -362,7 +365,7 @@ class CarriedFile:
     def attempt(self, sha256: str, way: str, size: int) -> None:
         """Nothing is kept here of what was tried."""
 
-    def failed(self, sha256: str, way: str, why: str) -> None:
+    def failed(self, sha256: str, way: str, why: str, unsent: int = 0) -> None:
         """Nothing is kept here of what failed."""
 
     def refused(self, sha256: str, way: str, why: str) -> bool:

@@ -26,6 +26,7 @@ from probe.failure import Failure, NetworkFailure
 
 CONNECT = 60.0  # seconds; a circuit of Tor may take that long
 EXCHANGE = 150.0  # seconds for one batch; a collector waits 120 s for a body
+CHUNK = 16 * 1024  # bytes
 MAX_ANSWER = 64 * 1024  # bytes
 MAX_PAUSE = 3600.0  # seconds that a server may ask us to wait
 
@@ -86,9 +87,27 @@ async def open_way(way: WayOut, url: str) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def put(client: httpx2.AsyncClient, url: str, body: bytes) -> Answer:
+class Body:
+    """A body to send, which counts how much of it has left: a metered line pays for that."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.left = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self.data), CHUNK):
+            chunk = self.data[start : start + CHUNK]
+            self.left += len(chunk)
+            yield chunk
+
+
+async def put(client: httpx2.AsyncClient, url: str, body: Body) -> Answer:
     """Send *body*. Raises `NetworkFailure`, also where it takes too long."""
-    headers = {"content-type": "application/octet-stream", "accept-encoding": "identity"}
+    headers = {
+        "content-type": "application/octet-stream",
+        "content-length": str(len(body.data)),
+        "accept-encoding": "identity",
+    }
     with trio.move_on_after(EXCHANGE), named_failures():
         async with client.stream("PUT", url, content=body, headers=headers) as response:
             return Answer(
@@ -134,4 +153,4 @@ def _isolated(proxy: str) -> str:
     parts = urlsplit(proxy)
     if parts.username:
         return proxy  # the user's own, which may be a bridge to somewhere else
-    return urlunsplit(parts._replace(netloc=f"zond:{secrets.token_hex(8)}@{parts.netloc}"))
+    return urlunsplit(parts._replace(netloc=f"{secrets.token_hex(8)}:zond@{parts.netloc}"))
