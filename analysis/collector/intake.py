@@ -129,7 +129,7 @@ class Intake:
         opened = _Opened(packed, found, Documents(), [], size)
         if names(client, b"\n".join(found.documents)):
             raise BatchError("it holds the address that it came from, and is not kept")
-        if wrong := self._wrong_month(found.header):
+        if wrong := wrong_month(found.header, self._limits):
             opened.wrong = wrong
             return opened
         opened.documents = read(found.documents)
@@ -144,18 +144,6 @@ class Intake:
         except sqlite3.OperationalError:
             pass  # no room for what serves the marks alone; whether there is for the batch, it says
         return opened
-
-    def _wrong_month(self, header: Header) -> str:
-        try:
-            began = datetime.strptime(header.month, "%Y-%m").replace(tzinfo=UTC).timestamp()
-        except ValueError:
-            return f"{header.month[:20]!r} is no month"
-        now = datetime.now(UTC).timestamp()
-        if began > now + self._limits.days_ahead * 86400:
-            return "its month has not come: is your clock right?"
-        if began < now - (self._limits.months_late + 1) * MONTH_SECONDS:
-            return f"older than {self._limits.months_late} months"
-        return ""
 
     async def _put_aside(self, name: bytes, opened: _Opened) -> None:
         if self.quarantine.size() + len(opened.packed) > self._limits.quarantine_bytes:
@@ -174,6 +162,20 @@ async def stored_in(
         raise Refused(503, str(exc), retry_after=60) from None
     except SpoolError as exc:
         raise Refused(503, str(exc), retry_after=600) from None
+
+
+def wrong_month(header: Header, limits: Limits) -> str:
+    """Why the month of a batch cannot be; empty where it can."""
+    try:
+        began = datetime.strptime(header.month, "%Y-%m").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return f"{header.month[:20]!r} is no month"
+    now = datetime.now(UTC).timestamp()
+    if began > now + limits.days_ahead * 86400:
+        return "its month has not come: is your clock right?"
+    if began < now - (limits.months_late + 1) * MONTH_SECONDS:
+        return f"older than {limits.months_late} months"
+    return ""
 
 
 def today() -> str:

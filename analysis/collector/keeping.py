@@ -16,6 +16,8 @@ import msgspec
 import trio
 
 from analysis.collector.documents import read
+from analysis.collector.intake import wrong_month
+from analysis.collector.limits import Limits
 from analysis.collector.notes import Note, Quarantined
 from analysis.collector.reading import Received, ReceivedOoni, Unreadable, received
 from analysis.collector.segments import Record, numbers, path, records
@@ -95,8 +97,8 @@ def verify(data: Path) -> Verified:
     return found
 
 
-async def release(data: Path) -> int:
-    """Store what the quarantine holds and can be read by now; how many batches.
+async def release(data: Path, limits: Limits | None = None) -> int:
+    """Store what the quarantine holds and can be read and dated by now; how many batches.
 
     The collector must not be running. Raises `SpoolError`, `OSError`.
     """
@@ -105,8 +107,9 @@ async def release(data: Path) -> int:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(spool.run)
             for record, _ in quarantined(data):
-                found = read(batch.unpack(record.payload).documents)
-                if found.readable:
+                opened = batch.unpack(record.payload)
+                found = read(opened.documents)
+                if found.readable and not wrong_month(opened.header, limits or Limits()):
                     was = msgspec.json.decode(record.note, type=Quarantined)
                     note = Note(received=was.received, set_aside=found.set_aside)
                     stored = await spool.store(
