@@ -57,9 +57,14 @@ class HostilePath:
 
     *counts* says how often each fault was met, *requests* how many came and *answers* how many
     the target answered; *sent* and *received*, where *record* is set, are the bytes of both.
+    The target sees them come from *source*.
     """
 
-    def __init__(self, seed: int, *, faults: dict[str, int] | None = None, record: bool = False):
+    def __init__(
+        self, seed: int, *, faults: dict[str, int] | None = None, record: bool = False,
+        source: str = "127.0.0.1",
+    ) -> None:  # fmt: skip
+        self._source = source
         self.target: tuple[str, int] | None = None
         self.counts: Counter[str] = Counter()
         self.requests = self.answers = 0
@@ -175,7 +180,7 @@ class HostilePath:
         if self.target is None:
             return b""
         try:
-            collector = await trio.open_tcp_stream(*self.target)
+            collector = await trio.open_tcp_stream(*self.target, local_address=self._source)
         except OSError:
             return b""
         async with collector:
