@@ -97,7 +97,7 @@ def _chosen(runs: Sequence[Run], which: str) -> list[Run]:
         return list(runs)
     if which == "latest":
         # Imported reports are no runs of anybody here: those since the last one belong together.
-        imported = list(takewhile(lambda run: run.source, reversed(runs)))
+        imported = list(takewhile(lambda run: run.imported, reversed(runs)))
         return imported[::-1] or list(runs[-1:])
     found = [run for run in runs if run.id.startswith(which)]
     if len(found) != 1:

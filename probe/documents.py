@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from probe.evidence import AnyEvidence, Measurement, Run
+from probe.evidence import AnyEvidence, CanaryCheck, Measurement, Run
 from probe.formats.ooni.document import MAX_DOCUMENT, Imported
 from probe.formats.ooni.reading import read
 
@@ -43,6 +43,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     run: Run
     measurements: tuple[Measurement, ...]
+    canaries: tuple[CanaryCheck, ...] = ()
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):

@@ -536,3 +536,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     report: str = ""
     probe_id: str = ""
     network_type: str = ""
+
+    @property
+    def imported(self) -> bool:
+        """Whether it was read from a document, be it another program's or one of ours."""
+        return bool(self.source or self.report)

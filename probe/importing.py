@@ -89,6 +89,7 @@ class _Batch:
     def __init__(self, store: Store, summary: Summary) -> None:
         self.store, self.summary = store, summary
         self.kept: dict[str, Kept] = {}
+        self.ids: set[str] = set()  # of what is in *kept*
         self.aside: list[SetAside] = []
         self.size = 0
 
@@ -105,9 +106,18 @@ class _Batch:
         if isinstance(result, Refused):
             self.refuse(file, found, result.reason, result.nettest)
             return
+        first = result.measurements[0]
+        if first.id in self.ids or (there := self.store.has_measurement(first.id)):
+            # One of ours that came another way; or another's under its id, which is kept.
+            if first.id in self.ids or there == (first.nettest, first.url):
+                self.summary.known += 1
+            else:
+                self.refuse(file, found, "another measurement has its id", first.nettest)
+            return
+        self.ids.add(first.id)
         self.kept[sha256] = Kept(
             data=found.data, sha256=sha256, file=file, line=found.line, run=result.run,
-            measurements=result.measurements,
+            measurements=result.measurements, canaries=result.canaries,
         )  # fmt: skip
         self.summary.imported += 1
         self.summary.measurements += len(result.measurements)
@@ -131,7 +141,7 @@ class _Batch:
 
     def write(self) -> None:
         self.store.add_documents(list(self.kept.values()), self.aside)
-        self.kept, self.aside, self.size = {}, [], 0
+        self.kept, self.ids, self.aside, self.size = {}, set(), [], 0
 
 
 def _read(data: bytes, origin: str, sha256: str) -> Imported | Refused:

@@ -256,7 +256,7 @@ class _Session:
             await controls.renew(clock_wrong=True)
             introductions = await controls.client.introduce()
         earlier = [
-            run for run in self.store.runs() if run.id != self.run_record.id and not run.source
+            run for run in self.store.runs() if run.id != self.run_record.id and not run.imported
         ]
         self._know(introductions)
         judge_controls(

@@ -146,18 +146,8 @@ class Store:
                 self._insert("evidence", [{"measurement": key, **e} for e in evidence])
 
     def append_canaries(self, checks: Sequence[CanaryCheck]) -> None:
-        rows = [
-            {
-                "run_id": c.run_id,
-                "ring": c.ring,
-                "at": c.at,
-                "failure": c.failure,
-                "record": _text(c),
-            }
-            for c in checks
-        ]
         with self._transaction():
-            self._insert("canaries", rows)
+            self._insert("canaries", [_canary_row(c) for c in checks])
 
     def add_documents(self, kept: Sequence[Kept], set_aside: Sequence[SetAside]) -> None:
         """Write imported documents with what they say, in one transaction, each once."""
@@ -189,8 +179,21 @@ class Store:
                     "measurements",
                     [_measurement_row(m) | {"document": sha256} for m in k.measurements],
                 )
+                self._add_new_canaries(k.canaries)
+
+    def _add_new_canaries(self, checks: Sequence[CanaryCheck]) -> None:
+        """Those of *checks* that are not there yet: documents of one run share some."""
+        for check in checks:
+            there = "SELECT 1 FROM canaries WHERE run_id = ? AND at = ? AND record = ?"
+            if not any(self._rows(there, (check.run_id, check.at, _text(check)))):
+                self._insert("canaries", [_canary_row(check)])
 
     # Reading
+
+    def has_measurement(self, id: str) -> tuple[str, str] | None:
+        """Nettest and URL of the measurement with *id*; None where there is none."""
+        rows = self._rows("SELECT nettest, url FROM measurements WHERE id = ?", (id,))
+        return next(((nettest, url) for nettest, url in rows), None)
 
     def has_document(self, sha256: str) -> bool:
         """Whether the document with this SHA-256 was imported."""
@@ -219,7 +222,7 @@ class Store:
 
     def unfinished_run(self) -> Run | None:
         """The last run of this program's, if it did not come to its end."""
-        runs = [run for run in self.runs() if not run.source]
+        runs = [run for run in self.runs() if not run.imported]
         return runs[-1] if runs and runs[-1].ended != "done" else None
 
     def planned(self, run_id: str) -> list[Planned]:
@@ -381,6 +384,12 @@ def _decoded(decoder: msgspec.json.Decoder[T], text: str) -> T:
         return decoder.decode(text)
     except msgspec.DecodeError as exc:
         raise StoreError(f"a stored record cannot be read: {exc}") from exc
+
+
+def _canary_row(c: CanaryCheck) -> Row:
+    return {
+        "run_id": c.run_id, "ring": c.ring, "at": c.at, "failure": c.failure, "record": _text(c),
+    }  # fmt: skip
 
 
 def _measurement_row(m: Measurement) -> Row:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from probe.evidence import AddressInfo, AnyEvidence, Measurement, Run
+from probe.evidence import AddressInfo, AnyEvidence, CanaryCheck, Measurement, Run
 
 T = TypeVar("T")
 
@@ -52,10 +52,14 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """A document as read: its run (the report that it belongs to) and its measurements."""
+    """A document as read: its run (the report that it belongs to) and its measurements.
+
+    *canaries* are in documents of ours only.
+    """
 
     run: Run
     measurements: tuple[Measurement, ...]
+    canaries: tuple[CanaryCheck, ...] = ()
 
 
 class Envelope(msgspec.Struct, kw_only=True):

@@ -54,6 +54,7 @@ _ALERTS = {
     "unrecognized name": 112,
     "no application protocol": 120,
 }
+_SAID = {number: name for name, number in _ALERTS.items()}
 _NO_TLS = "tls: first record does not look like a TLS handshake"
 
 
@@ -61,6 +62,12 @@ def alert_of(detail: str) -> int | None:
     """The number of the TLS alert that *detail* of an unknown failure tells of; None: of none."""
     said, _, name = detail.partition("remote error: tls: ")
     return _ALERTS.get(name) if not said else None
+
+
+def alert_name(alert: int | None) -> str:
+    """The inverse of `alert_of`; empty for an alert that has no name there."""
+    name = _SAID.get(alert or 0, "")
+    return f"remote error: tls: {name}" if name else ""
 
 
 def is_no_tls(detail: str) -> bool:

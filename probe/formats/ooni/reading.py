@@ -2,7 +2,7 @@
 
 Whatever the bytes are, the answer is `Imported` or `Refused`. Ids follow from content
 alone: the same document always gives the same ids, and documents of one report by one
-probe the same run.
+probe the same run. Our own documents bring their ids with them (`own`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from probe.formats.ooni.document import (
     country,
     seconds,
 )
+from probe.formats.ooni.own import own
 from probe.formats.ooni.registry import readers
 
 SOURCE = "ooni"
@@ -48,6 +49,8 @@ def read(data: bytes, *, origin: str = "", sha256: str = "") -> Imported | Refus
         if read_parts is None:
             return Refused(reason=f"no reader for the nettest {nettest!r}", nettest=nettest)
         document = Document(envelope)
+        if (ours := own(document, origin=origin)) is not None:
+            return ours
         parts = list(read_parts(document))
     except RecursionError:
         return Refused(reason="nested too deeply", nettest=nettest)
