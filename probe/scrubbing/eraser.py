@@ -41,8 +41,9 @@ _KINDS = tuple(
 _LOWER = (1 << 64) - 1  # of an IPv6 address: whose it is within a network
 _ENCODINGS = ("utf-8", "cp1251", "koi8-r", "cp866", "utf-16-le")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{7,}={0,2}|[A-Za-z0-9+/_-]{6}==")
-_REMEMBERED = 4096  # texts, an eighth as many bytes: names, addresses, certificates repeat
-_REMEMBERED_SIZE = 2048  # of one
+_REMEMBERED, _REMEMBERED_TEXT = 4096, 512  # texts, and characters of one: names repeat
+_REMEMBERED_BLOBS, _REMEMBERED_BLOB = 256, 4096  # bytes, and the size of one: certificates do
+_VARIANTS = 16  # of one eraser
 _STANDARD, _FOR_URLS = str.maketrans("-_", "+/"), str.maketrans("+/", "-_")
 _MAX_DEPTH = 2  # of base64 in base64
 _TEXTUAL = re.compile(rb"[^\x09\x0a\x0d\x1b\x20-\x7e\x80-\xff]")
@@ -75,6 +76,7 @@ class Eraser:
         self._binary = patterns.InBytes(binary)
         self._notations = patterns.InText(found)
         self._names = patterns.Words(_names(known))
+        self._variants: dict[Known, Eraser] = {}
         self._texts: dict[str, str] = {}
         self._blobs: dict[bytes, bytes] = {}
 
@@ -84,7 +86,7 @@ class Eraser:
         if not spared:
             return self
         names = tuple(name for name in self._known.names if name not in spared)
-        return Eraser(msgspec.structs.replace(self._known, names=names))
+        return self._variant(msgspec.structs.replace(self._known, names=names))
 
     def also(self, addresses: Collection[str]) -> Eraser:
         """One that finds *addresses* as well."""
@@ -92,7 +94,14 @@ class Eraser:
         if not more:
             return self
         together = (*self._known.addresses, *more)
-        return Eraser(msgspec.structs.replace(self._known, addresses=together))
+        return self._variant(msgspec.structs.replace(self._known, addresses=together))
+
+    def _variant(self, known: Known) -> Eraser:
+        if known not in self._variants:
+            if len(self._variants) >= _VARIANTS:
+                self._variants.clear()
+            self._variants[known] = Eraser(known)
+        return self._variants[known]
 
     def is_own(self, text: str) -> bool:
         """Whether *text* is an address of the user's line or household."""
@@ -116,7 +125,7 @@ class Eraser:
         clean = self._texts.get(text)
         if clean is None:
             clean = self._erased(text, _readable, 0)
-            if len(text) <= _REMEMBERED_SIZE:
+            if len(text) <= _REMEMBERED_TEXT:
                 if len(self._texts) >= _REMEMBERED:
                     self._texts.clear()
                 self._texts[text] = clean
@@ -133,8 +142,8 @@ class Eraser:
         clean = self._blobs.get(data)
         if clean is None:
             clean = self._erased(data.decode("latin-1"), _zeros, 0).encode("latin-1")
-            if len(data) <= _REMEMBERED_SIZE:
-                if len(self._blobs) >= _REMEMBERED // 8:
+            if len(data) <= _REMEMBERED_BLOB:
+                if len(self._blobs) >= _REMEMBERED_BLOBS:
                     self._blobs.clear()
                 self._blobs[data] = clean
         return clean

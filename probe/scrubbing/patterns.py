@@ -20,7 +20,7 @@ _DOT = r"(?:\.|-|_|,|\[\.\]|\(\.\)|。|．)"
 _COLON = r"[:\-_]"
 _NO_DIGIT_BEFORE, _NO_DIGIT_AFTER = r"(?<![0-9])", r"(?![0-9])"
 _NO_HEX_BEFORE, _NO_HEX_AFTER = r"(?<![0-9A-Fa-f])", r"(?![0-9A-Fa-f])"
-_ANY_OCTET = r"(?!0+(?![0-9]))[0-9]{1,3}"
+_ANY_OCTET = r"(?!0{1,3}(?![0-9]))[0-9]{1,3}"
 
 
 def ipv4(address: IPv4Address, *, neighbours: bool) -> list[str]:
@@ -121,7 +121,7 @@ _REST = r"(?:[:\-_]{0,2}[0-9A-Fa-f]{1,4}){0,5}(?:[:.]{0,2}(?:[0-9]{1,3}\.){3}[0-
 
 
 def _octet(value: int) -> str:
-    return f"(?:0*{value}|0+{value:o}|0x0*{value:x})"
+    return f"(?:0{{0,2}}{value}|0{{1,3}}{value:o}|0x0{{0,3}}{value:x})"
 
 
 def _group(text: str) -> str:

@@ -22,7 +22,7 @@ MAX_HOST = 253
 _PLAIN = re.compile(r"[A-Za-z]{0,16}|[0-9]{1,3}|[A-Za-z]{1,12}[_-][A-Za-z]{1,12}")
 _HOST = re.compile(r"(?=.{4,253}\Z)(?:[A-Za-z0-9_-]{1,63}\.)+[A-Za-z]{2,24}\.?")
 _NUMBER = re.compile(r"(?<![0-9])[0-9]{6,}(?![0-9])")
-_TOKEN = re.compile(r"(?=[A-Za-z_=+-]*[0-9])(?=[0-9_=+-]*[A-Za-z])[A-Za-z0-9_=+-]{16,}")
+_LONG = re.compile(r"[A-Za-z0-9_=+-]{16,}+")
 _MAC = re.compile(r"(?<![0-9A-Fa-f:\-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:\-])")
 
 # Values of these are a server's own or the protocol's.
@@ -49,18 +49,21 @@ _COOKIE_WORDS = re.compile(
     re.IGNORECASE,
 )
 
-_PERSONAL = (
-    r"[A-Za-z0-9_.\-\[\]]{0,24}(?:token|csrf|xsrf|sess|sid|uid|user|login|account|msisdn|phone|imsi"
-    r"|imei|mac|auth|key|nonce|client|subscr|abon|ticket|hash|sign|cookie|guid|uuid|ray)"
-    r"[A-Za-z0-9_.\-\[\]]{0,24}"
+# What forms and scripts call that which is one user's.
+_PERSONAL = re.compile(
+    r"token|csrf|xsrf|sess|sid|uid|user|login|account|msisdn|phone|imsi|imei|mac|auth|key|nonce"
+    r"|client|subscr|abon|ticket|hash|sign|cookie|uuid|ray",
+    re.IGNORECASE,
 )
-# name="sid" value="…"; "sid": "…"; sid=…
+_NAME = r"[A-Za-z0-9_.\-\[\]]{1,60}+"
+# name="sid" value="…"; "sid": "…"; sid = "…". Possessive, since pages are hostile.
 _IN_FIELD = re.compile(
-    rf"(\bname\s*=\s*[\"']?{_PERSONAL}[\"']?[^<>]{{0,80}}?\bvalue\s*=\s*[\"']?)([^\"'<>\s]+)",
+    rf"(\bname\s{{0,4}}=\s{{0,4}}[\"']?({_NAME})[\"']?[^<>]{{0,80}}?\bvalue\s{{0,4}}=\s{{0,4}}[\"']?)"
+    r"([^\"'<>\s]+)",
     re.IGNORECASE,
 )
 _IN_SCRIPT = re.compile(
-    rf"([\"']?\b{_PERSONAL}[\"']?\s*[:=]\s*[\"'])([^\"'<>\s]{{4,}})(?=[\"'])", re.IGNORECASE
+    rf"((?<![A-Za-z0-9_.\-\[\]])({_NAME})[\"']?\s{{0,4}}[:=]\s{{0,4}}[\"'])([^\"'<>\s]{{4,}}+)(?=[\"'])"
 )
 _IN_QUERY = re.compile(r"((?:[?&;]|&amp;)[\w.\-\[\]]{1,40}=)([^&;\"'<>\s#]{1,2000})")
 
@@ -98,7 +101,7 @@ def url(text: str, vouched: Collection[str] = ()) -> str:
 def _segment(text: str, vouched: Collection[str]) -> str:
     if text in vouched:
         return text
-    return _TOKEN.sub(REMOVED, _NUMBER.sub(REMOVED, _MAC.sub(NO_MAC, text)))
+    return tokens(text)
 
 
 def _pair(text: str, vouched: Collection[str]) -> str:
@@ -153,14 +156,21 @@ def header(
 
 def tokens(text: str) -> str:
     """*text* without long numbers, tickets and hardware addresses."""
-    return _TOKEN.sub(REMOVED, _NUMBER.sub(REMOVED, _MAC.sub(NO_MAC, text)))
+    return _LONG.sub(_ticket, _NUMBER.sub(REMOVED, _MAC.sub(NO_MAC, text)))
+
+
+def _ticket(found: re.Match[str]) -> str:
+    """Letters and digits mixed are no word."""
+    text = found[0]
+    mixed = any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
+    return REMOVED if mixed else text
 
 
 def page(text: str, vouched: Collection[str]) -> str:
     """A page without what its forms, scripts and links were given for one user."""
     text = _MAC.sub(NO_MAC, text)
-    text = _IN_FIELD.sub(lambda m: m[1] + _kept(m[2], vouched), text)
-    text = _IN_SCRIPT.sub(lambda m: m[1] + _kept(m[2], vouched), text)
+    for pattern in (_IN_FIELD, _IN_SCRIPT):
+        text = pattern.sub(lambda m: m[1] + _of_form(m[2], m[3], vouched), text)
     return _IN_QUERY.sub(lambda m: m[1] + _value(m[2], vouched), text)
 
 
@@ -173,8 +183,9 @@ def host(text: str) -> str:
     return (urlsplit(text).hostname or "")[:MAX_HOST]
 
 
-def _kept(value: str, vouched: Collection[str]) -> str:
-    return value if _is_plain(value, vouched) else REMOVED
+def _of_form(name: str, value: str, vouched: Collection[str]) -> str:
+    personal = _PERSONAL.search(name) and not _is_plain(value, vouched)
+    return REMOVED if personal else value
 
 
 def _value(value: str, vouched: Collection[str]) -> str:

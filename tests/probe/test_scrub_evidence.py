@@ -172,3 +172,34 @@ def test_a_page_loses_what_its_forms_were_given() -> None:
 def test_the_page_about_it_is_the_list() -> None:
     page = Path(__file__).parents[2] / "docs" / "what_leaves.md"
     assert page.read_text() == text()
+
+
+HOSTILE = {
+    "letters": "a" * 60_000,
+    "digits": "1" * 60_000,
+    "zeros": "0" * 60_000,
+    "dotted": "1." * 30_000,
+    "groups": "ab:" * 20_000,
+    "names": "user." * 12_000,
+    "names that begin": '"user' * 12_000,
+    "fields": '<input name="user"' * 3_000,
+    "queries": "?a=" * 20_000,
+    "escapes": "%25" * 20_000,
+    "entities": "&amp;" * 12_000,
+    "almost us": "93.85.101." * 6_000,
+    "us": "93.85.101.20 " * 4_000,
+    "base64": "QUFB" * 15_000,
+    "brackets": "[(" * 30_000,
+    "minus": "-" * 60_000,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_page_is_read_to_its_end(name: str) -> None:
+    """In time that grows with its length: one that grows with its square would not end here."""
+    hostile = HOSTILE[name] * 4
+    clean = ERASER.body(web.page(hostile, ()).encode()).decode()
+    assert str(OURS) not in clean
+    assert (clean == hostile) == (name not in ("us", "queries"))
+    web.url("http://block.by/" + hostile[:4000])
+    web.header("X-Unknown", hostile[:4000], (), (), WHEN)
