@@ -26,9 +26,10 @@ ZOND = Path(sys.executable).with_name("zond")
 class Running:
     """A collector process, and where it answers."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
+    def __init__(self, process: subprocess.Popen[str], url: str, data: Path) -> None:
         self.process = process
         self.url = url
+        self.data = data
 
     def kill(self) -> None:
         """As a power cut would, but for the disk."""
@@ -50,7 +51,7 @@ def collector(data: Path, *options: str) -> Iterator[Running]:
                 line = process.stderr.readline()
                 assert line, said
                 said += line
-            yield Running(process, found[1])
+            yield Running(process, found[1], data)
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)

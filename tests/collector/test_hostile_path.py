@@ -32,6 +32,9 @@ async def test_200_batches_arrive_once_and_as_they_were(tmp_path: Path) -> None:
             measured.url, measured.run_id, measured.evidence, measured.runtime,
         )  # fmt: skip
 
+    # Who was made to send a thing twice is no forger.
+    assert not trial.marks() & {"same_id", "same_evidence"}
+
     assert set(FAULTS) <= set(trial.path.counts), "this path was not hostile enough"
     assert trial.killed["client"] >= 3
     assert trial.killed["collector"] >= 3

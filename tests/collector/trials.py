@@ -24,6 +24,7 @@ from typing import Any
 import msgspec
 import trio
 
+from analysis.collector.reading import Received, received
 from analysis.collector.spool import Spool
 from probe.evidence import (
     AnyEvidence,
@@ -97,6 +98,11 @@ class Trial:
             found = [batch.unpack(record.payload) for record in spool.records()]
         assert len(found) == len({b.sha256 for b in found})
         return {b.sha256: list(b.documents) for b in found}
+
+    def marks(self) -> set[str]:
+        """What the collector holds against these documents."""
+        notes = [item.note for item in received(self.data) if isinstance(item, Received)]
+        return {mark.mark for note in notes for mark in note.marks}
 
     def made(self) -> set[str]:
         """The names of the batches that the volunteers made."""
