@@ -50,19 +50,25 @@ _TEXTUAL = re.compile(rb"[^\x09\x0a\x0d\x1b\x20-\x7e\x80-\xff]")
 
 
 class Eraser:
-    """Finds what *known* says, in every notation."""
+    """Finds what *known* says, in every notation, and addresses that servers *told* are ours.
 
-    def __init__(self, known: Known) -> None:
-        self._known = known
+    What a server tells may be a lie, so that it takes nothing along that is next to it.
+    """
+
+    def __init__(self, known: Known, told: frozenset[str] = frozenset()) -> None:
+        self._known, self._told = known, told
         self._v4: set[IPv4Address] = set()
         self._v6: set[IPv6Network] = set()
         self._identifiers: set[int] = set()
         found: list[str] = []
         binary: list[str] = []
-        for ip in _addresses(known.addresses):
+        for text in (*known.addresses, *sorted(told)):
+            if (ip := _address(text)) is None:
+                continue
             if isinstance(ip, IPv4Address):
                 self._v4.add(ip)
-                found += patterns.ipv4(ip, neighbours=is_public(str(ip)))
+                near = is_public(str(ip)) and text not in told
+                found += patterns.ipv4(ip, neighbours=near)
             else:
                 self._v6.add(_line(ip))
                 self._identifiers.add(int(ip) & _LOWER)
@@ -76,7 +82,7 @@ class Eraser:
         self._binary = patterns.InBytes(binary)
         self._notations = patterns.InText(found)
         self._names = patterns.Words(_names(known))
-        self._variants: dict[Known, Eraser] = {}
+        self._variants: dict[tuple[Known, frozenset[str]], Eraser] = {}
         self._texts: dict[str, str] = {}
         self._blobs: dict[bytes, bytes] = {}
 
@@ -86,22 +92,19 @@ class Eraser:
         if not spared:
             return self
         names = tuple(name for name in self._known.names if name not in spared)
-        return self._variant(msgspec.structs.replace(self._known, names=names))
+        return self._variant(msgspec.structs.replace(self._known, names=names), self._told)
 
-    def also(self, addresses: Collection[str]) -> Eraser:
-        """One that finds *addresses* as well."""
-        more = sorted(set(addresses) - set(self._known.addresses))
-        if not more:
-            return self
-        together = (*self._known.addresses, *more)
-        return self._variant(msgspec.structs.replace(self._known, addresses=together))
+    def also(self, told: Collection[str]) -> Eraser:
+        """One that finds the addresses *told* as well."""
+        more = frozenset(told) - set(self._known.addresses)
+        return self._variant(self._known, self._told | more) if more else self
 
-    def _variant(self, known: Known) -> Eraser:
-        if known not in self._variants:
+    def _variant(self, known: Known, told: frozenset[str]) -> Eraser:
+        if (known, told) not in self._variants:
             if len(self._variants) >= _VARIANTS:
                 self._variants.clear()
-            self._variants[known] = Eraser(known)
-        return self._variants[known]
+            self._variants[known, told] = Eraser(known, told)
+        return self._variants[known, told]
 
     def is_own(self, text: str) -> bool:
         """Whether *text* is an address of the user's line or household."""
@@ -233,13 +236,12 @@ def _fitted(instead: str, length: int) -> str:
     return instead if len(instead) == length else "0" * length
 
 
-def _addresses(texts: Iterable[str]) -> Iterable[IPv4Address | IPv6Address]:
-    for text in texts:
-        ip = ip_address(text.partition("%")[0])
-        if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
-            ip = ip.ipv4_mapped
-        if not (ip.is_loopback or ip.is_unspecified):
-            yield ip
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address *text*; None for one that every machine has."""
+    ip = ip_address(text.partition("%")[0])
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        ip = ip.ipv4_mapped
+    return None if ip.is_loopback or ip.is_unspecified else ip
 
 
 def _line(ip: IPv6Address) -> IPv6Network:
