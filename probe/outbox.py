@@ -140,7 +140,7 @@ class Outbox:
         *choices* are the user's, by which *scrubber* lets pass: what stayed under the same
         ones is not looked at again. Changes nothing; one draft is in memory at a time.
         """
-        runs = [run for run in store.runs() if not run.source and ready(run)]
+        runs = [run for run in store.runs() if not run.imported and ready(run)]
         for (asn, cc, month), group in groupby(sorted(runs, key=_network), key=_network):
             draft = Draft(asn=asn, cc=cc, month=month)
             for run in group:

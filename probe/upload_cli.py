@@ -88,13 +88,12 @@ def upload(**given: Any) -> None:
 
 
 def upload_database(
-    config: Config, collector: Collector, *, max_bytes: int | None = None, again: bool = False,
-    all_runs: bool | None = None,
-) -> Sent:  # fmt: skip
+    config: Config, collector: Collector, *, max_bytes: int | None = None, again: bool = False
+) -> Sent:
     """Make batches of what is new in the database and send all that waits.
 
-    *all_runs*: see `probe.upload.make_batches`; None finds out whether a run goes on. Raises
-    `ConfigError`, `StoreError`, `UploadError`, `IdentityError`.
+    Of a run that goes on nothing is sent yet. Raises `ConfigError`, `StoreError`,
+    `UploadError`, `IdentityError`.
     """
     import trio
 
@@ -107,7 +106,7 @@ def upload_database(
     collector.check(ways)
     with Outbox(config.database, write=True) as outbox, Store(config.database) as store:
         with _no_run(config.database) as idle:
-            make_batches(store, outbox, config, all_runs=idle if all_runs is None else all_runs)
+            make_batches(store, outbox, config, all_runs=idle)
         if again:
             outbox.ask_again()
         with _progress() as tell:
@@ -138,7 +137,7 @@ def upload_after_run(config: Config) -> None:
         return
     try:
         with _only_upload(config.database):
-            sent = upload_database(config, _collector(config), all_runs=True)
+            sent = upload_database(config, _collector(config))
         _tell(sent, as_json=False)
     except (ConfigError, StoreError, UploadError, IdentityError, OSError) as exc:
         click.echo(f"not uploaded: {exc}; zond upload does it later", err=True)
@@ -247,7 +246,7 @@ def _show(config: Config) -> None:
     from probe.formats import batch
     from probe.outbox import Outbox
     from probe.store import Store
-    from probe.upload import scrubbing
+    from probe.upload import make_scrubber
 
     count = 0
     with Outbox(config.database) as outbox, Store(config.database) as store:
@@ -256,7 +255,7 @@ def _show(config: Config) -> None:
                 for document in batch.unpack(packed).documents:
                     count += 1
                     click.echo(document)
-        scrubber, choices = scrubbing(config)
+        scrubber, choices = make_scrubber(config)
         staying = 0
         for draft in outbox.drafts(store, scrubber, choices=choices):
             staying += len(draft.staying)

@@ -252,6 +252,37 @@ def test_consent_to_upload_is_withdrawn_by_one_word(db: Path) -> None:
     assert not consent.upload_recorded(places.data_directory())
 
 
+def test_what_was_agreed_to_is_shown_and_changed() -> None:
+    def say(*arguments: str) -> str:
+        return CliRunner().invoke(zond, ["consent", *arguments], catch_exceptions=False).stdout
+
+    assert say() == "to measure: no\nto upload after each run: no\n"
+    assert "after each run: yes" in say("--upload")
+    assert "to measure: no" in say()
+    assert "after each run: no" in say("--no-upload")
+
+
+def test_unsealed_it_goes_over_tls_to_whom_the_machine_trusts(
+    db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import trustme
+
+    ids = fill(db)
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    chain, key, roots = (tmp_path / name for name in ("chain.pem", "key.pem", "roots.pem"))
+    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    authority.cert_pem.write_to_path(str(roots))
+    options = ("--tls-cert", str(chain), "--tls-key", str(key))
+    with collector(tmp_path / "collector", *options) as running:
+        stranger = upload("--db", db, "--collector", running.url)
+        assert stranger.exit_code == 1 and "ssl_unknown_authority" in stranger.stderr
+        monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+        assert upload("--db", db, "--collector", running.url).exit_code == 0
+    assert measured(tmp_path) == sorted(ids)
+
+
 def test_killed_at_any_moment_each_measurement_arrives_once(
     db: Path, tmp_path: Path, running: Running
 ) -> None:
