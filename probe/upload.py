@@ -279,14 +279,14 @@ def make_batches(store: Store, outbox: Outbox, config: Config, *, all_runs: bool
     from probe import places
     from probe.identity import Identity
 
-    scrubber, choices = make_scrubber(config)
+    scrubber, choices = scrubbing(config)
     return outbox.make(
         store, scrubber, Identity(places.identity()), choices=choices,
         ready=lambda run: all_runs or bool(run.ended),
     )  # fmt: skip
 
 
-def make_scrubber(config: Config) -> tuple[Scrubber, str]:
+def scrubbing(config: Config) -> tuple[Scrubber, str]:
     """What lets documents leave, and by which choices of the user, as text."""
     from probe import known
     from probe.scrub import Choices, Scrubber

@@ -246,7 +246,7 @@ def _show(config: Config) -> None:
     from probe.formats import batch
     from probe.outbox import Outbox
     from probe.store import Store
-    from probe.upload import make_scrubber
+    from probe.upload import scrubbing
 
     count = 0
     with Outbox(config.database) as outbox, Store(config.database) as store:
@@ -255,7 +255,7 @@ def _show(config: Config) -> None:
                 for document in batch.unpack(packed).documents:
                     count += 1
                     click.echo(document)
-        scrubber, choices = make_scrubber(config)
+        scrubber, choices = scrubbing(config)
         staying = 0
         for draft in outbox.drafts(store, scrubber, choices=choices):
             staying += len(draft.staying)
