@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import zlib
+from contextlib import aclosing
 
 import trio
 from starlette.requests import Request
@@ -56,14 +57,16 @@ class Body:
         parts: list[bytes] = []
         began = trio.current_time()
         with trio.CancelScope(deadline=began + limits.body_seconds) as patience:
-            async for part in request.stream():
-                if not part:
-                    continue
-                self._hold(len(part))
-                if self._held > most:
-                    raise Refused(413, f"larger than {most} bytes")
-                parts.append(part)
-                patience.deadline = began + limits.body_seconds + self._held / limits.body_rate
+            async with aclosing(request.stream()) as stream:
+                async for part in stream:
+                    if not part:
+                        continue
+                    self._hold(len(part))
+                    if self._held > most:
+                        raise Refused(413, f"larger than {most} bytes")
+                    parts.append(part)
+                    slowest = limits.body_seconds + self._held / limits.body_rate
+                    patience.deadline = began + slowest
         if patience.cancelled_caught:
             raise Refused(408, "it comes too slowly", retry_after=60)
         return b"".join(parts)

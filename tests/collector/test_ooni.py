@@ -134,7 +134,8 @@ def test_a_document_that_has_no_reader_is_kept(running: Running) -> None:
 def test_a_measurement_is_found_again_by_uid_and_by_report(running: Running) -> None:
     report = opened(running)
     url = "https://found.example/"
-    uid = submit(running, report, measurement(report_id=report, input=url)).json()["measurement_uid"]
+    answer = submit(running, report, measurement(report_id=report, input=url))
+    uid = answer.json()["measurement_uid"]
     meta = f"{running.url}api/v1/measurement_meta"
     by_uid = httpx2.get(meta, params={"measurement_uid": uid}).json()
     by_report = httpx2.get(meta, params={"report_id": report, "input": url}).json()
