@@ -114,5 +114,5 @@ def receipts(path: Path) -> Iterator[CarriedReceipt]:
                 return
             try:
                 yield msgspec.json.decode(line, type=CarriedReceipt)
-            except (msgspec.MsgspecError, UnicodeDecodeError):
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 continue  # a line half written; its batch is sent once more

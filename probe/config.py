@@ -156,8 +156,8 @@ class Upload(_Section, frozen=True, kw_only=True):
     tried in this order and no other: straight, through *proxy* (or else the controls' one),
     through *tor*'s SOCKS port, into *file* to be carried. None: through the proxy where one
     is set, else straight. *max_bytes_per_day* bounds what is sent within 24 hours, tries
-    that failed included, and *seconds* how long one upload may take. *bodies*, *personal* and
-    *home_resolvers* are what may leave beside the rest (`probe.scrub.Choices`).
+    that failed included, and *seconds* how long one upload may take. *bodies*, *personal*,
+    *home_resolvers* and *controls* say what may leave beside the rest (`probe.scrub.Choices`).
     """
 
     collector: HttpURL | None = None
@@ -171,6 +171,7 @@ class Upload(_Section, frozen=True, kw_only=True):
     bodies: Literal["none", "suspected", "all"] = "suspected"
     personal: bool = False
     home_resolvers: bool = False
+    controls: tuple[str, ...] = ()
 
 
 class Config(_Section, frozen=True, kw_only=True):

@@ -228,25 +228,27 @@ class _Sending:
 
     def _judge(self, sha256: str, way: WayOut, answer: Answer) -> Result:
         said = _read(answer.body)
+        reason = _shown(said.reason)
         if answer.status == 200:
             if said.sha256 == sha256 and self._source.deliver(sha256, said.receipt, way.name):
                 del self.pending[sha256]
                 self.sent.delivered += 1
                 return "delivered"
             return self._failed(sha256, way, "answered 200 without the receipt")
-        if answer.status in REFUSING and said.reason:
-            self.sent.troubles[f"refused: {said.reason}"[:200]] += 1
+        if answer.status in REFUSING and reason:
+            self.sent.troubles[f"refused: {reason}"] += 1
             self._refusals[sha256] += 1
-            if self._source.refused(sha256, way.name, said.reason):
+            if self._source.refused(sha256, way.name, reason):
                 del self.pending[sha256]
                 self.given_up += 1
             return "refused"
         self._wait = max(self._wait, min(answer.retry_after or 0.0, LONGEST_PAUSE))
-        return self._failed(sha256, way, f"answered {answer.status} {said.reason}".strip())
+        return self._failed(sha256, way, f"answered {answer.status} {reason}".strip())
 
     def _failed(self, sha256: str, way: WayOut, why: str, unsent: int = 0) -> Result:
+        why = _shown(why)
         self._source.failed(sha256, way.name, why, unsent)
-        self.sent.troubles[f"{way.name}: {why}"[:200]] += 1
+        self.sent.troubles[f"{way.name}: {why}"] += 1
         return "failed"
 
 
@@ -257,8 +259,13 @@ def _pseudonym(waiting: Waiting) -> tuple[int, str]:
 def _read(body: bytes) -> _Answered:
     try:
         return msgspec.json.decode(body, type=_Answered)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _Answered()
+
+
+def _shown(text: str) -> str:
+    """What a stranger said, fit for a terminal: no escape sequences, not too long."""
+    return "".join(c if c.isprintable() else "?" for c in text[:200])
 
 
 def allowance(outbox: Outbox, config: Config, max_bytes: int | None) -> int | None:
@@ -293,8 +300,9 @@ def scrubbing(config: Config) -> tuple[Scrubber, str]:
 
     upload = config.upload
     choices = Choices(
-        bodies=upload.bodies, personal=upload.personal, home_resolvers=upload.home_resolvers
-    )
+        bodies=upload.bodies, personal=upload.personal, home_resolvers=upload.home_resolvers,
+        controls=upload.controls,
+    )  # fmt: skip
     return Scrubber(known.collect(), choices), msgspec.json.encode(choices).decode()
 
 

@@ -107,6 +107,7 @@ def upload_database(
     with Outbox(config.database, write=True) as outbox, Store(config.database) as store:
         with _no_run(config.database) as idle:
             make_batches(store, outbox, config, all_runs=idle)
+        _tell_of_bugs(outbox)
         if again:
             outbox.ask_again()
         with _progress() as tell:
@@ -166,6 +167,7 @@ def carry_out(
         ):
             with _no_run(config.database) as idle:
                 make_batches(store, outbox, config, all_runs=idle)
+            _tell_of_bugs(outbox)
             count = carry(outbox, collector, out, unsealed=unsealed)
     except (ConfigError, StoreError, UploadError, IdentityError) as exc:
         raise Problem(str(exc)) from exc
@@ -262,6 +264,7 @@ def _show(config: Config) -> None:
             for document in draft.documents:
                 count += 1
                 click.echo(document)
+        _tell_of_bugs(outbox)
     click.echo(f"{count} documents would be sent; none was", err=True)
     if staying:
         click.echo(
@@ -348,6 +351,13 @@ def _forget(agreed: bool) -> None:
             raise Problem("nothing was forgotten", NO_CONSENT)
     there = Identity(places.identity()).forget()
     click.echo("forgotten" if there else "there was none", err=True)
+
+
+def _tell_of_bugs(outbox: Outbox) -> None:
+    for why in outbox.unscrubbed[:TROUBLES]:
+        click.echo(f"a bug of ours, so that this one stays here: {why}", err=True)
+    if outbox.unscrubbed:
+        click.echo(f"{len(outbox.unscrubbed)} measurements could not be scrubbed", err=True)
 
 
 def _tell(sent: Sent, *, as_json: bool) -> None:

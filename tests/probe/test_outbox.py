@@ -127,6 +127,21 @@ def test_what_stays_by_the_users_choice_leaves_when_he_chooses_otherwise(db: Pat
     assert ids(db).count("r1-2") == 1 and len(ids(db)) == 5
 
 
+def test_what_cannot_be_scrubbed_keeps_back_itself_alone_and_is_told(db: Path) -> None:
+    fill(db, a_run())
+
+    def bug(m: Measurement) -> bool:
+        return 1 // (m.id != "r1-2") == 0
+
+    with Store(db) as store, Outbox(db, write=True) as outbox:
+        outbox.make(store, PlainScrubber(bug), Identity(db.with_name("identity")))
+        (told,) = outbox.unscrubbed
+        assert "r1-2" in told and "ZeroDivisionError" in told
+    assert ids(db) == ["r1-0", "r1-1", "r1-3", "r1-4"]
+    make(db)
+    assert "r1-2" in ids(db)
+
+
 def test_canaries_of_a_run_that_measured_nothing_leave(db: Path) -> None:
     fill(db, a_run(ended="no_network"), count=0, canaries=4)
     make(db)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import trio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from probe import carrying, upload
 from probe.config import Config, ConfigError, Upload
@@ -87,7 +89,7 @@ async def test_a_sealed_batch_shows_nothing_on_the_way(db: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "trick", ["busy", "broken", "garbled", "forged", "forgotten", "portal"]
+    "trick", ["busy", "broken", "garbled", "forged", "forgotten", "portal", "deep", "endless"]
 )
 async def test_what_goes_wrong_once_is_made_good(db: Path, trick: str) -> None:
     async with collecting(trick, "", trick, trick) as small:
@@ -118,6 +120,15 @@ async def test_a_batch_that_is_always_refused_is_kept_and_left_alone(db: Path) -
         with Outbox(db, write=True) as outbox:
             outbox.ask_again()
         assert (await sent(db, collector)).delivered == 6
+
+
+async def test_a_stranger_paints_nothing_on_the_terminal(db: Path) -> None:
+    async with collecting("painting") as small:
+        done = await sent(db, collector_of(small.url, None))
+    assert list(done.troubles) == ["refused: ?[2J?]0;owned? gone"]
+    with Outbox(db) as outbox:
+        kept = [detail for b in small.batches for _, _, detail in outbox.events(b)]
+    assert all(detail.isprintable() for detail in kept)
 
 
 async def test_nobody_there_is_told_and_loses_nothing(db: Path) -> None:
@@ -302,6 +313,28 @@ def test_a_receipt_after_a_torn_line_is_read(tmp_path: Path) -> None:
         file.write(b'{"sha256":"22')
     carrying.add_receipt(path, "33" * 32, "bb")
     assert [r.sha256 for r in carrying.receipts(path)] == ["11" * 32, "33" * 32]
+
+
+@given(cut=st.integers(0, 3000), at=st.integers(0, 3000), bit=st.integers(0, 7))
+def test_a_carried_file_that_is_damaged_gives_what_is_before(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, at: int, bit: int
+) -> None:
+    file = tmp_path_factory.mktemp("carried") / "f"
+    whole = [(f"{n:02x}" * 32, bytes([n]) * (n * 97 + 1)) for n in range(1, 6)]
+    carrying.write(file, whole)
+    data = bytearray(file.read_bytes())
+    data[at % len(data)] ^= 1 << bit
+    file.write_bytes(data[: cut or None])
+    found: list[tuple[str, bytes]] = []
+    try:
+        for name, offset, body in carrying.read(file):
+            assert carrying.body_at(file, offset, len(body)) == body
+            found.append((name, body))
+    except carrying.CarriedError:
+        pass  # told, after the last that is whole
+    assert len(found) <= len(whole)
+    # One bit is in one batch; that one is found out by the collector.
+    assert sum(f != w for f, w in zip(found, whole, strict=False)) <= 1
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ class SmallCollector:
     """Keeps batches in memory. *tricks* are played on the next requests, in order.
 
     ``busy``, ``broken`` (a 500), ``garbled`` (a refusal), ``forged`` (200 and a wrong
-    receipt), ``forgotten`` (stored, and the answer lost), ``portal`` (200 and a page).
+    receipt), ``forgotten`` (stored, and the answer lost), ``portal`` (200 and a page),
+    ``deep`` (200 and JSON without end), ``endless``, ``painting`` (on a terminal).
     """
 
     def __init__(self, *tricks: str) -> None:
@@ -112,6 +113,12 @@ class SmallCollector:
             return Response("Internal Server Error", 500)
         if trick == "garbled":
             return _said(400, {"reason": "changed on the way"})
+        if trick == "deep":
+            return Response(b'{"a":' + b"[" * 50_000, 200)
+        if trick == "endless":
+            return Response(b" " * 2_000_000, 200)
+        if trick == "painting":
+            return _said(400, {"reason": "\x1b[2J\x1b]0;owned\x07 gone"})
         if trick == "portal":
             return Response("<html>Pay here</html>", 200)
         if trick == "forged":
