@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from probe.consent_cli import consent as consent_command
 from probe.upload_cli import carry_out, upload, upload_after_run
 
 if TYPE_CHECKING:
@@ -152,8 +153,8 @@ def run(**given: Any) -> None:
             resume=given["resume"],
         )
         status = _measure(config, request, store, as_json=given["as_json"])
-        if not given["no_upload"] and status < 128:  # a signal says: now
-            upload_after_run(config)
+    if not given["no_upload"] and status < 128:  # a signal says: now
+        upload_after_run(config)
     sys.exit(status)
 
 
@@ -360,17 +361,21 @@ def _status(result: Result, refused: bool) -> int:
 
 @zond.command()
 @click.option("--db", metavar="FILE", help="The database that 'zond run' wrote.")
-@click.option("--format", "form", type=click.Choice(["pcap"]), help="Of the file.")
+@click.option("--format", "form", help="Of the file.",
+              type=click.Choice(["ooni", "parquet", "pcap"]))
 @click.option("--to-upload", is_flag=True, help="Batches, to be sent from another machine.")
 @click.option("--key", type=click.Path(path_type=Path), help="To upload: the collector's key.")
 @click.option("--unsealed", is_flag=True, help="To upload: readable by whoever gets the file.")
+@click.option("--scrubbed/--unscrubbed", default=True, help="Without what tells who measured.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The file; - stdout.")
 def export(
-    db: str | None, form: str | None, to_upload: bool, key: Path | None, unsealed: bool, out: Path
-) -> None:
+    db: str | None, form: str | None, to_upload: bool, key: Path | None, unsealed: bool,
+    scrubbed: bool, out: Path,
+) -> None:  # fmt: skip
     """Write what is stored to a file that other programs read.
 
-    pcap: the packets that were captured while targets were followed up. --to-upload: what
+    ooni: OONI's documents, a line each (.gz, .zst: compressed). parquet: a table of all
+    network operations (docs/ooni_export.md). pcap: the packets that were captured while targets were followed up. --to-upload: what
     waits for `zond upload`, to be carried to another machine (docs/upload.md).
 
     Example: zond export --format pcap --out packets.pcap
@@ -392,12 +397,36 @@ def export(
         raise Problem(f"{out} is there already, and is not written over", BAD_ARGUMENTS)
     if to_upload:
         return carry_out(config, out, key_file=key, unsealed=unsealed)
+    if form in ("ooni", "parquet"):
+        return _export_documents(config, form, out, scrubbed=scrubbed)
     try:
         with Store(database) as store:
             count = export_packets(store, out)
     except (StoreError, ExportError) as exc:
         raise Problem(str(exc)) from exc
     click.echo(f"{count} packets written to {out}", err=True)
+
+
+def _export_documents(config: Config, form: str, out: Path, *, scrubbed: bool) -> None:
+    from probe.export import ExportError
+    from probe.export_table import export_parquet
+    from probe.exporting import export_ooni
+    from probe.store import Store, StoreError
+    from probe.upload import scrubbing
+
+    write = export_ooni if form == "ooni" else export_parquet
+    try:
+        with Store(config.database) as store:
+            done = write(store, out, scrubbing(config)[0] if scrubbed else None)
+    except (StoreError, ExportError) as exc:
+        raise Problem(str(exc)) from exc
+    if not scrubbed:
+        click.echo("not scrubbed: it says who measured; give it to nobody", err=True)
+    if done.withheld:
+        click.echo(f"{done.withheld} on no carried list, and left out ([upload] personal)", err=True)
+    if done.not_ooni:
+        click.echo(f"{done.not_ooni} have no counterpart at OONI, and were left out", err=True)
+    click.echo(f"{done.documents} measurements written to {out}", err=True)
 
 
 @zond.command("import")
@@ -491,6 +520,7 @@ async def _serve(server: Any) -> None:
 
 
 zond.add_command(upload)
+zond.add_command(consent_command)
 
 
 def main() -> None:

@@ -9,8 +9,15 @@ from __future__ import annotations
 
 import msgspec
 
-from probe.formats.ooni.document import MAX_RECORDS, MAX_TEXT, Document, Imported, Unreadable
-from probe.formats.ooni.document import EARLIEST, LATEST
+from probe.formats.ooni.document import (
+    EARLIEST,
+    LATEST,
+    MAX_RECORDS,
+    MAX_TEXT,
+    Document,
+    Imported,
+    Unreadable,
+)
 from probe.formats.ooni_export.extension import BadExtension, of
 
 

@@ -107,7 +107,8 @@ def _check(found: Extension) -> None:
         raise BadExtension("x_zond: it begins with a follow-up")
     if any(m.about != plain.id for m in found.follow_ups):
         raise BadExtension("x_zond: a follow-up of another measurement")
-    if any(x.run_id != run.id for x in (plain, *found.follow_ups, *found.canaries)):
+    measured = {m.run_id for m in (plain, *found.follow_ups)}
+    if (measured | {c.run_id for c in found.canaries}) != {run.id}:
         raise BadExtension("x_zond: of more than one run")
     ids = [m.id for m in (plain, *found.follow_ups)]
     if len(set(ids)) != len(ids):
