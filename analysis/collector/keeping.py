@@ -19,7 +19,7 @@ from analysis.collector.documents import read
 from analysis.collector.intake import wrong_month
 from analysis.collector.limits import Limits
 from analysis.collector.notes import Note, Quarantined
-from analysis.collector.reading import Received, ReceivedOoni, Unreadable, received
+from analysis.collector.reading import Received, ReceivedOoni, Unreadable, genuine, received
 from analysis.collector.segments import Record, numbers, path, records
 from analysis.collector.spool import Spool
 from probe.formats import batch
@@ -66,7 +66,7 @@ def state(data: Path) -> State:
 
 def quarantined(data: Path) -> Iterator[tuple[Record, str]]:
     """What is in the quarantine, and why."""
-    for item in records(data / "quarantine"):
+    for item in records(data / "quarantine", genuine=genuine):
         if isinstance(item, Record):
             yield item, msgspec.json.decode(item.note, type=Quarantined).reason
 
@@ -92,7 +92,8 @@ def verify(data: Path) -> Verified:
                 found.ooni += 1
         found.set_aside += len(item.note.set_aside)
         found.marks.update(mark.mark for mark in item.note.marks)
-    present = {item.name for item in records(data / "spool") if isinstance(item, Record)}
+    everything = records(data / "spool", genuine=genuine)
+    present = {item.name for item in everything if isinstance(item, Record)}
     found.missing = len(named - present)
     return found
 
@@ -103,7 +104,7 @@ async def release(data: Path, limits: Limits | None = None) -> int:
     The collector must not be running. Raises `SpoolError`, `OSError`.
     """
     count = 0
-    with Spool(data / "spool") as spool:
+    with Spool(data / "spool", genuine=genuine) as spool:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(spool.run)
             for record, _ in quarantined(data):

@@ -125,6 +125,15 @@ def envelope_of(payload: bytes) -> Envelope:
     return msgspec.json.decode(document(payload), type=Envelope)
 
 
+def is_named_so(record: Record) -> bool:
+    """Whether the document in *record* has its name."""
+    try:
+        data = document(record.payload)
+        return ooni_name(_canonical(msgspec.json.decode(data), data)) == record.name
+    except (ValueError, AttributeError, RecursionError):
+        return False
+
+
 class Reports:
     """Which document was sent to which report for which input: ``measurement_meta`` asks so.
 

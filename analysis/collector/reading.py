@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from analysis.collector.notes import OONI, WAS_SEALED, Note
-from analysis.collector.ooni_documents import document, envelope_of, uid
+from analysis.collector.ooni_documents import document, envelope_of, is_named_so, uid
 from analysis.collector.segments import Damage, Place, Record, records
 from probe.formats import batch
 from probe.formats.batch import Batch, BatchError
@@ -55,8 +55,15 @@ def received(data: Path, start: Place | None = None) -> Iterator[Item]:
 
     A batch may be there twice after a crash of the catalogue; names tell. Raises `OSError`.
     """
-    for item in records(data / "spool", start):
+    for item in records(data / "spool", start, genuine):
         yield _damaged(item) if isinstance(item, Damage) else _opened(item)
+
+
+def genuine(record: Record) -> bool:
+    """Whether the content of *record* is that of its name (`segments.Genuine`)."""
+    if record.flags & OONI:
+        return is_named_so(record)
+    return isinstance(_opened(record), Received)
 
 
 def _damaged(item: Damage) -> Unreadable:

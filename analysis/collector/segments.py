@@ -7,6 +7,10 @@ at the end of the newest file, after a kill or a power cut, was never acknowledg
 off, and put aside. A record that is damaged further in is skipped and counted, and never
 hides those after it.
 
+What is looked for after damage may be inside of a stranger's payload, which may hold
+what looks like a record. So what is found there counts only where its content is that of
+its name, which `Genuine` says.
+
 Synchronous, one writer. Who writes calls `append` for some records and then `commit`
 once: that is the only place that waits for the disk.
 """
@@ -17,7 +21,7 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -55,6 +59,9 @@ class Record(NamedTuple):
         return Place(self.place.segment, self.place.offset + _FRAME.size + size + _DIGEST)
 
 
+Genuine = Callable[[Record], bool]
+
+
 class Damage(NamedTuple):
     """Bytes that are no record: from *place* on, so many."""
 
@@ -69,10 +76,13 @@ class Segments:
     *cut* says how many bytes that took.
     """
 
-    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(
+        self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, genuine: Genuine | None = None
+    ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self._segment_bytes = segment_bytes
+        self._genuine = genuine
         numbers = self.numbers()
         self._number = numbers[-1] if numbers else 1
         self.cut = self._cut_tail() if numbers else 0
@@ -121,7 +131,7 @@ class Segments:
 
     def records(self, start: Place | None = None) -> Iterator[Record | Damage]:
         """All records from *start*, in the order of their writing; what is damaged between."""
-        return records(self.folder, start)
+        return records(self.folder, start, self._genuine)
 
     def numbers(self) -> list[int]:
         """The files there are, oldest first."""
@@ -139,7 +149,7 @@ class Segments:
         """Cut what is not whole at the end of the newest file; how many bytes."""
         path = self.path(self._number)
         end = 0
-        for item in _in_file(self.folder, self._number, 0):
+        for item in _in_file(self.folder, self._number, 0, self._genuine):
             if isinstance(item, Record):
                 end = item.after.offset
         size = path.stat().st_size
@@ -194,25 +204,31 @@ def path(folder: Path, number: int) -> Path:
     return folder / f"{PREFIX}{number:08}{SUFFIX}"
 
 
-def records(folder: Path, start: Place | None = None) -> Iterator[Record | Damage]:
+def records(
+    folder: Path, start: Place | None = None, genuine: Genuine | None = None
+) -> Iterator[Record | Damage]:
     """All records in *folder* from *start*, in the order of their writing; what is damaged
     between. Needs no lock: what is being written meanwhile shows as damage at the end."""
     for number in numbers(folder):
         if start is not None and number < start.segment:
             continue
         offset = start.offset if start is not None and number == start.segment else 0
-        yield from _in_file(folder, number, offset)
+        yield from _in_file(folder, number, offset, genuine)
 
 
-def _in_file(folder: Path, number: int, offset: int) -> Iterator[Record | Damage]:
+def _in_file(
+    folder: Path, number: int, offset: int, genuine: Genuine | None
+) -> Iterator[Record | Damage]:
+    searched = False
     with open(path(folder, number), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         while offset < size:
             record = _read(file, Place(number, offset))
-            if record is not None:
+            if record is not None and (not searched or genuine is None or genuine(record)):
                 yield record
                 offset = record.after.offset
                 continue
+            searched = True
             after = _next_frame(file, offset + 1, size)
             yield Damage(Place(number, offset), after - offset)
             offset = after

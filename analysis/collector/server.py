@@ -38,6 +38,7 @@ from analysis.collector.networks import NAME as NETWORKS
 from analysis.collector.networks import Networks
 from analysis.collector.ooni import Ooni
 from analysis.collector.ooni_documents import Reports
+from analysis.collector.reading import genuine
 from analysis.collector.spool import Spool
 from probe import __version__
 from probe.formats.batch import BatchError, CollectorSecret
@@ -257,8 +258,8 @@ def _opened(data: Path, options: Options) -> Iterator[Kept]:
     if keep_free is None:
         keep_free = min(KEEP_FREE, int(shutil.disk_usage(data).total * KEEP_PART))
     with (
-        Spool(data / "spool", keep_free=keep_free) as spool,
-        Spool(data / "quarantine", keep_free=2 * keep_free) as quarantine,
+        Spool(data / "spool", keep_free=keep_free, genuine=genuine) as spool,
+        Spool(data / "quarantine", keep_free=2 * keep_free, genuine=genuine) as quarantine,
     ):
         try:
             identities = Identities(data / "identities.db")

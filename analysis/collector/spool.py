@@ -23,7 +23,14 @@ from typing import Literal, NamedTuple, Self
 import trio
 from filelock import FileLock, Timeout
 
-from analysis.collector.segments import Damage, Place, Record, Segments
+from analysis.collector.segments import (
+    SEGMENT_BYTES,
+    Damage,
+    Genuine,
+    Place,
+    Record,
+    Segments,
+)
 
 log = logging.getLogger(__name__)
 
@@ -79,19 +86,22 @@ class Spool:
     Raises `SpoolError` where another process has it, `OSError` as the disk does. *cut* and
     *damaged* count the bytes that were no whole record when it was opened. *keep_free*
     bytes of the disk are left to others: for the catalogue, and for who must log in.
+    *genuine*: see `analysis.collector.segments`.
     """
 
     def __init__(
-        self, folder: Path, *, segment_bytes: int | None = None, keep_free: int = 0
-    ) -> None:
+        self, folder: Path, *, segment_bytes: int | None = None, keep_free: int = 0,
+        genuine: Genuine | None = None,
+    ) -> None:  # fmt: skip
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FileLock(folder / "lock", mode=0o600)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
             raise SpoolError(f"another collector has {folder}") from None
-        options = {} if segment_bytes is None else {"segment_bytes": segment_bytes}
-        self.segments = Segments(folder, **options)
+        self.segments = Segments(
+            folder, segment_bytes=segment_bytes or SEGMENT_BYTES, genuine=genuine
+        )
         self.cut = self.segments.cut
         self.damaged = 0
         self._keep_free = keep_free
