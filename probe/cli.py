@@ -20,6 +20,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from probe.consent_cli import consent as consent_command
+from probe.ending import (
+    BAD_ARGUMENTS,
+    DONE,
+    FAILED,
+    IN_PART,
+    LOCKED,
+    NO_CONSENT,
+    NOTHING_MEASURED,
+    Problem,
+)
 from probe.upload_cli import carry_out, upload, upload_after_run
 
 if TYPE_CHECKING:
@@ -28,8 +38,6 @@ if TYPE_CHECKING:
     from probe.session import Request, Result
     from probe.store import Store
     from testlists import Risk, Target
-
-DONE, FAILED, BAD_ARGUMENTS, NOTHING_MEASURED, NO_CONSENT, IN_PART, LOCKED = 0, 1, 2, 3, 4, 5, 75
 
 USUAL_LIST = "by"
 USUAL_RISK: Risk = "medium"
@@ -47,14 +55,6 @@ ELSEWHERE = {
     "collector": "Take what volunteers measured, and keep it.",
     "demo": "Measure a whole country on this machine.",
 }
-
-
-class Problem(click.ClickException):
-    """One line for the user, and the status to end with."""
-
-    def __init__(self, message: str, status: int = FAILED) -> None:
-        super().__init__(" ".join(message.split()))
-        self.exit_code = status  # type: ignore[misc]  # click reads it from the instance
 
 
 class Commands(click.Group):
@@ -375,8 +375,9 @@ def export(
     """Write what is stored to a file that other programs read.
 
     ooni: OONI's documents, a line each (.gz, .zst: compressed). parquet: a table of all
-    network operations (docs/ooni_export.md). pcap: the packets that were captured while targets were followed up. --to-upload: what
-    waits for `zond upload`, to be carried to another machine (docs/upload.md).
+    network operations (docs/ooni_export.md). pcap: the packets that were captured while targets
+    were followed up. --to-upload: what waits for `zond upload`, to be carried to another
+    machine (docs/upload.md).
 
     Example: zond export --format pcap --out packets.pcap
     """
@@ -423,7 +424,8 @@ def _export_documents(config: Config, form: str, out: Path, *, scrubbed: bool) -
     if not scrubbed:
         click.echo("not scrubbed: it says who measured; give it to nobody", err=True)
     if done.withheld:
-        click.echo(f"{done.withheld} on no carried list, and left out ([upload] personal)", err=True)
+        left = f"{done.withheld} on no carried list were left out ([upload] personal)"
+        click.echo(left, err=True)
     if done.not_ooni:
         click.echo(f"{done.not_ooni} have no counterpart at OONI, and were left out", err=True)
     click.echo(f"{done.documents} measurements written to {out}", err=True)

@@ -69,8 +69,9 @@ REQUEST = record(
         "request": record(
             {
                 "body": MAYBE_BINARY, "body_is_truncated": TRUTH, "headers": HEADERS,
-                "headers_list": HEADERS_LIST, "method": STRING, "x_transport": {"enum": ["tcp", "udp"]},
-                "url": STRING, "tor": record({"exit_ip": TEXT, "exit_name": TEXT, "is_tor": TRUTH}),
+                "headers_list": HEADERS_LIST, "method": STRING, "url": STRING,
+                "x_transport": {"enum": ["tcp", "udp"]},
+                "tor": record({"exit_ip": TEXT, "exit_name": TEXT, "is_tor": TRUTH}),
             }
         ),
         "response": record(
