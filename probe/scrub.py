@@ -18,9 +18,11 @@ from __future__ import annotations
 import os
 from functools import cache
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
+from probe.config import OONI_HELPERS
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.formats.batch import MAX_LINE
 from probe.known import Known
@@ -50,11 +52,18 @@ class Scrubber:
         self._choices = choices or Choices()
         self._eraser = Eraser(known)
         self._key = os.urandom(32)
-        self._early: dict[str, float] = {}  # seconds that a run's moments are moved, by its id
-        self._controls: dict[str, dict[str, int]] = {}  # numbers by URL
+        self._erasers: dict[str, Eraser] = {}  # by run
+        self._early: dict[str, float] = {}  # seconds that a run's moments are moved
+        self._unseen: set[str] = set()  # runs to which no two controls told the user's address
+        self._controls: dict[str, dict[str, int]] = {}  # of a run, numbers by URL or name
 
     def run(self, run: Run) -> bytes:
         """The line of *run*."""
+        named = {*OONI_HELPERS, *self._choices.controls}
+        hosts = {urlsplit(url).hostname or "" for url in run.controls if url not in named}
+        self._erasers[run.id] = self._eraser.naming(sorted(hosts - {""}))
+        if not run.probe_asn:
+            self._unseen.add(run.id)
         self._early[run.id] = run.started_at % MINUTE
         self._controls[run.id] = {url: n for n, url in enumerate(run.controls, 1)}
         return _line("run", self._treatment(run.id).record(run))
@@ -78,14 +87,14 @@ class Scrubber:
 
     def _treatment(self, run_id: str, measurement: Measurement | None = None) -> Treatment:
         return Treatment(
-            self._eraser,
+            self._erasers[run_id],
             early=self._early[run_id],
             controls=self._controls[run_id],
             named_controls=self._choices.controls,
             bodies=self._choices.bodies,
             home_resolvers=self._choices.home_resolvers,
             key=self._key,
-            about=about_this(measurement),
+            about=about_this(measurement, address_known=run_id not in self._unseen),
         )
 
 

@@ -25,7 +25,10 @@ controls see the line are known while a run lasts, are kept in memory only, and 
 of every measurement *before it is written to the database* (`probe/scrubbing/ahead.py`):
 days later nobody would know what to look for, and the user was told that they are not stored.
 Where a server says that an address is the client's (`X-Client-IP`, "your IP address is"), that
-one is taken out of the measurement too: behind a carrier's NAT a household has several.
+one is taken out of the measurement too: behind a carrier's NAT a household has several. Where
+no two controls told us (they are asked through a proxy, or are OONI's), any address in a page or
+a header may be the user's: all are taken out to which the measurement did not go itself, and
+where they are too many the pages are.
 
 They are found as text in every notation (decimal, octal, hexadecimal, one number, reversed, in
 host names, IPv4 in IPv6; a whole line of IPv6 addresses, not only the one of today; a

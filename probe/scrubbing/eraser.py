@@ -19,7 +19,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 import msgspec
 
 from probe.addresses import is_public
-from probe.known import Known
+from probe.known import Known, is_telling
 from probe.scrubbing import patterns
 from probe.scrubbing.views import views
 
@@ -93,6 +93,13 @@ class Eraser:
             return self
         names = tuple(name for name in self._known.names if name not in spared)
         return self._variant(msgspec.structs.replace(self._known, names=names), self._told)
+
+    def naming(self, names: Collection[str]) -> Eraser:
+        """One that finds *names* as well, which may be addresses."""
+        told = frozenset(name for name in names if is_telling(name))
+        more = tuple(n for n in names if n not in told and not _is_address(n))
+        known = msgspec.structs.replace(self._known, names=(*self._known.names, *more))
+        return self._variant(known, self._told | told) if names else self
 
     def also(self, told: Collection[str]) -> Eraser:
         """One that finds the addresses *told* as well."""
@@ -242,6 +249,14 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
     return None if ip.is_loopback or ip.is_unspecified else ip
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _line(ip: IPv6Address) -> IPv6Network:

@@ -31,6 +31,7 @@ class How(Enum):
     CONTROL = "a control's name; one of the user's own becomes a number"
     CONTROL_URL = "a URL; that of the user's own control is left out"
     CONTROLS = "URLs; those of the user's own controls are left out"
+    SOURCE = "an address, or a control's name, treated as such"
     LIST = "the name of a list that comes with zond; else left out"
     LISTS = "the lists that come with zond, with their versions"
     SYSTEM = "the kind of system and of machine; versions are left out"
@@ -137,7 +138,7 @@ ALLOWED: dict[type, dict[str, Rule]] = {
         "body_truncated": Rule(How.KEEP, "whether it is all"),
         "body_sha256": Rule(How.BODY_HASH, "the same page for many names is a block page"),
         "title": Rule(How.TEXT, "block pages are known by it"),
-        "sketch": Rule(How.KEEP, "how like the controls' page it is"),
+        "sketch": Rule(How.KEEP, "how like the controls' page it is; that of what is sent"),
         "body": Rule(How.BODY, "block pages are known by their words"),
         "host": Rule(How.TEXT, "the name that was asked for in place of the URL's"),
         "head_t": Rule(How.KEEP, "how fast the answer was tells who gave it"),
@@ -166,8 +167,8 @@ ALLOWED: dict[type, dict[str, Rule]] = {
     },
     e.Transfer: COMMON | {
         "what": Rule(How.KEEP, "which of those that are compared"),
-        "source": Rule(How.CONTROL, "whose data it was: an address or a control"),
-        "ip": Rule(How.ADDRESS, _SERVER),
+        "source": Rule(How.SOURCE, "whose data it was: an address or a control"),
+        "ip": Rule(How.ADDRESS, _SERVER + "; that of the user's own control is left out"),
         "port": Rule(How.KEEP, _PORT),
         "sni": Rule(How.TEXT, "the name that a censor could read"),
         "host": Rule(How.TEXT, "the name that was asked for"),

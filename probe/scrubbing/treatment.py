@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Collection, Iterable
+from ipaddress import ip_address
 from typing import Any, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -25,12 +27,14 @@ from probe.evidence import (
     HTTPExchange,
     Measurement,
     PacketCapture,
+    Transfer,
 )
 from probe.scrubbing import web
-from probe.scrubbing.echo import learned
+from probe.scrubbing.echo import TooMany, learned
 from probe.scrubbing.eraser import Eraser, stand_in_for
 from probe.scrubbing.fields import ALLOWED, How
 from probe.scrubbing.packets import without_us
+from probe.wire.page import sketch
 from testlists import builtin_names
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -40,7 +44,9 @@ MAX_BODIES = 1024 * 1024  # bytes of all pages of one measurement
 MINUTE = 60
 OWN_CONTROL = "https://own-control.invalid/"  # RFC 2606
 
-_BARE = ("failure", "status", "differs")
+WITH_CONTROLS = ("control", "asked")  # what a `Transfer` is that went to a control
+
+_NUMBERED = re.compile(r"(?:control|ooni-th)-[0-9]{1,2}")  # what controls without a name are called
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +56,8 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     controls were given without having been sent there by us. *spared*: the target, which is
     public. *echoed*: addresses that servers told us are ours. *suspected*: the pages that
     may be block pages, by transaction, URL and time. *controls*: URLs by name. *at*: when it began.
+    *of_controls*: addresses at which nothing but controls was reached.
+    *without_pages*: what may be whose it is cannot all be searched for.
     """
 
     vouched: frozenset[str] = frozenset()
@@ -60,9 +68,12 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     suspected: frozenset[tuple[int, str, float]] = frozenset()
     controls: dict[str, str] = {}
     at: float = 0.0
+    of_controls: frozenset[str] = frozenset()
+    without_pages: bool = False
 
 
-def about_this(measurement: Measurement | None) -> About:
+def about_this(measurement: Measurement | None, *, address_known: bool = True) -> About:
+    """*address_known*: whether the controls told under which address the world sees us."""
     if measurement is None:
         return About()
     evidence = measurement.evidence
@@ -71,27 +82,34 @@ def about_this(measurement: Measurement | None) -> About:
     reached = [e for e in theirs if e.url not in sent]
     urls = {measurement.url, *(e.url for e in reached)} | {e.location or "" for e in reached}
     kept = drop_bodies(evidence)
+    too_many = False
+    try:
+        echoed = learned(measurement, all_of_them=not address_known)
+    except TooMany:
+        too_many, echoed = True, frozenset()
     return About(
         vouched=frozenset(urls | {part for u in urls for part in _parts(u)} - {""}),
         told=frozenset(value for e in reached for _, value in e.headers),
         hashes=frozenset(e.body_sha256 for e in reached),
         spared=measurement.url,
-        echoed=learned(measurement),
+        echoed=echoed,
+        without_pages=too_many,
         suspected=frozenset(
             _mark(e) for e in kept if isinstance(e, HTTPExchange) and e.body is not None
         ),
         controls={e.control: e.control_url for e in evidence if isinstance(e, ControlQuery)},
         at=measurement.started_at,
+        of_controls=_of_controls(evidence),
     )
 
 
 class Treatment:
     """Treats the records of one run, or of one measurement of it.
 
-    *early*: seconds that moments are moved back. *controls*: numbers of the run's, by URL, to
-    which those that it did not name are added; of these *named_controls* and OONI's public
-    helpers may be named. *key* makes hashes of pages that only this user may have been given
-    unlike anybody else's.
+    *early*: seconds that moments are moved back. *controls*: numbers of the run's, by URL or
+    name, to which those that are not there yet are added; of these *named_controls* and
+    OONI's public helpers may be named. *key* makes hashes of pages that only this user may have
+    been given unlike anybody else's.
     """
 
     def __init__(
@@ -107,7 +125,8 @@ class Treatment:
         about: About,
     ) -> None:
         self._eraser = eraser.sparing(about.spared).also(about.echoed)
-        self._early, self._bodies, self._home_resolvers = early, bodies, home_resolvers
+        self._early, self._home_resolvers = early, home_resolvers
+        self._bodies = "none" if about.without_pages else bodies
         self._key, self._about = key, about
         self._open = {*named_controls, *OONI_HELPERS}
         self._names = {
@@ -115,6 +134,7 @@ class Treatment:
             else f"control-{controls.setdefault(url, len(controls) + 1)}"
             for name, url in about.controls.items()
         }
+        self._numbers = controls
         self._left = MAX_BODIES
         self._packets = True
         self._by_how: dict[How, Callable[[Any], Any]] = {
@@ -122,9 +142,9 @@ class Treatment:
             How.RESOLVER: self._resolver, How.URL: self._url, How.BYTES: self._bytes,
             How.PACKETS: self._bytes, How.MOMENT: self._moment, How.SECONDS: _to_minute,
             How.CONTROL: self._control, How.CONTROL_URL: self._control_url,
-            How.CONTROLS: self._control_urls, How.LIST: _public_list, How.LISTS: _public_lists,
-            How.SYSTEM: self._system, How.FACTS: self._facts, How.OF_ADDRESSES: self._of_addresses,
-            How.INSIDE: self._inside,
+            How.CONTROLS: self._control_urls, How.SOURCE: self._source, How.LIST: _public_list,
+            How.LISTS: _public_lists, How.SYSTEM: self._system, How.FACTS: self._facts,
+            How.OF_ADDRESSES: self._of_addresses, How.INSIDE: self._inside,
         }  # fmt: skip
 
     def record(self, record: R) -> R:
@@ -139,6 +159,8 @@ class Treatment:
             told[field] = value if treat is None else treat(value)
         if isinstance(record, HTTPExchange):
             told |= self._page(record)
+        if isinstance(record, Transfer) and self._is_with_own_control(record):
+            told |= {"ip": "", "port": 0, "sni": None, "host": None}
         if isinstance(record, PacketCapture):
             told["packets"], raw = without_us(record, told["packets"], told["raw"])
             told["raw"] = raw if self._packets else ()
@@ -190,7 +212,25 @@ class Treatment:
         return round(value - self._early, 3) if value else value
 
     def _control(self, value: str) -> str:
-        return value if value == PROBE else self._names.get(value, self._eraser.text(value))
+        if value == PROBE or _NUMBERED.fullmatch(value):
+            return value
+        if value not in self._names:
+            number = self._numbers.setdefault(value, len(self._numbers) + 1)
+            self._names[value] = f"control-{number}"
+        return self._names[value]
+
+    def _source(self, value: str) -> str:
+        """Of a download: an address, or a control."""
+        try:
+            ip_address(value)
+        except ValueError:
+            return self._control(value) if value else value
+        return self._eraser.address(value)
+
+    def _is_with_own_control(self, transfer: Transfer) -> bool:
+        """Whether the address of *transfer* is that of a control which is not to be named."""
+        name = transfer.source
+        return transfer.what in WITH_CONTROLS and self._about.controls.get(name) not in self._open
 
     def _control_url(self, value: str) -> str:
         return value if value in self._open else OWN_CONTROL
@@ -220,7 +260,9 @@ class Treatment:
 
     def _of_addresses(self, value: dict[str, AddressInfo]) -> dict[str, AddressInfo]:
         return {
-            ip: self.record(info) for ip, info in value.items() if self._eraser.address(ip) == ip
+            ip: self.record(info)
+            for ip, info in value.items()
+            if ip not in self._about.of_controls and self._eraser.address(ip) == ip
         }
 
     def _inside(self, value: Iterable[msgspec.Struct]) -> tuple[msgspec.Struct, ...]:
@@ -247,7 +289,8 @@ class Treatment:
             web.page(e.body.decode("latin-1"), about.vouched).encode("latin-1")
         )
         if clean != e.body:
-            said["body_sha256"] = hashlib.sha256(clean).hexdigest()
+            # Hash and sketch of what is not sent would tell, to who tries, what was taken out.
+            said |= {"body_sha256": hashlib.sha256(clean).hexdigest(), "sketch": sketch(clean)}
         wanted = self._bodies == "all" or (
             self._bodies == "suspected" and _mark(e) in about.suspected
         )
@@ -258,6 +301,16 @@ class Treatment:
             if len(part) < len(clean):
                 said["body_truncated"] = True
         return said
+
+
+def _of_controls(evidence: Iterable[Evidence]) -> frozenset[str]:
+    theirs = {e.ip for e in evidence if isinstance(e, Transfer) and e.what in WITH_CONTROLS}
+    others = {
+        getattr(e, "ip", "")
+        for e in evidence
+        if not (isinstance(e, Transfer) and e.what in WITH_CONTROLS)
+    }
+    return frozenset(theirs - others - {""})
 
 
 def _mark(e: Evidence) -> tuple[int, str, float]:

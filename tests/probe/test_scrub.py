@@ -6,14 +6,18 @@ import msgspec
 import pytest
 
 from probe.evidence import (
+    AddressInfo,
     CanaryCheck,
     ControlQuery,
     DNSAnswer,
     DNSExchange,
     HTTPExchange,
     Measurement,
+    PacketCapture,
+    PacketFacts,
     Run,
     TCPConnect,
+    Transfer,
 )
 from probe.known import Known
 from probe.scrub import Choices, Scrubber, is_public_target
@@ -145,11 +149,120 @@ def test_a_control_of_the_users_own_is_not_named() -> None:
     s = Scrubber(KNOWN)
     assert b"anna" not in s.run(run)
     line = s.measurement(measured(
-        ControlQuery(control="annas-vps", control_url="https://vps.anna.example/"),
+        ControlQuery(control="annas-vps", control_url="https://vps.anna.example/",
+                     detail="no address of vps.anna.example"),
         TCPConnect(ip="178.172.160.2", port=443, vantage="annas-vps"),
+        Transfer(what="control", source="annas-vps", ip="45.9.9.9", port=443),
+        Transfer(what="accused", source="178.172.160.2", ip="178.172.160.2", port=443),
         comparison={"annas-vps.failure": None, "differs": False},
+        addresses={"45.9.9.9": AddressInfo(asn=1), "178.172.160.2": AddressInfo(asn=2)},
     ))  # fmt: skip
-    assert line is not None and b"anna" not in line
+    assert line is not None and b"anna" not in line and b"45.9.9.9" not in line
     found = msgspec.json.decode(line, type=Measurement)
     assert found.evidence[1].vantage == "control-1"
     assert "control-1.failure" in found.comparison
+    sources = [e.source for e in found.evidence if isinstance(e, Transfer)]
+    assert sources == ["control-1", "178.172.160.2"]
+    assert set(found.addresses) == {"178.172.160.2"}
+
+
+def test_a_public_control_is_named() -> None:
+    url = "https://control.zond.example/"
+    s = Scrubber(KNOWN, Choices(controls=(url,)))
+    run = msgspec.json.decode(s.run(msgspec.structs.replace(RUN, controls=(url,))), type=Run)
+    line = s.measurement(measured(ControlQuery(control="zond", control_url=url)))
+    assert line is not None
+    found = msgspec.json.decode(line, type=Measurement).evidence[0]
+    assert run.controls == (url,)
+    assert isinstance(found, ControlQuery)
+    assert (found.control, found.control_url) == ("zond", url)
+
+
+def test_packets_of_a_connection_share_a_port_that_is_not_ours() -> None:
+    out = bytes.fromhex("450000280000400040060000" "00000000" "b2aca002" "c738" "01bb") + bytes(16)
+    back = bytes.fromhex("450000280000400038060000" "b2aca002" "00000000" "01bb" "c738") + bytes(16)
+    error = bytes.fromhex("45000038000000003f010000" "0a000001" "00000000" "0b000000" "00000000")
+    capture = PacketCapture(
+        ip="178.172.160.2", port=443, raw=(out, back, error + out[:28]),
+        packets=(
+            PacketFacts(way="out", sport=51000, dport=443),
+            PacketFacts(way="back", sport=443, dport=51000),
+            PacketFacts(way="back", protocol="icmp", sport=51000, dport=443, source="5.6.7.8"),
+        ),
+    )  # fmt: skip
+    found = sent(measured(capture)).evidence[0]
+    assert isinstance(found, PacketCapture)
+    ports = [(p.sport, p.dport) for p in found.packets]
+    assert ports == [(49152, 443), (443, 49152), (49152, 443)]
+    assert found.raw[0] == out.replace(b"\xc7\x38", b"\xc0\x00")
+    assert found.raw[1] == back.replace(b"\xc7\x38", b"\xc0\x00")
+    assert b"\xc7\x38" not in found.raw[2]
+
+
+def test_who_does_not_know_the_users_address_takes_every_address_for_it() -> None:
+    """Behind a proxy no control tells it. What the measurement went to is not it."""
+    body = b"<p>5.6.7.8 may not open 178.172.160.2 in Chrome/119.0.0.0</p>"
+    headers = (("X-Info", "for 2a00:1450:4001::1"),)
+    unknown = Scrubber(Known())
+    unknown.run(msgspec.structs.replace(RUN, probe_asn=0))
+    line = unknown.measurement(measured(page(body=body, headers=headers)))
+    assert line is not None
+    found = msgspec.json.decode(line, type=Measurement).evidence[0]
+    assert isinstance(found, HTTPExchange)
+    assert found.body == body.replace(b"5.6.7.8", b"192.0.2.0")
+    assert found.headers == (("X-Info", "for 2001:db8::"),)
+    known = sent(measured(page(body=body, headers=headers))).evidence[0]
+    assert isinstance(known, HTTPExchange) and known.body == body
+    many = b" ".join(b"5.6.%d.%d" % (n // 200, n % 200) for n in range(1, 400))
+    line = unknown.measurement(measured(page(body=many)))
+    assert line is not None and b"5.6.1.1" not in line
+    assert msgspec.json.decode(line, type=Measurement).evidence[0].body is None  # type: ignore[union-attr]
+
+
+ECHOES = {
+    "X-Forwarded-For": "5.6.7.8:51234, 10.0.0.1",
+    "Forwarded": 'for="[2a00:1450:4001::7]:4711";by=10.0.0.1',
+    "X-Info": "client_ip=5.6.7.8",
+    "Location": "http://block.by/?ip=5.6.7.8",
+    "Refresh": "0; url=http://block.by/?client-ip=5.6.7.8",
+}
+
+
+@pytest.mark.parametrize("name", ECHOES)
+def test_another_address_that_a_server_says_is_ours_goes_from_all_of_the_measurement(
+    name: str,
+) -> None:
+    told = ECHOES[name]
+    ours = "2a00:1450:4001::7" if "2a00" in told else "5.6.7.8"
+    body = f"Sorry, {ours}. http://82.209.230.23/ knows why.".encode()
+    location = told if name == "Location" else None
+    found = sent(measured(page(headers=((name, told),), body=body, location=location)))
+    (exchange,) = found.evidence
+    assert isinstance(exchange, HTTPExchange) and exchange.body is not None
+    assert ours.encode() not in msgspec.json.encode(found) + exchange.body
+    assert b"http://82.209.230.23/ knows why." in exchange.body
+
+
+def test_a_server_that_calls_a_sites_address_ours_takes_no_evidence_away() -> None:
+    headers = (("X-Client-IP", "178.172.160.2"),)
+    found = sent(measured(page(headers=headers, body=b"178.172.160.2 is blocked"))).evidence[0]
+    assert isinstance(found, HTTPExchange)
+    assert (found.ip, found.body) == ("178.172.160.2", b"178.172.160.2 is blocked")
+
+
+def test_a_body_is_cut_at_its_bound_and_says_so() -> None:
+    body = b"<p>Blocked</p>" * 10_000
+    found = sent(measured(*[page(body=body, body_length=len(body), transaction=n)
+                            for n in range(40)])).evidence  # fmt: skip
+    kept = [len(e.body or b"") for e in found]  # type: ignore[union-attr]
+    assert max(kept) == 64 * 1024 and sum(kept) == 1024 * 1024
+    assert all(e.body_truncated for e in found if e.body)  # type: ignore[union-attr]
+
+
+def test_a_document_that_is_too_long_leaves_without_its_pages_and_packets() -> None:
+    raw = (bytes(range(256)) * 8,) * 1700
+    capture = PacketCapture(ip="178.172.160.2", port=443, raw=raw)
+    found = sent(measured(capture, page(body=b"<p>Blocked</p>"))).evidence
+    assert isinstance(found[0], PacketCapture) and isinstance(found[1], HTTPExchange)
+    assert found[0].raw == ()
+    assert found[1].body is None
