@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import click
 
+from probe.ending import Problem
+
 
 @click.command()
 @click.option("--upload/--no-upload", "upload", default=None, help="Share after each run, or not.")
@@ -16,7 +18,6 @@ def consent(upload: bool | None) -> None:
     Example: zond consent --no-upload
     """
     from probe import consent as agreed
-    from probe.cli import Problem
     from probe.places import data_directory
 
     folder = data_directory()

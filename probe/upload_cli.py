@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from probe.ending import BAD_ARGUMENTS, DONE, FAILED, IN_PART, LOCKED, NO_CONSENT, Problem
+
 if TYPE_CHECKING:
     from probe.config import Config
     from probe.outbox import Outbox
@@ -55,7 +57,6 @@ def upload(**given: Any) -> None:
 
     Example: zond upload --collector https://collector.example/ --key collector.key
     """
-    from probe.cli import BAD_ARGUMENTS, Problem
     from probe.config import ConfigError
     from probe.identity import IdentityError
     from probe.store import StoreError
@@ -150,7 +151,6 @@ def carry_out(
     config: Config, out: Path, *, key_file: Path | None = None, unsealed: bool = False
 ) -> None:
     """What ``zond export --to-upload`` does: the batches that wait, into the new file *out*."""
-    from probe.cli import Problem
     from probe.config import ConfigError
     from probe.identity import IdentityError
     from probe.outbox import Outbox
@@ -223,7 +223,6 @@ def _collector(config: Config) -> Collector:
 def _ask(given: dict[str, Any]) -> None:
     """Whether to send. Who names the collector in a script has said so; nobody else has."""
     from probe import consent
-    from probe.cli import FAILED, NO_CONSENT, Problem
     from probe.places import data_directory
 
     folder = data_directory()
@@ -278,7 +277,6 @@ def _send_file(config: Config, given: dict[str, Any]) -> int:
     import trio
 
     from probe.carrying import CarriedError
-    from probe.cli import BAD_ARGUMENTS, FAILED, Problem
     from probe.upload import CarriedFile, collector_of, send
     from probe.ways_out import ways_out
 
@@ -312,7 +310,6 @@ def _send_file(config: Config, given: dict[str, Any]) -> int:
 
 
 def _take_home(config: Config, path: Path) -> None:
-    from probe.cli import FAILED, Problem
     from probe.outbox import Outbox
     from probe.upload import take_home
 
@@ -340,7 +337,6 @@ def _carry(config: Config, outbox: Outbox, collector: Collector) -> int:
 
 def _forget(agreed: bool) -> None:
     from probe import places
-    from probe.cli import NO_CONSENT, Problem
     from probe.identity import Identity
 
     click.echo(FORGETTING, err=True)
@@ -378,7 +374,6 @@ def _tell(sent: Sent, *, as_json: bool) -> None:
 
 
 def _status(sent: Sent) -> int:
-    from probe.cli import DONE, FAILED, IN_PART
 
     if not sent.remaining:
         return DONE
@@ -391,7 +386,6 @@ def _only_upload(database: Path) -> Iterator[None]:
     """One upload at a time from a database: two would send everything twice."""
     from filelock import FileLock, Timeout
 
-    from probe.cli import FAILED, LOCKED, Problem
 
     lock = FileLock(f"{database}.upload.lock", mode=0o600)
     try:
