@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pytest
 import trio
+from trio.testing import MockClock
 
+from probe.control.client import ControlClient
+from probe.control.introduction import Introduction
 from probe.evidence import (
     PROBE,
     AddressInfo,
@@ -22,6 +27,10 @@ from probe.scrub import Choices, Scrubber
 from probe.scrubbing.ahead import Ahead
 from probe.store import Store
 from probe.writer import Record, Writer
+from testlists import Target
+from tests.probe.test_session import bench, surroundings
+
+__all__ = ["surroundings"]  # virtual time and no threads, for all tests here
 
 OURS, LINE = "93.85.101.20", "2a02:d247:1234:5600::1"
 BODY = f"<p>Your address is {OURS}, Chrome/119.0.0.0</p>".encode()
@@ -98,4 +107,28 @@ async def test_the_database_never_holds_it(tmp_path: Path) -> None:
         (stored,) = store.measurements()
     assert stored.evidence[0].vantage == PROBE
     assert OURS.encode() not in in_files(tmp_path)
+    assert OURS.encode() not in msgspec.json.encode(stored)
+
+
+async def test_a_session_takes_out_what_its_controls_told_it(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def told(self: ControlClient) -> list[Introduction]:
+        return [
+            Introduction(control=name, control_url="https://c.example/", client_addresses=(OURS,))
+            for name in ("one", "two")
+        ]
+
+    async def seen(test: object, target: Target, **given: Any) -> Measurement:
+        page = measurement().evidence[0]
+        return msgspec.structs.replace(
+            measurement(), id=target.url, run_id=given["run_id"], url=target.url, evidence=(page,)
+        )
+
+    monkeypatch.setattr(ControlClient, "introduce", told)
+    async with bench(tmp_path) as session:
+        session.measure = seen  # type: ignore[method-assign]
+        await session.run(3)
+        stored = session.stored()
+    assert len(stored) == 3
     assert OURS.encode() not in msgspec.json.encode(stored)
