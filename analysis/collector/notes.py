@@ -71,6 +71,7 @@ MARKS = {
     "same_evidence": "the evidence of another document, to the microsecond",
     "same_id": "the id of another document, with other content",
     "many_keys": "one of many keys that came from one place within minutes",
+    "own_probe_ip": "a document of OONI's that names the probe's address: not to be published so",
     "born_together": "one of many keys of one network that appeared within an hour",
 }
 

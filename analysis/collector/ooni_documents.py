@@ -75,10 +75,12 @@ def submitted(data: bytes, report: str, client: str, now: float) -> Submitted:
         raise Refused(400, f"no measurement document: {exc}"[:MAX_REASON]) from None
     if not envelope.test_name or len(envelope.test_name) > 100:
         raise Refused(422, "no test_name")
-    if _tells_where(envelope.probe_ip) or names(client, data):
+    if names(client, data):
         raise Refused(422, "it holds the probe's address, and is not kept")
     name = ooni_name(_canonical(whole, data))
     marks, aside = _looked_at(data, now)
+    if _tells_where(envelope.probe_ip):
+        marks.append(Mark(mark="own_probe_ip", line=0))
     return Submitted(
         name=name,
         uid=uid(name, envelope),

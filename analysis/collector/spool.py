@@ -130,7 +130,9 @@ class Spool:
         *note* is kept beside it, if it is the first that is stored. Raises `SpoolBusy` or
         `SpoolError`; then nothing of it is kept.
         """
-        if self.place(name) is not None:
+        place = self.place(name)
+        # What was damaged since is taken anew: its sender may be the only one who has it.
+        if place is not None and await trio.to_thread.run_sync(self._is_whole, name, place):
             return "before"
         waiting = self._waiting.get(name)
         first = waiting is None
@@ -171,6 +173,12 @@ class Spool:
             "SELECT segment, offset FROM batches WHERE name = ?", (name,)
         ).fetchone()
         return None if row is None else Place(*row)
+
+    def _is_whole(self, name: bytes, place: Place) -> bool:
+        try:
+            return self.segments.read(place).name == name
+        except (ValueError, OSError):
+            return False
 
     def begins_with(self, prefix: bytes) -> bytes | None:
         """The first name that begins with *prefix*; None: there is none."""
@@ -217,7 +225,7 @@ class Spool:
         try:
             self._enter([*self._unlisted.values(), *rows])
             self._unlisted = {}
-        except sqlite3.OperationalError as exc:
+        except sqlite3.DatabaseError as exc:
             # It is on the disk, and that is what counts.
             log.warning("the catalogue cannot be written: %s", exc)
             self._unlisted |= {row.name: row for row in rows}
@@ -225,7 +233,7 @@ class Spool:
 
     def _enter(self, rows: list[_Row]) -> None:
         with self._db:
-            self._db.executemany("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?, ?)", rows)
+            self._db.executemany("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, ?)", rows)
             self._db.execute("DELETE FROM seen")
             self._db.execute("INSERT INTO seen VALUES (?, ?)", self.segments.end)
 
@@ -260,7 +268,9 @@ def _opened(path: Path) -> sqlite3.Connection:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")
             db.executescript(_SCHEMA)
-            db.execute("SELECT count(*) FROM batches").fetchone()
+            (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
             return db
         except sqlite3.OperationalError as exc:  # a full disk, or one that is read-only
             db.close()
@@ -268,4 +278,7 @@ def _opened(path: Path) -> sqlite3.Connection:
         except sqlite3.DatabaseError:
             db.close()
             path.rename(path.with_suffix(f".{int(time.time())}.damaged"))
+            # SQLite would put the old log's pages into the new file.
+            for beside in ("-wal", "-shm"):
+                path.with_name(path.name + beside).unlink(missing_ok=True)
     raise SpoolError(f"{path} cannot be written")

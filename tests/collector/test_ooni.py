@@ -188,7 +188,6 @@ def test_compressed_submissions_are_read_within_bounds(running: Running) -> None
 
 @pytest.mark.parametrize("content", [
     [], 7, None, "rubbish", {"test_name": 7}, {"test_name": ""}, "[" * 100_000,
-    measurement(probe_ip="8.8.8.8"),
 ])  # fmt: skip
 def test_what_is_no_measurement_is_refused_with_a_reason(running: Running, content: Any) -> None:
     before = len(held(running))
@@ -209,6 +208,15 @@ def test_a_document_that_tells_the_clients_address_is_not_kept() -> None:
         submitted(told, "", "8.8.4.4", time.time())
     submitted(told, "", "8.8.4.40", time.time())
     submitted(told, "", "127.0.0.1", time.time())
+
+
+def test_a_document_that_names_its_probe_is_marked() -> None:
+    told = json.dumps(measurement(probe_ip="8.8.4.4")).encode()
+    with pytest.raises(Refused, match="address"):
+        submitted(told, "", "8.8.4.4", time.time())
+    marks = submitted(told, "", "192.0.2.1", time.time()).note.marks
+    assert [mark.mark for mark in marks] == ["own_probe_ip"]
+    assert submitted(json.dumps(measurement()).encode(), "", "", time.time()).note.marks == ()
 
 
 def test_what_was_sent_is_there_after_kill_and_found_without_the_lists(tmp_path: Path) -> None:
