@@ -45,6 +45,7 @@ from tests.collector.service import ZOND
 
 MONTHS = 18  # before now, of those that a collector takes
 MONTH_SECONDS = 30.5 * 86400
+IMPATIENCE = 4.0, 12.0  # seconds until somebody ends an upload, if requests do not before
 FAILURES = (None, Failure.CONNECTION_RESET, Failure.TIMEOUT, Failure.EOF)
 
 Upload = Callable[[Path, str, str], Awaitable[None]]
@@ -135,7 +136,8 @@ class Trial:
             self.killed["client"] += life.cancelled_caught
 
     async def _end_of(self, life: trio.CancelScope) -> None:
-        await self.path.after(self._random.randint(1, self.kill_client))
+        with trio.move_on_after(self._random.uniform(*IMPATIENCE)):
+            await self.path.after(self._random.randint(1, self.kill_client))
         await trio.sleep(self._random.uniform(0, 0.05))
         life.cancel()
 
