@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import trio
 from click.testing import CliRunner, Result
 from filelock import FileLock
 
@@ -25,6 +26,8 @@ from probe.config import Config, Upload
 from probe.evidence import CanaryCheck, HTTPExchange, Measurement
 from probe.formats import batch
 from probe.outbox import Outbox
+from probe.session import Reporter, Request
+from probe.session import Result as Ended
 from probe.store import Store
 from probe.upload_cli import upload_after_run
 from tests.collector.service import Running, collector
@@ -230,6 +233,43 @@ def test_a_run_uploads_at_its_end_only_by_a_consent_of_its_own(
     running.process.send_signal(signal.SIGTERM)
     running.process.wait(20)
     assert measured(tmp_path) == sorted(ids)
+
+
+async def measure(config: Config, request: Request, store: Store, reporter: Reporter) -> Ended:
+    """In place of `run_session`: a run that was measured in no time."""
+    await trio.lowlevel.checkpoint()
+    run = a_run("ab" * 16)
+    store.begin_run(run, [])
+    store.append([
+        Measurement(id=f"{n:02x}" * 16, run_id=run.id, nettest="web_connectivity",
+                    nettest_version="0.1.0", url=LISTED, started_at=run.started_at)
+        for n in range(3)
+    ])  # fmt: skip
+    return Ended(run=run, measured=3)
+
+
+def test_zond_run_shares_what_it_measured_unless_told_not_to(
+    db: Path, tmp_path: Path, running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("probe.session.run_session", measure)
+    monkeypatch.setattr("probe.cli._settle", lambda: None)
+    monkeypatch.setenv("ZOND_UPLOAD__COLLECTOR", running.url)
+    consent.record_upload(places.data_directory())
+
+    def run(database: Path, *options: str) -> Result:
+        command = ["run", "--yes", "--url", LISTED, "--db", str(database), *options]
+        return CliRunner().invoke(zond, command, catch_exceptions=False)
+
+    silent = run(tmp_path / "silent.db", "--no-upload")
+    assert silent.exit_code == 0 and "delivered" not in silent.stderr
+    shared = run(db)
+    assert shared.exit_code == 0 and "1 batches delivered, 0 remain" in shared.stderr
+    monkeypatch.setenv("ZOND_UPLOAD__COLLECTOR", "http://127.0.0.1:9")
+    failed = run(tmp_path / "failed.db")
+    assert failed.exit_code == 0 and "0 batches delivered, 1 remain" in failed.stderr
+    running.process.send_signal(signal.SIGTERM)
+    running.process.wait(20)
+    assert len(measured(tmp_path)) == 3
 
 
 def test_an_upload_that_cannot_be_fails_no_run(
