@@ -204,6 +204,19 @@ def m004_outbox(db: Database) -> None:
     db.table("outbox_events").create_index(["sha256"])
 
 
+@migrations()
+def m005_ooni_documents(db: Database) -> None:
+    """Documents for collectors that speak OONI's protocol, and the uid of each once it is there."""
+    strict = db.supports_strict
+    columns: dict[str, type] = {
+        "measurement": str, "collector": str, "report": str, "sha256": str, "encoding": str,
+        "size": int, "data": bytes, "accepted_at": float, "uid": str,
+    }  # fmt: skip
+    db.table("ooni_documents").create(
+        columns, pk=("measurement", "collector"), not_null={*columns}, strict=strict
+    )
+
+
 _KNOWN = frozenset(migration.name for migration in migrations.pending(Database(memory=True)))
 
 

@@ -48,6 +48,7 @@ _path = click.Path(path_type=Path, dir_okay=False)
 @click.option("--receipts", type=_path, help="Take home the receipts of a carried file.")
 @click.option("--again", is_flag=True, help="Also batches that were refused too often.")
 @click.option("--forget-key", "--rotate-key", "forget_key", is_flag=True, help="End a pseudonym.")
+@click.option("--ooni", metavar="URL", help="Send to an OONI-protocol collector, and only there.")
 @click.option("--yes", is_flag=True, help="I know what that means, and agree.")
 @click.option("--json", "as_json", is_flag=True, help="What was done, as a line of JSON.")
 def upload(**given: Any) -> None:
@@ -72,6 +73,9 @@ def upload(**given: Any) -> None:
             raise Problem(f"there is no file {config.database}", BAD_ARGUMENTS)
         if given["dry_run"]:
             return _show(config)
+        if given["ooni"]:
+            with _only_upload(config.database):
+                sys.exit(_to_ooni(config, given["ooni"]))
         with _only_upload(config.database):
             if given["receipts"] is not None:
                 return _take_home(config, given["receipts"])
@@ -86,6 +90,31 @@ def upload(**given: Any) -> None:
         raise Problem(str(exc), BAD_ARGUMENTS) from exc
     except (StoreError, UploadError, IdentityError) as exc:
         raise Problem(str(exc)) from exc
+
+
+def _to_ooni(config: Config, url: str) -> int:
+    """What ``--ooni`` does; who names the collector has asked for it."""
+    import trio
+
+    from probe.cli import DONE, FAILED, IN_PART
+    from probe.ooni_upload import submit
+    from probe.upload import UploadError, scrubbing
+    from probe.ways_out import is_loopback, ways_out
+
+    if not url.startswith("https://") and not (url.startswith("http://") and is_loopback(url)):
+        raise UploadError("documents go to an OONI collector over https only")
+    ways = ways_out(config.upload, config.proxy)
+    if not ways:
+        raise UploadError("[upload] ways names no way to a server")
+    done = trio.run(submit, config.database, url, ways[0], scrubbing(config)[0])
+    for trouble, count in done.troubles.most_common(TROUBLES):
+        click.echo(f"{count} x {trouble}", err=True)
+    if done.withheld:
+        click.echo(f"{done.withheld} on no carried list stay here ([upload] personal)", err=True)
+    click.echo(f"{done.accepted} accepted, {done.remaining} remain", err=True)
+    if not done.troubles and not done.remaining:
+        return DONE
+    return IN_PART if done.accepted else FAILED
 
 
 def upload_database(
