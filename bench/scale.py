@@ -1,6 +1,7 @@
 """How long, and in how much memory, is a large dataset judged again and counted?
 
-    python bench/scale.py [--rows N]… [--engine NAME]… [--memory SIZE] [--dir DIR] [--write]
+    python bench/scale.py [--rows N]… [--engine NAME]… [--step NAME]… [--memory SIZE]
+                           [--dir DIR] [--write]
 
 For each number of rows and each engine, each step in a process of its own: a plain aggregate
 of the observations (what only reading them costs), judging them by all rules with
@@ -50,11 +51,11 @@ class Step:
 
 
 def plain(engine, source, target):  # type: ignore[no-untyped-def]
-    """Rows and pages by host, network and day: no rule, no string that is put together."""
+    """Rows and pages by host and day: no rule, no string that is put together."""
     table = engine.read(source)
     day = (table.measured_at / 86400).floor().cast("int64")
     table = table.mutate(day=day, reached=(table.path_end == "page"))
-    counted = table.group_by(["host", "probe_asn", "day"]).agg(
+    counted = table.group_by(["host", "day"]).agg(
         rows=table.count(), reached=table.reached.sum()
     )
     engine.write(counted, target)
@@ -116,7 +117,7 @@ def _peak() -> float:
 
 
 def measure(
-    rows: int, engine: str, folder: Path, memory: str
+    rows: int, engine: str, folder: Path, memory: str, steps: Sequence[str]
 ) -> list[Step]:
     from bench import scale_rows
 
@@ -124,6 +125,8 @@ def measure(
     made = {step: folder / f"{engine}-{step.replace(' ', '-')}" for step in STEPS}
     found = []
     for step, target in made.items():
+        if step not in steps:
+            continue
         shutil.rmtree(target, ignore_errors=True)
         source = made["judge"] if step in FROM_VERDICTS else observations
         answer = subprocess.run(
@@ -191,6 +194,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rows", action="append", type=float, help="how many; may be repeated")
     parser.add_argument("--engine", action="append", choices=["duckdb", "sail"])
+    parser.add_argument("--step", action="append", choices=list(STEPS), help="only these; cells"
+                        " need the judging before them")  # fmt: skip
     parser.add_argument("--memory", default="4GB", help="limit given to the engine; empty: none")
     parser.add_argument("--dir", type=Path, help="where the rows are made, and left")
     parser.add_argument("--write", action="store_true", help="keep the figures, and the report")
@@ -199,7 +204,7 @@ def main(arguments: Sequence[str]) -> int:
     found = []
     for rows in given.rows or [5e6]:
         for engine in given.engine or ["duckdb", "sail"]:
-            found += measure(int(rows), engine, folder, given.memory)
+            found += measure(int(rows), engine, folder, given.memory, given.step or list(STEPS))
             if given.write:
                 keep(found)
     print(text(found))
