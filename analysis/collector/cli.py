@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from functools import partial
@@ -63,6 +64,7 @@ def serve(listen: str, data: Path, **options: Any) -> None:
 
     Example: zond collector serve --listen 0.0.0.0:8443 --data /var/lib/zond-collector
     """
+    os.umask(0o077)  # whatever is made, SQLite's files too, is its owner's alone
     logs.start()
     server = partial(serve_collector, listen, data, options=Options(**options))
     try:
