@@ -53,6 +53,7 @@ ELSEWHERE = {
     "regime": "Say how measurements agree with what is documented.",
     "explain": "Show the chain from a finding down to packets.",
     "collector": "Take what volunteers measured, and keep it.",
+    "dataset": "Make the shared dataset, ask it, publish it.",
     "demo": "Measure a whole country on this machine.",
 }
 

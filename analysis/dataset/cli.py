@@ -1,0 +1,159 @@
+"""``zond dataset``: make the dataset of what collectors took, ask it, publish it.
+
+Results go to stdout, everything else to stderr.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import duckdb
+import msgspec
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.csv as pa_csv  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from analysis.dataset.building import build as build_tables
+from analysis.dataset.catalogue import Catalogue
+from analysis.dataset.collect import STORE, collect
+from analysis.dataset.manifest import DatasetError
+from analysis.dataset.query import Queries, QueryError
+from probe.store import StoreError
+
+_dataset = click.argument(
+    "dataset", metavar="DATASET", type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+
+
+@click.group()
+def dataset() -> None:
+    """The shared dataset: made of what collectors took, asked, published."""
+
+
+@dataset.command()
+@click.option(
+    "--collector-data", "collectors", multiple=True, metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A collector's folder, which may be serving; may be repeated.",
+)
+@click.option(
+    "--db", "databases", multiple=True, metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A database that 'zond run' or 'zond import' wrote; may be repeated.",
+)
+@click.option(
+    "--out", required=True, metavar="DATASET", type=click.Path(path_type=Path, file_okay=False),
+    help="The dataset's folder; what has not changed is not done again.",
+)
+def build(collectors: tuple[Path, ...], databases: tuple[Path, ...], out: Path) -> None:
+    """Make the dataset, or bring it up to date. Each measurement is in it once.
+
+    Example: zond dataset build --collector-data /var/lib/zond-collector --out dataset
+    """
+    if not collectors and not databases:
+        raise click.UsageError("nothing to build from: --collector-data or --db")
+    with _explained():
+        for data in collectors:
+            taken = collect(data, out)
+            click.echo(f"{taken.batches} new batches, {taken.measurements} measurements", err=True)
+            for reason, count in sorted(taken.left_out.items()):
+                click.echo(f"left out: {count}: {reason}", err=True)
+        stores = [out / STORE] if collectors else []
+        for store in (*stores, *databases):
+            built = build_tables(store, out)
+        click.echo(
+            f"{built.observations} observations: {built.derived} parts derived,"
+            f" {built.kept} as they were, {built.judged} judged", err=True,
+        )  # fmt: skip
+        for problem in built.problems:
+            click.echo(f"left out: {problem}", err=True)
+
+
+@dataset.command()
+@_dataset
+def status(dataset: Path) -> None:
+    """What came from collectors, and what was left out and why, as JSON."""
+    with _explained():
+        with Queries(dataset) as queries:
+            (row,) = queries.ask(
+                "SELECT count(*) AS verdicts, count(DISTINCT pseudonym)"
+                " FILTER (pseudonym != '') AS pseudonyms,"
+                " count(*) FILTER (marks != '') AS marked FROM verdicts"
+            ).to_pylist()
+        with Catalogue(dataset) as catalogue:
+            batches, measurements = catalogue.counts()
+            row |= {"batches": batches, "measurements": measurements,
+                    "left_out": catalogue.reasons()}  # fmt: skip
+    click.echo(msgspec.json.encode(row))
+
+
+@dataset.command()
+@_dataset
+@click.argument("sql", required=False)
+@click.option(
+    "--file", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A file that holds the query.",
+)
+@click.option(
+    "--format", "form", default="table", show_default=True,
+    type=click.Choice(["table", "csv", "jsonl", "parquet"]), help="Of the answer.",
+)
+@click.option("--without-marked", is_flag=True, help="Without what the collector marked.")
+def query(
+    dataset: Path, sql: str | None, file: Path | None, form: str, without_marked: bool
+) -> None:
+    """Ask the dataset one SELECT. It can read the views of the dataset and nothing else.
+
+    Views: verdicts, tests, observations, collected, left_out (docs/dataset.md).
+
+    Example: zond dataset query dataset "SELECT outcome, count(*) FROM verdicts GROUP BY 1"
+    """
+    if (sql is None) == (file is None):
+        raise click.UsageError("one query: as an argument, or with --file")
+    with _explained():
+        text = file.read_text(encoding="utf-8") if file is not None else sql or ""
+        with Queries(dataset, without_marked=without_marked) as queries:
+            _print(queries.ask(text), form)
+
+
+def _print(table: pa.Table, form: str) -> None:
+    out = sys.stdout.buffer
+    if form == "csv":
+        pa_csv.write_csv(table, out)
+    elif form == "parquet":
+        pq.write_table(table, out, compression="zstd")
+    elif form == "jsonl":
+        for line in table.to_pylist():
+            out.write(msgspec.json.encode(line) + b"\n")
+    else:
+        shown = Table()
+        for name in table.column_names:
+            shown.add_column(escape(name))
+        for row in table.to_pylist():
+            shown.add_row(*(_printable(value) for value in row.values()))
+        Console().print(shown)
+
+
+def _printable(value: object) -> str:
+    """*value* without what would move the cursor of a terminal."""
+    text = "" if value is None else str(value)
+    return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What goes wrong, as a line for the user."""
+    try:
+        yield
+    except (DatasetError, StoreError, QueryError, sqlite3.Error, duckdb.Error) as exc:
+        raise click.ClickException(" ".join(str(exc).split())) from exc
+    except OSError as exc:
+        raise click.ClickException(f"{exc.filename or 'disk'}: {exc.strerror or exc}") from exc

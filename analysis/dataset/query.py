@@ -1,0 +1,183 @@
+"""Questions in SQL to a dataset: views of its tables, in a DuckDB with its doors closed.
+
+Rule: a query is data that somebody wrote, who may be a stranger. It reads these views and
+nothing else: no other file, no network, no extension, no setting; one SELECT; bounded memory,
+time and rows. What exceeds a bound raises `Limit`, which is no answer.
+
+Views: ``verdicts`` (with ``marks`` of the collector and the ``pseudonym``), ``tests``,
+``observations``, ``collected`` and ``left_out`` (`analysis.dataset.catalogue`).
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import msgspec
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from analysis.dataset import catalogue, manifest
+from analysis.dataset.columns import SCHEMA
+from analysis.history.rows import arrow_schema
+from analysis.history.table import TestRow, VerdictRow
+
+MEMORY = "2GiB"
+SECONDS = 60.0
+ROWS = 1_000_000  # that a query may return
+
+_VERDICTS = """
+CREATE VIEW verdicts AS
+SELECT v.*, coalesce(c.marks, '') AS marks, coalesce(c.pseudonym, '') AS pseudonym
+FROM all_verdicts v LEFT JOIN collected c USING (measurement_id)
+"""
+
+
+class QueryError(Exception):
+    """A query that cannot be run. The text is a line for the user."""
+
+
+class Limit(QueryError):
+    """A query took longer, or more, than it may."""
+
+
+class Queries:
+    """The views of the dataset in the folder *root*. Raises `DatasetError`.
+
+    *without_marked*: the measurements that the collector marked are in none of the views.
+    """
+
+    def __init__(
+        self, root: Path, *, without_marked: bool = False, memory: str = MEMORY,
+        seconds: float = SECONDS, threads: int = 2,
+    ) -> None:  # fmt: skip
+        self._seconds = seconds
+        found = manifest.load(root)
+        self._db = duckdb.connect(":memory:", config={"threads": threads})
+        self._db.execute("SET python_enable_replacements = false")
+        self._db.execute(f"SET memory_limit = '{memory}'")
+        self._db.execute("SET temp_directory = ''")  # nothing is written, nowhere
+        tables = catalogue.tables(root)
+        if without_marked:
+            marked = tables["collected"].filter(
+                pa.compute.not_equal(tables["collected"]["marks"], "")
+            )
+            self._db.register("marked", marked.select(["measurement_id"]))
+        for name, table in tables.items():
+            self._db.register(name, table)
+        files: list[str] = []
+        for name, of, schema in (
+            ("all_verdicts", found.verdicts, arrow_schema(VerdictRow)),
+            ("tests", found.tests, arrow_schema(TestRow)),
+            ("observations", found.observations, SCHEMA),
+        ):
+            paths = [str(path.resolve()) for path in manifest.paths(root, of)]
+            self._view(name, paths, schema, without_marked=without_marked)
+            files += paths
+        self._db.execute(_VERDICTS)
+        self._close_doors(files)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._db.close()
+
+    def ask(self, sql: str) -> pa.Table:
+        """The answer to one SELECT. Raises `QueryError`, and `Limit` of these where it takes
+        too long, too much memory, or has too many rows."""
+        try:
+            statements = self._db.extract_statements(sql)
+        except duckdb.Error as error:
+            raise QueryError(str(error)) from error
+        if [s.type for s in statements] != [duckdb.StatementType.SELECT]:
+            raise QueryError("not one SELECT")
+        timer = threading.Timer(self._seconds, self._db.interrupt)
+        timer.start()
+        try:
+            reader: Any = self._db.execute(sql).to_arrow_reader(65_536)
+            batches, rows = [], 0
+            for batch in reader:
+                batches.append(batch)
+                rows += batch.num_rows
+                if rows > ROWS:
+                    raise Limit(f"no answer of at most {ROWS} rows")
+            return pa.Table.from_batches(batches, schema=reader.schema)
+        except duckdb.InterruptException:
+            raise Limit(f"no answer within {self._seconds:g} s") from None
+        except duckdb.OutOfMemoryException:
+            raise Limit("no answer within the memory that it may use") from None
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            # Arrow wraps what interrupts while rows are fetched.
+            if "INTERRUPT" in str(error):
+                raise Limit(f"no answer within {self._seconds:g} s") from None
+            raise QueryError(str(error)) from error
+        finally:
+            timer.cancel()
+
+    def _view(
+        self, name: str, paths: list[str], schema: pa.Schema, *, without_marked: bool
+    ) -> None:
+        columns = ", ".join(schema.names)
+        if paths:
+            # Left where they are: what a query does not ask for is never read.
+            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
+            source = (
+                f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+            )
+        else:
+            self._db.register(f"no_{name}", schema.empty_table())
+            source = f"no_{name}"
+        where = ""
+        if without_marked:
+            where = " WHERE measurement_id NOT IN (SELECT measurement_id FROM marked)"
+        self._db.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {source}{where}")  # noqa: S608
+
+    def _close_doors(self, files: list[str]) -> None:
+        if files:
+            self._db.execute("SET allowed_paths = ?", [files])
+        for setting in (
+            "enable_external_access = false",
+            "autoinstall_known_extensions = false",
+            "autoload_known_extensions = false",
+            "allow_community_extensions = false",
+            "lock_configuration = true",
+        ):
+            self._db.execute(f"SET {setting}")
+
+
+def documented() -> dict[str, list[tuple[str, str, str]]]:
+    """Name, type and meaning of each view's columns, from the structs."""
+    verdicts = [*column_docs(VerdictRow), *(
+        column for column in column_docs(catalogue.Collected) if column[0] in ("marks", "pseudonym")
+    )]  # fmt: skip
+    return {
+        "verdicts": verdicts,
+        "tests": column_docs(TestRow),
+        "collected": column_docs(catalogue.Collected),
+        "left_out": column_docs(catalogue.LeftOut),
+    }
+
+
+def column_docs(of: type[msgspec.Struct]) -> list[tuple[str, str, str]]:
+    """Name, type and meaning of each column of *of*, as its annotations say."""
+    found = []
+    for field in msgspec.inspect.type_info(of).fields:  # type: ignore[attr-defined]
+        kind, meaning = field.type, ""
+        if isinstance(kind, msgspec.inspect.Metadata):
+            meaning = (kind.extra_json_schema or {}).get("description", "")
+            kind = kind.type
+        name = type(kind).__name__.removesuffix("Type").lower()
+        found.append((field.encode_name, name, meaning))
+    return found
+
+
+def markdown(columns: list[tuple[str, str, str]]) -> str:
+    """A table of Markdown of what `column_docs` gives."""
+    rows = "".join(f"| `{name}` | {kind} | {meaning} |\n" for name, kind, meaning in columns)
+    return f"| column | type | meaning |\n|---|---|---|\n{rows}"
