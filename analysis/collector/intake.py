@@ -99,10 +99,10 @@ class Intake:
             raise Refused(400, str(exc)) from None
         except RecursionError:
             raise Refused(400, "nested too deeply") from None
-        key = opened.batch.key
-        self._clients.spend(f"key {key}", self._limits.batches_per_key)
-        self._clients.spend(f"bytes of key {key}", self._limits.bytes_per_key, opened.size)
-        name = bytes.fromhex(sha256)
+        key, name = opened.batch.key, bytes.fromhex(sha256)
+        if self.spool.place(name) is None:  # who lost the answer and repeats uses up nothing
+            self._clients.spend(f"key {key}", self._limits.batches_per_key)
+            self._clients.spend(f"bytes of key {key}", self._limits.bytes_per_key, opened.size)
         if opened.wrong:
             await self._put_aside(name, opened)
             raise Refused(422, opened.wrong)

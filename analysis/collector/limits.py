@@ -28,8 +28,9 @@ class Limits(ConnectionLimits):
     # Volunteers behind one carrier's NAT, or behind Tor, count as one client.
     batches_per_client: int = 600
     bytes_per_client: int = 2**30
-    # A run of the whole list is one batch or two; one key signs one network's month.
-    batches_per_key: int = 60
+    # A run of the whole list is one batch or two; one key signs one network's month, which a
+    # probe that had no way out for so long sends at once.
+    batches_per_key: int = 240
     bytes_per_key: int = 128 * 2**20
     documents_per_client: int = 6000  # of OONI's, which come one by one
     questions_per_client: int = 600  # of its other calls
