@@ -78,6 +78,8 @@ Documents that were imported from other programs do not leave: they are not ours
   the one that measured these sites in this order; nothing in a document can help that.
 - The network (AS) and country are told: they are what every finding is about.
 - A page that was given to this user only and has no sign of it that is known here.
+- The city that a page says the user is in, or what else a server knows by the address.
+- An address that is written as none of the notations above: cut by tags, or encrypted.
 - The time inside a certificate that was forged at that moment, and inside a page.
 - The length of a page, and the sketch (a hash of its words) of one whose body is not sent.
 - A control that lies about our address can have another address taken out.

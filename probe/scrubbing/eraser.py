@@ -67,8 +67,8 @@ class Eraser:
                 continue
             if isinstance(ip, IPv4Address):
                 self._v4.add(ip)
-                near = is_public(str(ip)) and text not in told
-                found += patterns.ipv4(ip, neighbours=near)
+                public = is_public(str(ip))
+                found += patterns.ipv4(ip, public=public, neighbours=public and text not in told)
             else:
                 self._v6.add(_line(ip))
                 self._identifiers.add(int(ip) & _LOWER)

@@ -20,27 +20,39 @@ _DOT = r"(?:\.|-|_|,|\[\.\]|\(\.\)|。|．)"
 _COLON = r"[:\-_]"
 _NO_DIGIT_BEFORE, _NO_DIGIT_AFTER = r"(?<![0-9])", r"(?![0-9])"
 _NO_HEX_BEFORE, _NO_HEX_AFTER = r"(?<![0-9A-Fa-f])", r"(?![0-9A-Fa-f])"
+_LEAST_DIGITS = 8  # of an address as one number; shorter ones are anything
 _ANY_OCTET = r"(?!0{1,3}(?![0-9]))[0-9]{1,3}"
 
 
-def ipv4(address: IPv4Address, *, neighbours: bool) -> list[str]:
-    """Patterns of *address*; with *neighbours*, of the 256 that it is among, where dotted."""
+def ipv4(address: IPv4Address, *, public: bool, neighbours: bool) -> list[str]:
+    """Patterns of *address*; with *neighbours*, of the 256 that it is among, where dotted.
+
+    One that is not *public* is in every second household, and tells little: only as it is
+    usually written, since otherwise it may be anything.
+    """
     octets = address.packed
     number = int(address)
     dotted = [_octet(o) for o in octets]
+    # The other way round it may be another's address, or at home a version.
+    follows = r"(?=[.\-][A-Za-z])" if public else r"(?=\.in-)"
     found = [
         _NO_DIGIT_BEFORE + _DOT.join(dotted) + _NO_DIGIT_AFTER,
-        # The other way round it may be another's address: only where a name follows.
-        _NO_DIGIT_BEFORE + _DOT.join(reversed(dotted)) + r"(?=[.\-][A-Za-z])",
-        f"{_NO_DIGIT_BEFORE}{octets[0]}{_DOT}{number & 0xFFFFFF}{_NO_DIGIT_AFTER}",
-        f"{_NO_DIGIT_BEFORE}{octets[0]}{_DOT}{octets[1]}{_DOT}{number & 0xFFFF}{_NO_DIGIT_AFTER}",
-        _NO_DIGIT_BEFORE + "".join(f"{o:03d}" for o in octets) + _NO_DIGIT_AFTER,
-        f"{_NO_DIGIT_BEFORE}{number}{_NO_DIGIT_AFTER}",
-        f"{_NO_DIGIT_BEFORE}0{number:o}{_NO_DIGIT_AFTER}",
-        octets.hex(),
+        _NO_DIGIT_BEFORE + _DOT.join(reversed(dotted)) + follows,
         *_inside_ipv6(number),
-        *_inside_ipv6(number ^ 0xFFFFFFFF),
     ]  # fmt: skip
+    if not public:
+        return found
+    found += [octets.hex(), octets[::-1].hex(), str(address).encode().hex()]
+    found += _inside_ipv6(number ^ 0xFFFFFFFF)  # Teredo, RFC 4380
+    numbers = ["".join(f"{o:03d}" for o in octets), f"0{number:o}", str(number)]
+    # As a program on another processor reads it, or with a sign.
+    numbers += [str(int.from_bytes(octets, "little")), str((1 << 32) - number)]
+    # Of parts (inet_aton); short ones are versions.
+    if number & 0xFFFF > 0xFF:
+        numbers.append(f"{octets[0]}{_DOT}{octets[1]}{_DOT}{number & 0xFFFF}")
+    if number & 0xFFFFFF > 0xFFFF:
+        numbers.append(f"{octets[0]}{_DOT}{number & 0xFFFFFF}")
+    found += [_NO_DIGIT_BEFORE + n + _NO_DIGIT_AFTER for n in numbers if len(n) >= _LEAST_DIGITS]
     if neighbours:
         # Not after a product's name ("Chrome/119.0.0.17"), nor in a longer number.
         found.append(

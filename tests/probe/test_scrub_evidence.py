@@ -63,6 +63,15 @@ def test_a_version_that_is_written_like_a_neighbour_stays() -> None:
     assert product.text("You are 119.0.0.12") == "You are 192.0.2.0"
 
 
+@pytest.mark.parametrize(
+    "said", ["iOS 10.0.1, or 10.1.19045", "Windows NT 10.0; 10.1", "v1.0.0.10-beta", "16777226 km²"]
+)
+def test_a_version_that_is_like_an_address_at_home_stays(said: str) -> None:
+    home = Eraser(Known(addresses=("10.0.0.1", "10.1.0.0")))
+    assert home.text(said) == said
+    assert home.text("1.0.0.10.in-addr.arpa at 10.0.0.1") != "1.0.0.10.in-addr.arpa at 10.0.0.1"
+
+
 @given(st.text(max_size=200))
 def test_text_without_us_stays(said: str) -> None:
     assert ERASER.text(said) == said

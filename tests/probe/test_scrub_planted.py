@@ -46,6 +46,9 @@ TEXTS: dict[str, str] = {
     "one number": str(int(V4)),
     "hexadecimal": f"0x{int(V4):08X}",
     "octal number": f"0{int(V4):o}",
+    "one number, the other way round": str(int.from_bytes(_o, "little")),
+    "one number, with a sign": str(int(V4) - (1 << 32)),
+    "hexadecimal of the text": str(V4).encode().hex(),
     "three parts": f"{_o[0]}.{_o[1]}.{int(V4) & 0xFFFF}",
     "two parts": f"{_o[0]}.{int(V4) & 0xFFFFFF}",
     "of a host": "-".join(map(str, _o)) + ".static.byfly.by",
@@ -118,13 +121,15 @@ _V4_PARTS = [str(V4), "192.168.7.23", "192.168.7.1"]
 NEEDLES: list[bytes] = [
     *(s.encode() for s in (*_V4_PARTS, *NAMES, ZONE, LOCALE, MAC, str(V6), str(int(V4)))),
     *(s.encode("utf-16-le") for s in (str(V4), *NAMES)),
-    b"93.85.101.77", b"2a02:d247:1234", b"2a02-d247-1234", b"a45e.60c1.2b3d",
+    str(int.from_bytes(_o, "little")).encode(), str((1 << 32) - int(V4)).encode(),
+    str(V4).encode().hex().encode(), b"2a02:d247:1234", b"2a02-d247-1234", b"a45e.60c1.2b3d",
     b"20.101.85.93", _hex6[:12].encode(), V4.packed.hex().encode(), str(int(V6)).encode(),
     b"093.085.101.020", b"0135.0125.0145.024", b"0x5d.0x55.0x65.0x14", b"93.85.25876",
     b"93.5596436", f"0{int(V4):o}".encode(), b"5d55:6514", b"a65e:60ff:fec1:2b3d",
     "Квартира 17".encode("cp1251"), b"93-85-101-20",
     V4.packed, V6.packed[:6], bytes.fromhex(MAC.replace(":", "")),
-    MAC.replace(":", "").encode(), MAC.replace(":", "-").encode(), ".".join(reversed(_hex6[:12])).encode(),
+    MAC.replace(":", "").encode(), MAC.replace(":", "-").encode(),
+    ".".join(reversed(_hex6[:12])).encode(),
     b"\0\x01\x18\0" + V4.packed[:3],
 ]  # fmt: skip
 
