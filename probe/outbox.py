@@ -37,7 +37,7 @@ from probe.store import Store
 TEXT_BYTES = 4 * 2**20  # of lines, after which another batch begins: about half a MB packed,
 # which a slow line carries before it breaks
 MAX_DOCUMENTS = 2000
-REFUSALS = 6  # of one batch in a row: a path that garbles makes a collector refuse, too
+REFUSALS = 6  # of one batch, at several uploads: a collector may have been set up wrong
 DAY = 86400.0
 
 What = Literal["attempt", "failed", "refused", "delivered", "carried", "given up", "again"]

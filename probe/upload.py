@@ -2,9 +2,9 @@
 
 Rule: delivered is what the right receipt came for, and nothing else. Whoever sits on the way
 can answer "200", "400" or rubbish; so an answer without the receipt is an attempt that
-failed, and a refusal counts only when it was said again and again, and
-never takes the batch away. Order does not matter and twice
-is harmless, so what failed waits for the next round while others go.
+failed. A refusal counts only over TLS and when it was said again and again, and even then
+the batch is kept. Order does not matter and twice is harmless, so what failed waits for the
+next round while others go.
 
 A batch leaves unsealed only over TLS, or to this machine: a network's operator must not read
 who measures what.
@@ -79,6 +79,11 @@ class Collector:
 
     url: str
     key: CollectorKey | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether an answer is the collector's own, and what reached it what we sent (TLS)."""
+        return self.url.startswith("https:")
 
     def check(self, ways: Iterable[WayOut]) -> None:
         """Raises `UploadError` where a batch would be readable on one of *ways*."""
@@ -238,7 +243,9 @@ class _Sending:
         if answer.status in REFUSING and reason:
             self.sent.troubles[f"refused: {reason}"] += 1
             self._refusals[sha256] += 1
-            if self._source.refused(sha256, way.name, reason):
+            if not self._collector.is_known:
+                self._source.failed(sha256, way.name, f"refused: {reason}")
+            elif self._source.refused(sha256, way.name, reason):
                 del self.pending[sha256]
                 self.given_up += 1
             return "refused"

@@ -33,6 +33,7 @@ from tests.probe.uploading import (
     fill,
     socks,
     some,
+    trusted,
 )
 
 DIRECT = WayOut(name="direct")
@@ -109,8 +110,21 @@ async def test_who_only_says_yes_has_received_nothing(db: Path, trick: str) -> N
         assert not any(waiting.given_up for waiting in outbox.waiting())
 
 
-async def test_a_batch_that_is_always_refused_is_kept_and_left_alone(db: Path) -> None:
+async def test_a_refusal_that_anybody_may_have_said_ends_nothing(db: Path) -> None:
     async with collecting(*["garbled"] * 1000) as small:
+        collector = collector_of(small.url, small.secret.public)
+        for _ in range(REFUSALS + 1):
+            assert (await sent(db, collector)).given_up == 0
+        small.tricks.clear()
+        assert (await sent(db, collector)).delivered == 6
+
+
+async def test_a_batch_that_is_always_refused_is_kept_and_left_alone(
+    db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, key, roots = trusted(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", roots)
+    async with collecting(*["garbled"] * 1000, tls=(chain, key)) as small:
         collector = collector_of(small.url, None)
         for _ in range(REFUSALS):
             done = await sent(db, collector)

@@ -31,7 +31,7 @@ from probe.session import Result as Ended
 from probe.store import Store
 from probe.upload_cli import upload_after_run
 from tests.collector.service import Running, collector
-from tests.probe.uploading import a_run
+from tests.probe.uploading import a_run, trusted
 
 ROOT = Path(__file__).parents[2]
 LISTED = "https://charter97.org/"
@@ -305,20 +305,12 @@ def test_what_was_agreed_to_is_shown_and_changed() -> None:
 def test_unsealed_it_goes_over_tls_to_whom_the_machine_trusts(
     db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import trustme
-
     ids = fill(db)
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    chain, key, roots = (tmp_path / name for name in ("chain.pem", "key.pem", "roots.pem"))
-    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    authority.cert_pem.write_to_path(str(roots))
-    options = ("--tls-cert", str(chain), "--tls-key", str(key))
-    with collector(tmp_path / "collector", *options) as running:
+    chain, key, roots = trusted(tmp_path)
+    with collector(tmp_path / "collector", "--tls-cert", chain, "--tls-key", key) as running:
         stranger = upload("--db", db, "--collector", running.url)
         assert stranger.exit_code == 1 and "ssl_unknown_authority" in stranger.stderr
-        monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+        monkeypatch.setenv("SSL_CERT_FILE", roots)
         assert upload("--db", db, "--collector", running.url).exit_code == 0
     assert measured(tmp_path) == sorted(ids)
 

@@ -75,6 +75,19 @@ def fill(path: Path, *runs: Run, count: int = 5, canaries: int = 2, size: int = 
             ])  # fmt: skip
 
 
+def trusted(folder: Path) -> tuple[str, str, str]:
+    """Files of a certificate for the loopback, its key, and the roots that it is good by."""
+    import trustme
+
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    chain, key, roots = (folder / name for name in ("chain.pem", "key.pem", "roots.pem"))
+    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    authority.cert_pem.write_to_path(str(roots))
+    return str(chain), str(key), str(roots)
+
+
 class SmallCollector:
     """Keeps batches in memory. *tricks* are played on the next requests, in order.
 
@@ -139,14 +152,19 @@ def _said(status: int, body: dict[str, str]) -> Response:
 
 
 @asynccontextmanager
-async def collecting(*tricks: str) -> AsyncIterator[SmallCollector]:
-    """A `SmallCollector` at a port of the loopback."""
+async def collecting(
+    *tricks: str, tls: tuple[str, str] | None = None
+) -> AsyncIterator[SmallCollector]:
+    """A `SmallCollector` at a port of the loopback; *tls*: files of its certificate and key."""
     small = SmallCollector(*tricks)
     app = Starlette(
         routes=[Route("/v1/batches/{sha256}", small._put, methods=["PUT"])],
     )
     limits = ConnectionLimits(question_bytes=16 * 2**20, shutdown_seconds=0.1)
-    listener = Listener("127.0.0.1:0", limits=limits, clients=Clients(window=600))
+    cert, key = tls or (None, None)
+    listener = Listener(
+        "127.0.0.1:0", limits=limits, clients=Clients(window=600), tls_cert=cert, tls_key=key
+    )
     small.url = listener.url
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
