@@ -96,7 +96,6 @@ def _to_ooni(config: Config, url: str) -> int:
     """What ``--ooni`` does; who names the collector has asked for it."""
     import trio
 
-    from probe.cli import DONE, FAILED, IN_PART
     from probe.ooni_upload import submit
     from probe.upload import UploadError, scrubbing
     from probe.ways_out import is_loopback, ways_out
