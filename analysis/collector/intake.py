@@ -127,7 +127,7 @@ class Intake:
         size = sum(map(len, found.documents))
         _check_header(found.header)
         opened = _Opened(packed, found, Documents(), [], size)
-        if names(client, b"\n".join(found.documents)):
+        if public(client) and names(client, b"\n".join(found.documents)):
             raise BatchError("it holds the address that it came from, and is not kept")
         if wrong := wrong_month(found.header, self._limits):
             opened.wrong = wrong
@@ -182,12 +182,17 @@ def today() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d")
 
 
+def public(client: str) -> bool:
+    """Whether *client* is an address by which somebody can be found."""
+    try:
+        return ip_address(client).is_global
+    except ValueError:
+        return False
+
+
 def names(client: str, text: bytes) -> bool:
     """Whether *text* holds the public address *client*, as text."""
-    try:
-        if not ip_address(client).is_global:
-            return False
-    except ValueError:
+    if not public(client):
         return False
     around = rb"(?<![0-9a-fA-F.:])" + re.escape(client.encode()) + rb"(?![0-9a-fA-F:]|\.[0-9])"
     return re.search(around, text) is not None
