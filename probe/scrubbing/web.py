@@ -180,7 +180,11 @@ def echoes(headers: Collection[tuple[str, str]]) -> list[str]:
 
 
 def host(text: str) -> str:
-    return (urlsplit(text).hostname or "")[:MAX_HOST]
+    """The host of a URL; empty where it is none."""
+    try:
+        return (urlsplit(text).hostname or "")[:MAX_HOST]
+    except ValueError:
+        return ""
 
 
 def _of_form(name: str, value: str, vouched: Collection[str]) -> str:
@@ -199,7 +203,7 @@ def _date(value: str, when: Moment) -> str:
     """
     try:
         at = parsedate_to_datetime(value).timestamp()
-    except (ValueError, OverflowError, OSError):
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):
         return value if _PLAIN.fullmatch(value) else REMOVED
     if abs(at - when.at) > _LATELY:
         return value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from probe.evidence import (
     AddressInfo,
@@ -11,6 +13,7 @@ from probe.evidence import (
     ControlQuery,
     DNSAnswer,
     DNSExchange,
+    Echo,
     HTTPExchange,
     Measurement,
     PacketCapture,
@@ -248,6 +251,22 @@ def test_a_server_that_calls_a_sites_address_ours_takes_no_evidence_away() -> No
     found = sent(measured(page(headers=headers, body=b"178.172.160.2 is blocked"))).evidence[0]
     assert isinstance(found, HTTPExchange)
     assert (found.ip, found.body) == ("178.172.160.2", b"178.172.160.2 is blocked")
+
+
+STRANGE = st.text(max_size=60) | st.sampled_from(
+    ["http://[", "http://[::1", "//", "http://a:b@/?&=;#", "%", "&#99999999999;", "\\u{ffffff}",
+     "=?utf-8?b?", "Mon, 99 Foo 2026 99:99:99 GMT", "\ud800".encode("utf-8", "replace").decode()]
+)  # fmt: skip
+
+
+@given(STRANGE, STRANGE, st.binary(max_size=80))
+def test_whatever_a_server_says_leaves_or_is_left_out(name: str, value: str, body: bytes) -> None:
+    for field in (name, "Location", "Date", "Set-Cookie", "Forwarded"):
+        exchange = page(url=value, location=value, headers=((field, value),), body=body,
+                        title=value, detail=name)  # fmt: skip
+        capture = PacketCapture(ip="178.172.160.2", port=443, raw=(body,))
+        found = sent(measured(exchange, capture, Echo(received=body)))
+        assert len(found.evidence) == 3
 
 
 def test_a_body_is_cut_at_its_bound_and_says_so() -> None:
