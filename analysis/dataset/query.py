@@ -100,7 +100,7 @@ class Queries:
         timer = threading.Timer(self._seconds, self._db.interrupt)
         timer.start()
         try:
-            reader: Any = self._db.execute(sql).to_arrow_reader(65_536)
+            reader: Any = self._db.sql(sql).to_arrow_reader(65_536)
             batches, rows = [], 0
             for batch in reader:
                 batches.append(batch)
