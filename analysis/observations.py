@@ -261,7 +261,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0
     page_status_good: Annotated[int, Meta(description="controls with a status below 400")] = 0
     redirect_private: Annotated[
-        bool, Meta(description="the path ends where a redirect in the clear names a private address")
+        bool, Meta(description="the path ends where a clear-text redirect names a private address")
     ] = False
     redirect_unseen: Annotated[
         int,

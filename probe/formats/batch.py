@@ -136,7 +136,7 @@ def unpack(packed: bytes) -> Batch:
         outside = msgspec.json.decode(line, type=Signed)
         key = bytes.fromhex(outside.key)
         signature = bytes.fromhex(outside.signature)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as exc:
+    except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
         raise BatchError(f"the line with key and signature: {exc}") from None
     if outside.format != FORMAT or outside.zond != "batch":
         raise BatchError(f"format {outside.format} is not known here")
@@ -257,7 +257,7 @@ def _lines(text: bytes) -> tuple[Header, tuple[bytes, ...]]:
     try:
         header = msgspec.json.decode(lines[0], type=Header)
         nonce = bytes.fromhex(header.nonce)
-    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError) as exc:
+    except (msgspec.MsgspecError, RecursionError, ValueError) as exc:
         raise BatchError(f"the first line: {exc}") from None
     if len(nonce) != 32:
         raise BatchError("the first line: the nonce is not of 32 bytes")

@@ -98,6 +98,12 @@ def test_rubbish_is_refused_with_a_reason(rubbish: bytes) -> None:
         SECRET.open(batch.SEALED + rubbish)
 
 
+def test_lines_that_nest_without_end_are_refused() -> None:
+    deep = b'{"a":' + b"[" * 4000
+    refused(deep + b"\n")
+    refused(batch.pack(deep + b"\n{}\n", KEY))
+
+
 def test_somebody_elses_name_signature_or_pseudonym_is_refused() -> None:
     other = Ed25519PrivateKey.generate()
     raw = other.public_key().public_bytes_raw().hex()
