@@ -5,7 +5,8 @@ The collector runs as a process of its own, held to one core; what asks runs on 
 fsync, and how often a second one core opens a sealed batch (HPKE, SHA-256, Ed25519, zstd) and
 reads its documents. *taken* are sealed batches acknowledged a second, *slow* how much memory
 1,000 clients cost that send a body over 15 s, and how fast an ordinary one is served
-beside them. Limits by client are lifted, since all clients here have one address.
+beside them. Limits by client are lifted, since all clients here have one address. On a machine
+that does other things, the rates by second of CPU are those to compare.
 
     python bench/collector.py [--seconds 5] [--open 32] [--slow 1000] [--folder DIR]
 """
@@ -68,7 +69,7 @@ def main() -> None:
                 os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
             print(f"memory  idle  {memory(child.pid):6.1f} MB")
             for size in (1, 50):
-                trio.run(throughput, url, key, size, asked.seconds, asked.open)
+                trio.run(throughput, url, key, size, asked.seconds, asked.open, child.pid)
             print(f"memory  busy  {memory(child.pid):6.1f} MB")
             trio.run(slow, url, key, asked.slow, child.pid)
         finally:
@@ -148,7 +149,9 @@ def made(documents: int) -> tuple[str, bytes]:
     return batch.name(text), batch.pack(text, key)
 
 
-async def throughput(url: str, key: str, size: int, seconds: float, open: int) -> None:
+async def throughput(
+    url: str, key: str, size: int, seconds: float, open: int, pid: int | None
+) -> None:
     """Batches of *size* measurements, made beforehand, as fast as they are acknowledged."""
     seal = batch.CollectorKey(key).seal
     ready: list[tuple[str, bytes]] = []
@@ -167,13 +170,15 @@ async def throughput(url: str, key: str, size: int, seconds: float, open: int) -
                 assert answer.json()["stored"] == "now", answer.text
                 done += 1
 
-    began = time.perf_counter()
+    began, spent = time.perf_counter(), cpu(pid)
     async with trio.open_nursery() as nursery:
         for _ in range(open):
             nursery.start_soon(sender)
-    rate = done / (time.perf_counter() - began)
-    print(f"taken  {size:2} documents  {rate:8.0f} batches/s  {rate * size:8.0f} measurements/s"
-          f"  ({total} batches)")  # fmt: skip
+    took, spent = time.perf_counter() - began, cpu(pid) - spent
+    print(f"taken  {size:2} documents  {done / took:8.0f} batches/s  {done * size / took:8.0f}"
+          f" measurements/s; the collector had {spent / took:.0%} of its core: by second of CPU"
+          f" {done / spent:.0f} batches, {done * size / spent:.0f} measurements"
+          f" ({total} batches)")  # fmt: skip
 
 
 async def slow(url: str, key: str, count: int, pid: int | None) -> None:
@@ -217,6 +222,12 @@ async def slow(url: str, key: str, count: int, pid: int | None) -> None:
     print(f"slow  {count} clients  {most[0]:6.1f} MB at most  answered {answered}; beside them"
           f" {len(times)} batches, median {statistics.median(times) * 1000:.0f} ms,"
           f" longest {max(times) * 1000:.0f} ms")  # fmt: skip
+
+
+def cpu(pid: int | None) -> float:
+    """Seconds that the process has run (proc(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def memory(pid: int | None) -> float:

@@ -10,6 +10,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from analysis.dataset.collect import STORE, collect
+from probe.store import Store
 from tests.collector.hostile import FAULTS
 from tests.collector.trials import Trial, decoded, zond_upload
 
@@ -31,6 +33,15 @@ async def test_200_batches_arrive_once_and_as_they_were(tmp_path: Path) -> None:
         assert (found.url, found.run_id, found.evidence, found.runtime) == (
             measured.url, measured.run_id, measured.evidence, measured.runtime,
         )  # fmt: skip
+
+    # And so it is in the dataset, which may ask again.
+    dataset = tmp_path / "dataset"
+    taken = collect(trial.data, dataset)
+    assert (taken.measurements, dict(taken.left_out)) == (len(trial.measured), {})
+    assert collect(trial.data, dataset).measurements == 0
+    with Store(dataset / STORE) as store:
+        evidence = Counter(m.evidence for m in store.measurements())
+    assert evidence == Counter(m.evidence for m in trial.measured.values())
 
     # Who was made to send a thing twice is no forger.
     assert not trial.marks() & {"same_id", "same_evidence"}
