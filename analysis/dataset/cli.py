@@ -23,8 +23,11 @@ from rich.table import Table
 
 from analysis.dataset.building import build as build_tables
 from analysis.dataset.catalogue import Catalogue
+from analysis.dataset.coarse import K
 from analysis.dataset.collect import STORE, collect
 from analysis.dataset.manifest import DatasetError
+from analysis.dataset.publish import check as check_publication
+from analysis.dataset.publish import publish as publish_months
 from analysis.dataset.query import Queries, QueryError
 from probe.store import StoreError
 
@@ -122,6 +125,49 @@ def query(
         text = file.read_text(encoding="utf-8") if file is not None else sql or ""
         with Queries(dataset, without_marked=without_marked) as queries:
             _print(queries.ask(text), form)
+
+
+@dataset.command()
+@_dataset
+@click.option(
+    "--out", required=True, metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+    help="The publication's folder; months that are there stay as they are.",
+)
+@click.option(
+    "--k", type=click.IntRange(min=K), default=K, show_default=True,
+    help="Probes that must have measured the same; fewer are joined, or left out.",
+)
+@click.option(
+    "--browse", metavar="FILE.db", type=click.Path(path_type=Path, dir_okay=False),
+    help="Also all of it as SQLite with metadata.json beside it, for Datasette.",
+)
+def publish(dataset: Path, out: Path, k: int, browse: Path | None) -> None:
+    """Publish the months that are over: counts of at least k probes, and no pseudonym.
+
+    Example: zond dataset publish dataset --out publication
+    """
+    with _explained():
+        done = publish_months(dataset, out, k=k, browse=browse)
+    for month, of in sorted(done.months.items()):
+        click.echo(f"{month}: {of.cells} cells of {of.measurements} measurements", err=True)
+        for reason, count in sorted(of.left_out.items()):
+            click.echo(f"{month}: left out: {count}: {reason}", err=True)
+    for reason, count in sorted(done.left_out.items()):
+        click.echo(f"left out: {count}: {reason}", err=True)
+
+
+@dataset.command()
+@click.argument(
+    "publication", type=click.Path(path_type=Path, exists=True, file_okay=False)
+)
+def check(publication: Path) -> None:
+    """Compare a publication's files with its manifest. Exits with 1 where they differ."""
+    with _explained():
+        wrong = check_publication(publication)
+    for line in wrong:
+        click.echo(line, err=True)
+    if wrong:
+        sys.exit(1)
 
 
 def _print(table: pa.Table, form: str) -> None:
