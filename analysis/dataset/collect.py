@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
 import msgspec
 
-from analysis.collector.documents import read
+from analysis.collector.documents import Documents, read
 from analysis.collector.notes import Note
 from analysis.collector.reading import Received, ReceivedOoni, Unreadable, received
 from analysis.collector.segments import Record, records
@@ -30,6 +31,7 @@ from analysis.dataset.manifest import DatasetError, begin
 from probe.documents import Kept
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.formats import ooni
+from probe.formats.batch import Header
 from probe.store import Store
 
 STORE = Path("documents") / "collected.db"
@@ -101,6 +103,9 @@ class _Collecting:
         marks = _marks(item.note)
         for run in found.runs.values():
             self._run(_own_run(run, header.pseudonym))
+        for run in _untold(found, header):
+            if run.id not in self._runs:
+                self._run(run)
         self._canaries([_own_canary(c, header.pseudonym) for c in found.canaries.values()])
         of_run = {run.id: marks.get(line, set()) for line, run in found.runs.items()}
         new: list[Measurement] = []
@@ -191,6 +196,18 @@ def _own_run(run: Run, pseudonym: str) -> Run:
     return msgspec.structs.replace(
         run, id=dataset_id(pseudonym, run.id), probe_id=pseudonym, source="", report=""
     )
+
+
+def _untold(found: Documents, header: Header) -> Iterator[Run]:
+    """Runs that the batch speaks of and does not hold, or not readably: what is known of them is
+    where its key measures. What belongs to them is marked ``no_run``, and not lost."""
+    began = {c.run_id: c.at for c in found.canaries.values()}
+    began |= {m.run_id: m.started_at for m in found.measurements.values()}
+    for id in began.keys() - {run.id for run in found.runs.values()}:
+        yield Run(
+            id=dataset_id(header.pseudonym, id), started_at=began[id], probe_id=header.pseudonym,
+            probe_asn=header.probe_asn, probe_cc=header.probe_cc,
+        )  # fmt: skip
 
 
 def _own_canary(canary: CanaryCheck, pseudonym: str) -> CanaryCheck:

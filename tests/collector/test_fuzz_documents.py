@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from analysis.collector.reading import Received, received
 from probe.formats import batch
 from probe.identity import month_of
-from tests.collector.service import Running, collector
+from tests.collector.service import ZOND, Running, collector
 from tests.probe.records import everything
 
 NASTY: list[Any] = [
@@ -126,10 +127,17 @@ def test_what_is_in_a_batch_is_no_fault_of_the_collector(
     assert said["sha256"] == name if answer.status_code == 200 else said["reason"]
 
 
-def test_all_that_was_taken_can_be_read(running: tuple[Running, Path]) -> None:
-    """After the test above, by who makes the dataset."""
+def test_all_that_was_taken_becomes_a_dataset(
+    running: tuple[Running, Path], tmp_path: Path
+) -> None:
+    """After the test above."""
     service, data = running
     assert service.process.poll() is None
     items = list(received(data))
     assert all(isinstance(item, Received) for item in items)
     assert len(items) == httpx2.get(f"{service.url}health").json()["batches"] > 0
+    where = ["--collector-data", str(data), "--out", str(tmp_path / "dataset")]
+    done = subprocess.run([str(ZOND), "dataset", "build", *where], capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"{len(items)} new batches" in done.stderr
