@@ -15,6 +15,7 @@ between is met again, and is there already.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,7 @@ from probe.formats.batch import Header
 from probe.store import Store
 
 STORE = Path("documents") / "collected.db"
+_log = logging.getLogger(__name__)
 
 
 class Taken(msgspec.Struct, kw_only=True):
@@ -154,7 +156,7 @@ class _Collecting:
             return
         self._catalogue.add_batch(item.uid, 1)
         self._taken.batches += 1
-        found = ooni.read(item.document, origin=item.uid, sha256=sha256)
+        found = _ooni(item, sha256)
         if not isinstance(found, ooni.Imported):
             self._leave_out(item.uid, f"set aside: {found.reason}")
             return
@@ -183,6 +185,14 @@ class _Collecting:
     def _leave_out(self, place: str, reason: str) -> None:
         self._catalogue.leave_out(place, reason)
         self._taken.left_out[reason] += 1
+
+
+def _ooni(item: ReceivedOoni, sha256: str) -> ooni.Imported | ooni.Refused:
+    try:
+        return ooni.read(item.document, origin=item.uid, sha256=sha256)
+    except Exception as exc:  # noqa: BLE001 - it is told, and the document is in the spool
+        _log.exception("a bug in a reader, at %s", item.uid)
+        return ooni.Refused(reason=f"a bug in the reader: {type(exc).__name__}")
 
 
 def _own(m: Measurement, pseudonym: str) -> Measurement:

@@ -8,10 +8,10 @@ know nothing of each other.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ ROWS = 20_000  # in memory, and in a row group
 TRIALS = "2026-11-22"  # of the tests from the evidence; changes with their meaning
 UNKNOWN_DAY = "1970-01-01"  # of a time that no clock can have shown
 _LAST_TIME = 253402300799.0  # the end of the year 9999
+_log = logging.getLogger(__name__)
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,35 +95,54 @@ def derive(share: Share, root: Path) -> tuple[Files, Files]:
     """
     name = f"{hashlib.sha256(share.key.encode()).hexdigest()[:12]}-{share.signature[:12]}.parquet"
     problems: list[str] = []
-    batches = _batches(share, problems)
+    batches = _in_batches(share, _seen_of, problems)
     seen = _Writer(root, f"observations/{share.partition}/{name}", SCHEMA)
     tried = _Writer(root, f"tests/{share.partition}/{name}", arrow_schema(TestRow))
     with seen, tried:
         for batch in batches:
             seen.write(stored(batch, date=share.date, cc=share.cc))
             tried.write(arrow((row for o in batch for row in trials(o)), TestRow))
-        with Store(share.store) as store:
-            more = of_runs(store, share.runs)
-            while some := list(islice(more, ROWS)):
-                tried.write(arrow(some, TestRow))
+        for some in _in_batches(share, _tried_of, []):  # told with the observations
+            tried.write(arrow(some, TestRow))
     return (
         seen.files(share.signature, tuple(problems)), tried.files(share.signature)
     )  # fmt: skip
 
 
-def _batches(share: Share, problems: list[str]) -> Iterator[list[Any]]:
+def _in_batches(
+    share: Share, of: Callable[[Store, Run], list[Any]], problems: list[str]
+) -> Iterator[list[Any]]:
+    """What *of* makes of the runs of *share*. Strangers send what they like, so a bug of ours
+    costs the run that shows it, and never the runs of others."""
     rows: list[Any] = []
     with Store(share.store) as store:
         for run in share.runs:
             try:
-                rows += observations(store, run)
+                rows += of(store, run)
             except StoreError as exc:
                 problems.append(f"run {run.id}: {exc}")
+            except Exception as exc:  # noqa: BLE001 - it is told, and the documents are kept
+                _log.exception("a bug, at run %s", run.id)
+                problems.append(f"run {run.id}: a bug: {type(exc).__name__}")
             while len(rows) >= ROWS:
                 yield rows[:ROWS]
                 del rows[:ROWS]
     if rows:
         yield rows
+
+
+def _seen_of(store: Store, run: Run) -> list[Any]:
+    rows = observations(store, run)
+    # What no column can hold shows here, and not where it is written among others.
+    stored(rows)
+    arrow((row for o in rows for row in trials(o)), TestRow)
+    return rows
+
+
+def _tried_of(store: Store, run: Run) -> list[Any]:
+    rows = list(of_runs(store, [run]))
+    arrow(rows, TestRow)
+    return rows
 
 
 class _Writer:

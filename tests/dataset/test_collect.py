@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,22 @@ import trio
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from analysis import dataset
-from analysis.collector.notes import Mark, Note, SetAside
+from analysis.collector.notes import OONI, Mark, Note, SetAside
+from analysis.collector.ooni_documents import submitted
 from analysis.collector.spool import Spool
+from analysis.dataset import derive
 from analysis.dataset.catalogue import Catalogue
 from analysis.dataset.collect import STORE, Taken, collect, dataset_id
 from analysis.history.rows import as_rows
 from analysis.history.table import VerdictRow
+from analysis.observations import Observation
+from analysis.verdict import observations
 from probe.evidence import Measurement, Run
 from probe.formats import batch
 from probe.store import Store
 from tests.analysis.build import RUN, STARTED, site
 from tests.collector.service import line, run_line, some_batch
+from tests.collector.test_ooni import measurement as ooni_document
 
 RUN_ID = "5a" * 16
 
@@ -248,3 +254,49 @@ def test_a_run_of_the_same_name_is_each_keys_own(data: Path, out: Path) -> None:
         runs: list[Run] = store.runs()
     assert 3 == len({run.id for run in runs})
     assert sorted(map(pseudonym, keys)) == sorted(run.probe_id for run in runs)
+
+
+def test_what_our_own_reader_fails_at_costs_its_own_run_alone(
+    key: Ed25519PrivateKey, data: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Ed25519PrivateKey.generate()
+    put(
+        data,
+        packed(the_run(), line(measured(1)), key=other),
+        packed(the_run(), line(measured(2)), key=key),
+    )
+    collect(data, out)
+    read = observations
+
+    def failing(store: Store, run: Run) -> list[Observation]:
+        rows = read(store, run)
+        if run.probe_id == pseudonym(other):
+            return [msgspec.structs.replace(row, hop_low=2**70) for row in rows]
+        return rows
+
+    monkeypatch.setattr(derive, "observations", failing)
+    built = dataset.build(out / STORE, out, workers=1)
+    assert [pseudonym(key)] == [row.probe_id for row in as_rows(dataset.verdict_table(out))]
+    assert (f"run {dataset_id(pseudonym(other), RUN_ID)}: a bug: OverflowError",) == built.problems
+
+
+def test_a_document_of_oonis_is_judged_and_has_no_pseudonym(data: Path, out: Path) -> None:
+    content = ooni_document(input="https://example.org/")
+    sent = submitted(json.dumps(content).encode(), "", "192.0.2.1", STARTED + 90 * 86400)
+
+    async def store() -> None:
+        with Spool(data / "spool") as spool:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(spool.run)
+                await spool.store(sent.name, sent.payload, OONI, msgspec.json.encode(sent.note))
+                nursery.cancel_scope.cancel()
+
+    trio.run(store)
+    assert collect(data, out) == Taken(batches=1, measurements=1)
+    (row,) = built(out)
+    assert ("miniooni", "https://example.org/") == (row.source, row.url)
+    with Catalogue(out) as catalogue:
+        assert [("", sent.uid)] == [
+            (r["pseudonym"], r["batch"]) for r in catalogue.collected().to_pylist()
+        ]
+    assert collect(data, out) == Taken()
