@@ -14,15 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.collector.segments import MAGIC, Damage, Place, Record, Segments
+from analysis.collector.segments import MAGIC, SEGMENT_BYTES, Damage, Place, Record, Segments
 
 
 def digest(payload: bytes) -> bytes:
     return hashlib.sha256(payload).digest()
 
 
-def filled(folder: Path, payloads: Sequence[bytes], **options: int) -> list[Place]:
-    segments = Segments(folder, **options)
+def filled(
+    folder: Path, payloads: Sequence[bytes], segment_bytes: int = SEGMENT_BYTES
+) -> list[Place]:
+    segments = Segments(folder, segment_bytes=segment_bytes)
     places = []
     for payload in payloads:
         places.append(segments.append(digest(payload), payload))
