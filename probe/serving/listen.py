@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import hypercorn
 import trio
+from hypercorn.events import Event, Updated
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
@@ -131,7 +132,7 @@ class Listener:
                 async with trio.open_nursery() as nursery:
                     activity = _Activity(app)
                     nursery.start_soon(self._watch, stream, activity, nursery.cancel_scope)
-                    await TCPServer(
+                    await _Server(
                         cast("AppWrapper", activity),
                         self._config,
                         context,
@@ -162,6 +163,22 @@ class Listener:
             await trio.sleep_until(at)  # not polling: a request may have moved the end
         await trio.aclose_forcefully(stream)
         connection.cancel()
+
+
+class _Server(TCPServer):
+    """hypercorn's, which ends when the client has: its own (0.18) goes on waiting for
+    another request, so that clients who come and go use up the connections there are."""
+
+    _client_gone = False
+
+    async def _read_data(self) -> None:
+        await super()._read_data()
+        self._client_gone = True
+        await self.idle_task.stop()
+
+    async def protocol_send(self, event: Event) -> None:
+        if not (self._client_gone and isinstance(event, Updated)):
+            await super().protocol_send(event)
 
 
 class _Activity:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import socket
@@ -307,6 +308,36 @@ async def test_a_client_that_does_not_read_is_gone() -> None:
             for _ in range(50):  # pipelined, so that the answers fill every buffer
                 await stream.send_all(head + body)
             await until(lambda: not listener.connections)
+
+
+async def test_clients_who_come_and_go_leave_their_place_at_once() -> None:
+    """hypercorn alone keeps a connection, whose client was gone before it noticed that the
+    answer was complete, for the idle time."""
+    async with control_server(head_seconds=300.0) as (url, listener):
+        port = httpx2.URL(url).port
+        assert port is not None
+
+        def come_and_go() -> None:  # in a thread, to be gone before the server's next step
+            for _ in range(100):
+                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+                connection.request("GET", "/")
+                assert connection.getresponse().read()
+                connection.close()
+
+        await trio.to_thread.run_sync(come_and_go)
+        await until(lambda: not listener.connections)
+
+
+async def test_who_stops_sending_after_the_question_is_answered_all_the_same() -> None:
+    async with control_server(head_seconds=300.0) as (url, listener):
+        port = httpx2.URL(url).port
+        assert port is not None
+        async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+            await stream.send_all(b"GET / HTTP/1.1\r\nHost: control\r\n\r\n")
+            await stream.send_eof()
+            answer = b"".join([part async for part in stream])
+        assert answer.startswith(b"HTTP/1.1 200")
+        await until(lambda: not listener.connections)
 
 
 async def test_too_many_connections_of_one_client_are_closed() -> None:
