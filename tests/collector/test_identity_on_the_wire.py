@@ -53,8 +53,9 @@ def planted() -> Iterator[tuple[Run, Measurement, CanaryCheck]]:
         run, measurement, canary = everything(fill, f"{ID}{n:08x}", URL)
         yield (
             msgspec.structs.replace(
-                run, started_at=now, ended_at=now, ended="done", source="", probe_cc="BY",
-                resolver_cc="BY", probe_asn=6697, resolver_asn=6697, clock_offset=0.0,
+                run, started_at=now, ended_at=now, ended="done", source="", imported=False,
+                probe_cc="BY", resolver_cc="BY", probe_asn=6697, resolver_asn=6697,
+                clock_offset=0.0,
             ),
             msgspec.structs.replace(measurement, id=f"{n:08x}", started_at=now + 1, about=""),
             msgspec.structs.replace(canary, at=now),
