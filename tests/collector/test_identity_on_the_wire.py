@@ -53,7 +53,7 @@ def planted() -> Iterator[tuple[Run, Measurement, CanaryCheck]]:
         run, measurement, canary = everything(fill, f"{ID}{n:08x}", URL)
         yield (
             msgspec.structs.replace(
-                run, started_at=now, ended_at=now, ended="done", source="", imported=False,
+                run, started_at=now, ended_at=now, ended="done", source="", report="",
                 probe_cc="BY", resolver_cc="BY", probe_asn=6697, resolver_asn=6697,
                 clock_offset=0.0,
             ),
