@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,11 @@ settings.register_profile(
     derandomize="CI" in os.environ,
 )
 settings.load_profile("zond")
+
+# pyspark takes a main module without a file, as pytest-xdist's workers have, for its doctests.
+_main = sys.modules["__main__"]
+if not hasattr(_main, "__file__"):
+    _main.__file__ = __file__
 
 
 @pytest.fixture
