@@ -18,11 +18,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from analysis.explain import Node, utc
 from probe.places import database
 from probe.store import Store, StoreError
 
 if TYPE_CHECKING:
-    from analysis.explain import Node
     from analysis.history.event import Event
     from analysis.history.whole import History
     from analysis.regime.findings import EventFindings
@@ -307,8 +307,6 @@ def _summary(
 
 
 def _print_events(console: Console, found: Sequence[Event]) -> None:
-    from analysis.explain import utc
-
     wide = console.width >= WIDE
     columns = ["event", "what", "targets", "how", "since"] + ["until", "scope", "sure"] * wide
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +147,10 @@ def test_bad_arguments_are_one_line(db: Path, tmp_path: Path) -> None:
     rubbish.write_bytes(b"x" * 4096)
     result = _run(analyse, "--db", rubbish, status=1)
     assert "Traceback" not in result.output
+
+
+def test_without_the_extras_the_commands_say_which_to_install() -> None:
+    """What they need is imported where they are loaded, which is where `probe.cli` explains."""
+    code = "import sys; sys.modules['ibis'] = None; import analysis.history_cli"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "ModuleNotFoundError" in done.stderr and "ibis" in done.stderr
