@@ -87,8 +87,7 @@ def analyse(
             )  # fmt: skip
             for problem in built.problems:
                 click.echo(f"left out: {problem}", err=True)
-        folder = out or dataset
-        history = _history(db, folder if folder is not None else None, country)
+        history = _history(db, out or dataset, country)
         known = len(hypotheses(_country(country)))
         with Console(stderr=True).status("looking for changes"):
             events, findings = history.events, history.findings
@@ -364,6 +363,7 @@ def _print_cases(console: Console, results: Sequence[Result]) -> None:
 
 
 def _print_findings(console: Console, history: History) -> None:
+    from analysis.explanation import finding_lines
     from analysis.history.story import story
 
     for event, finding in zip(history.events, history.findings, strict=True):
@@ -372,15 +372,9 @@ def _print_findings(console: Console, history: History) -> None:
             f"  [{STATES[finding.state]}]{finding.state}[/]: {escape(finding.says)}",
             highlight=False,
         )
-        for node in _finding_lines(finding):
-            console.print(f"    {escape(_printable(node))}", highlight=False)
+        for line in finding_lines(finding):
+            console.print(f"    {escape(_printable(line))}", highlight=False)
         console.print()
-
-
-def _finding_lines(finding: EventFindings) -> Iterator[str]:
-    from analysis.explanation import finding_lines
-
-    yield from finding_lines(finding)
 
 
 def _tree(node: Node, above: Tree | None = None) -> Tree:
