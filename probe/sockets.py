@@ -1,4 +1,4 @@
-"""Which local ports are this process's own, as Linux tells it (proc(5))."""
+"""Which local ports are this process's own, as Linux tells it (proc(5)); how many it may have."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 from typing import Literal
+
+AT_ONCE = 16384
 
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
 
@@ -45,3 +47,15 @@ def _at_port(table: Path, port: int) -> list[str]:
     rows = (line.split() for line in table.read_text().splitlines()[1:])
     ending = f":{port:04X}"
     return [row[9] for row in rows if row[1].endswith(ending) and row[9] != "0"]
+
+
+def allow_many() -> None:
+    """A shell's usual limit of 1024 files would turn into failed connections."""
+    try:
+        import resource
+    except ImportError:
+        return  # a system without such limits
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = AT_ONCE if hard == resource.RLIM_INFINITY else min(AT_ONCE, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -80,7 +80,7 @@ def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Session:
     fake = Session()
     monkeypatch.setattr(probe.session, "run_session", fake)
     # What is frozen for a run would stay frozen for the tests after this one.
-    monkeypatch.setattr("probe.cli._settle", lambda: None)
+    monkeypatch.setattr("probe.run_cli._settle", lambda: None)
     return fake
 
 

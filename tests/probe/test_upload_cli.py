@@ -252,7 +252,7 @@ def test_zond_run_shares_what_it_measured_unless_told_not_to(
     db: Path, tmp_path: Path, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("probe.session.run_session", measure)
-    monkeypatch.setattr("probe.cli._settle", lambda: None)
+    monkeypatch.setattr("probe.run_cli._settle", lambda: None)
     monkeypatch.setenv("ZOND_UPLOAD__COLLECTOR", running.url)
     consent.record_upload(places.data_directory())
 

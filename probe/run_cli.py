@@ -1,0 +1,257 @@
+"""``zond run``: what was asked for becomes a session, and how that ended an exit status.
+
+Nothing is sent before somebody has agreed to it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from probe import sockets
+from probe.ending import (
+    BAD_ARGUMENTS,
+    DONE,
+    FAILED,
+    IN_PART,
+    NO_CONSENT,
+    NOTHING_MEASURED,
+    Problem,
+)
+from probe.opening import locked, opened
+from probe.upload_cli import upload_after_run
+
+if TYPE_CHECKING:
+    from probe.config import Config
+    from probe.nettest import Nettest
+    from probe.session import Request, Result
+    from probe.store import Store
+    from testlists import Risk, Target
+
+USUAL_LIST = "by"
+USUAL_RISK: Risk = "medium"
+THREAD_STACK = 512 * 1024  # bytes; the default of 8 MB times ten resolver threads is too much
+GARBAGE = 5000  # objects more than before, at which the collector looks for cycles
+
+
+@click.command()
+@click.option("--list", "lists", multiple=True, help="A list file, or the name of a carried list.")
+@click.option("--url", "urls", multiple=True, help="One URL to measure.")
+@click.option("--nettest", "nettests", multiple=True, help="Only this nettest.")
+@click.option("--control", "controls", multiple=True, help="A control server's URL.")
+@click.option("--ooni-helpers", is_flag=True, help="Also ask OONI's public test helpers.")
+@click.option("--proxy", help="The way out to the controls, as in socks5h://127.0.0.1:9050.")
+@click.option("--max-risk", type=click.Choice(["low", "medium", "high"]), help="Leave out riskier.")
+@click.option("--db", help="The database file.")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="The settings file.")
+@click.option("--concurrency", type=int, help="Targets open at once.")
+@click.option("--seed", type=click.IntRange(0), help="Decides the order of the targets.")
+@click.option("--resume", is_flag=True, help="Go on with the last run, if it was interrupted.")
+@click.option("--no-upload", is_flag=True, help="Send nothing to the shared dataset.")
+@click.option("--no-follow-up", is_flag=True, help="Only the first pass.")
+@click.option("--vpn-ok", is_flag=True, help="Measure the network at the other end of a VPN.")
+@click.option("--yes", is_flag=True, help="I know the risks, and agree.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each target measured.")
+def run(**given: Any) -> None:
+    """Measure lists or URLs, compare with the controls, keep everything.
+
+    Without --list and --url: the list for Belarus.
+
+    Example: zond run --list my.csv --control https://control.example/
+    """
+    from probe.config import ConfigError, load
+
+    try:
+        config = load(given["config_path"], os.environ, _flags(given))
+    except ConfigError as exc:
+        raise Problem(str(exc), BAD_ARGUMENTS) from exc
+    nettests = _nettests(given["nettests"])
+    targets, digests, refused = _targets(given["lists"], given["urls"], config)
+    _ask_consent(given["yes"])
+    with locked(config.database), opened(config.database) as store:
+        last = [run for run in store.runs() if not run.imported]  # others are imported
+        if given["resume"] and last and last[-1].ended == "done":
+            click.echo("the last run is complete: nothing to resume", err=True)
+            return
+        if given["resume"] and last:
+            nettests = _nettests(())  # what is left decides
+        from probe.session import Request
+
+        request = Request(
+            targets=targets,
+            nettests=nettests,
+            refused=refused,
+            lists=digests,
+            seed=_seed(given["seed"]),
+            resume=given["resume"],
+        )
+        status = _measure(config, request, store, as_json=given["as_json"])
+    if not given["no_upload"] and status < 128:  # a signal says: now
+        upload_after_run(config)
+    sys.exit(status)
+
+
+def _flags(given: dict[str, Any]) -> dict[str, Any]:
+    """The flags that were given, in the form of the settings file."""
+    from probe.config import controls_from_urls
+
+    flags: dict[str, Any] = {k: given[k] for k in ("db", "proxy", "max_risk") if given[k]}
+    if given["controls"]:
+        flags["controls"] = controls_from_urls(given["controls"])
+    if given["concurrency"] is not None:
+        flags["limits"] = {"concurrency": given["concurrency"]}
+    if given["ooni_helpers"]:
+        flags["ooni_helpers"] = True
+    if given["no_follow_up"]:
+        flags["follow_up"] = False
+    if given["vpn_ok"]:
+        flags["vpn_ok"] = True
+    return flags
+
+
+def _nettests(names: Sequence[str]) -> list[Nettest]:
+    from probe.nettest import discover
+
+    known = discover()
+    if unknown := [name for name in names if name not in known]:
+        raise Problem(f"no nettest {unknown[0]!r}; there are: {', '.join(known)}", BAD_ARGUMENTS)
+    return [known[name] for name in dict.fromkeys(names)] or list(known.values())
+
+
+def _targets(
+    lists: Sequence[str], urls: Sequence[str], config: Config
+) -> tuple[list[Target], dict[str, str], list[tuple[str, int, str]]]:
+    """What to measure, the versions of the lists, and the lines refused, which are shown."""
+    from testlists import BadURL, digest, select, target_from_url
+
+    targets: list[Target] = []
+    digests: dict[str, str] = {}
+    refused: list[tuple[str, int, str]] = []
+    for url in urls:
+        try:
+            targets.append(target_from_url(url))
+        except BadURL as exc:
+            refused.append(("--url", 0, f"{url}: {exc}"))
+    named = lists or (() if urls else config.lists)
+    # Who chose no list has not chosen its most dangerous part either.
+    max_risk: Risk = config.max_risk or ("high" if named else USUAL_RISK)
+    for name in named if named or urls else (USUAL_LIST,):
+        found, problems = _list(name)
+        refused += [(name, problem.line, problem.reason) for problem in problems]
+        chosen = select(found, max_risk=max_risk)
+        if len(chosen) < len(found):
+            click.echo(
+                f"{name}: {len(found) - len(chosen)} targets of more than {max_risk} risk are"
+                " left out (--max-risk high takes them in)",
+                err=True,
+            )
+        digests[Path(name).stem] = digest(chosen)
+        targets += chosen
+    for name, line, reason in refused:
+        click.echo(f"{name}{f', line {line}' if line else ''}: {reason}", err=True)
+    if not targets:
+        raise Problem("nothing to measure", BAD_ARGUMENTS)
+    return targets, digests, refused
+
+
+def _list(name: str) -> tuple[list[Target], list[Any]]:
+    from testlists import builtin, builtin_names, load
+
+    if name in builtin_names() and not Path(name).is_file():
+        return builtin(name)
+    try:
+        return load(Path(name))
+    except OSError as exc:
+        hint = f"; lists that come with zond: {', '.join(builtin_names())}"
+        raise Problem(f"list {name}: {exc.strerror or exc}{hint}", BAD_ARGUMENTS) from exc
+
+
+def _ask_consent(agreed: bool) -> None:
+    from probe import consent
+    from probe.places import data_directory
+
+    if agreed or consent.recorded(data_directory()):
+        return
+    click.echo(consent.TEXT, err=True)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Problem("nobody has agreed to that: `zond run --yes` does", NO_CONSENT)
+    if not click.confirm("Do you agree, and measure from here?", err=True):
+        raise Problem("nothing was sent", NO_CONSENT)
+    try:
+        consent.record(data_directory())
+    except OSError as exc:
+        raise Problem(f"the consent cannot be written down: {exc}") from exc
+
+
+def _seed(given: int | None) -> int:
+    import secrets
+
+    return secrets.randbelow(2**31) if given is None else given
+
+
+def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -> int:
+    import threading
+
+    import trio
+
+    from probe.asn import AddressBookError
+    from probe.screen import Screen
+    from probe.session import run_session
+    from probe.steps.certificate import TrustStoreError
+
+    if not config.all_controls:
+        click.echo(
+            "no controls: nothing to compare with, so less can be said afterwards"
+            " (--control URL, or --ooni-helpers for OONI's public ones)",
+            err=True,
+        )
+    threading.stack_size(THREAD_STACK)
+    _settle()
+    sockets.allow_many()
+    try:
+        with Screen(json=as_json, terminal=sys.stderr.isatty()) as screen:
+            result = trio.run(partial(run_session, config, request, store, screen))
+    except AddressBookError as exc:
+        raise Problem(str(exc), BAD_ARGUMENTS) from exc
+    except TrustStoreError as exc:
+        raise Problem(str(exc)) from exc
+    _conclude(result, screen.differs, screen.compared, config.database)
+    return _status(result, bool(store.refused(result.run.id)))
+
+
+def _settle() -> None:
+    """What has been imported stays: the garbage collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
+
+
+def _conclude(result: Result, differs: int, compared: int, database: Path) -> None:
+    if result.problem:
+        click.echo(f"Error: {result.problem}", err=True)
+    if result.crashes:
+        click.echo(f"{result.crashes} measurements were lost to bugs (see above)", err=True)
+    compared_text = f", {differs} of {compared} compared differ from the controls"
+    click.echo(f"{result.measured} measured{compared_text if compared else ''}", err=True)
+    click.echo(f"database: {database}", err=True)
+    if result.measured:
+        click.echo(f"what it means: zond verdicts --db {database}", err=True)
+    if result.run.ended in ("interrupted", "no_network", "failed", "budget"):
+        click.echo("to go on with it: zond run --resume", err=True)
+
+
+def _status(result: Result, refused: bool) -> int:
+    if result.signal:
+        return 128 + result.signal
+    if result.crashes or result.run.ended == "failed":
+        return FAILED
+    if result.run.ended not in ("done", "budget"):
+        return NOTHING_MEASURED
+    return IN_PART if refused or result.run.ended == "budget" else DONE
