@@ -14,9 +14,12 @@ import msgspec
 from probe.evidence import (
     PROBE,
     AnyEvidence,
+    Bootstrap,
     CertificateCheck,
     ControlQuery,
     HTTPExchange,
+    Reach,
+    RelayLink,
     TCPConnect,
     TLSHandshake,
 )
@@ -99,6 +102,32 @@ def compare(evidence: Sequence[AnyEvidence], url: str, controls: Sequence[str]) 
             verdicts.append((mine is None) != (theirs is None))
         else:
             verdicts.append(not same_page(mine, theirs))
+    facts["differs"] = all(verdicts) if verdicts else None
+    return facts
+
+
+def compare_service(evidence: Sequence[AnyEvidence], controls: Sequence[str]) -> dict[str, Fact]:
+    """The same facts about a target that is no site.
+
+    What counts is the record of the whole (`Reach`, `RelayLink`, `Bootstrap`) that came
+    first at a port, or that of a later try which ended better.
+    """
+    ends: dict[str, str | None] = {}
+    port: dict[str, int] = {}
+    for e in evidence:
+        if isinstance(e, Reach | RelayLink | Bootstrap) and not e.step:
+            at = 0 if isinstance(e, Bootstrap) else e.port
+            if port.setdefault(e.vantage, at) == at and ends.get(e.vantage, "") is not None:
+                ends[e.vantage] = str(e.failure) if e.failure else None
+    mine = ends.get(PROBE, "not tried")
+    facts: dict[str, Fact] = {"failure": mine}
+    answered = {e.control for e in evidence if isinstance(e, ControlQuery) and e.failure is None}
+    verdicts = []
+    for control in controls:
+        theirs = ends.get(control, "not tried") if control in answered else "no answer"
+        facts[f"{control}.failure"] = theirs
+        if theirs not in ("no answer", "not tried") and mine != "not tried":
+            verdicts.append((mine is None) != (theirs is None))
     facts["differs"] = all(verdicts) if verdicts else None
     return facts
 

@@ -29,13 +29,16 @@ def serve(listen: str, tls_cert: str | None, tls_key: str | None) -> None:
 
     from probe.control.server import ServerExtrasMissing
     from probe.control.server import serve as serve_control
+    from probe.nettest import errands
 
     try:
         from probe.serving.listen import ListenError
     except ModuleNotFoundError as exc:
         raise Problem(str(ServerExtrasMissing())) from exc
     sockets.allow_many()
-    server = partial(serve_control, listen, tls_cert=tls_cert, tls_key=tls_key)
+    server = partial(
+        serve_control, listen, tls_cert=tls_cert, tls_key=tls_key, errands=errands()
+    )
     try:
         trio.run(_serve, server)
     except BaseExceptionGroup as group:

@@ -395,6 +395,23 @@ class Bootstrap(Evidence, frozen=True, kw_only=True, tag="bootstrap"):
     troubles: tuple[str, ...] = ()
 
 
+class Reach(Evidence, frozen=True, kw_only=True, tag="reach"):
+    """Whether one endpoint of a service worked as its clients use it, beyond TCP and TLS.
+
+    *service* is the scheme of the target, *part* what of the service it is (``"dc"``, as in
+    ``analysis/data/services.csv``). *ip* is empty where its name had no address. *operation*
+    is the step at which *failure* came: ``"resolve"``, ``"connect"``, ``"handshake"``,
+    ``"answer"``. *received* is how the endpoint's own answer begins.
+    """
+
+    service: str
+    part: str = ""
+    ip: str = ""
+    port: int = 0
+    operation: str = ""
+    received: bytes = b""
+
+
 AnyEvidence = (
     DNSExchange
     | TCPConnect
@@ -409,6 +426,7 @@ AnyEvidence = (
     | Echo
     | RelayLink
     | Bootstrap
+    | Reach
 )
 
 

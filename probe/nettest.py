@@ -17,7 +17,7 @@ import trio
 
 from probe import __version__
 from probe.asn import AddressBook
-from probe.compare import compare, drop_bodies
+from probe.compare import compare, compare_service, drop_bodies
 from probe.control.client import ControlClient
 from probe.evidence import (
     AddressInfo,
@@ -35,33 +35,71 @@ from probe.wire.url import parse
 from testlists.target import Target
 
 Run = Callable[["Context", Target], Awaitable[None]]
+Takes = Callable[[Target], bool]
+
+
+def a_site(target: Target) -> bool:
+    """Whether *target* is a page to visit."""
+    return target.scheme in ("http", "https")
 
 
 @dataclass(frozen=True)
 class Nettest:
-    """*doc* is the question that it answers, in a sentence."""
+    """*doc* is the question that it answers, in a sentence; *takes* says of which targets.
+
+    *elsewhere*: the controls run it on the same target at the same time, and what they saw is
+    in the measurement under their names. A visit asks them by itself, as it goes.
+    """
 
     name: str
     version: str
     doc: str
     run: Run
+    takes: Takes = a_site
+    elsewhere: bool = False
 
 
 REGISTRY: dict[str, Nettest] = {}
 
 
-def nettest(name: str, *, version: str) -> Callable[[Run], Run]:
-    """Register the decorated coroutine function as the nettest *name*."""
+def nettest(
+    name: str, *, version: str, takes: Takes = a_site, elsewhere: bool = False
+) -> Callable[[Run], Run]:
+    """Register the decorated coroutine function as the nettest *name* (see `Nettest`)."""
 
     def register(run: Run) -> Run:
         if name in REGISTRY:
             raise ValueError(f"two nettests are named {name!r}")
         if not run.__doc__:
             raise ValueError(f"nettest {name!r} must have a docstring")
-        REGISTRY[name] = Nettest(name, version, run.__doc__.strip().splitlines()[0], run)
+        doc = run.__doc__.strip().splitlines()[0]
+        REGISTRY[name] = Nettest(name, version, doc, run, takes, elsewhere)
         return run
 
     return register
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """*test* as a control runs it for a probe (`probe.control.service.Errand`)."""
+
+    test: Nettest
+
+    @property
+    def name(self) -> str:
+        return self.test.name
+
+    def takes(self, target: Target) -> bool:
+        return self.test.takes(target)
+
+    async def run(self, tools: Tools, trace: Trace, target: Target) -> None:
+        async with ControlClient(()) as nobody:
+            await self.test.run(Context(tools=tools, trace=trace, controls=nobody), target)
+
+
+def errands() -> list[Elsewhere]:
+    """What a control can be asked to run."""
+    return [Elsewhere(test) for test in discover().values() if test.elsewhere]
 
 
 def discover() -> dict[str, Nettest]:
@@ -156,8 +194,14 @@ async def measure(
     """Run *test* on *target*; all that was seen within *deadline* seconds is in the result."""
     started_at = time.time() + tools.clock_offset
     trace = Trace()
+    context = Context(tools=tools, trace=trace, controls=controls)
     with trio.move_on_after(deadline):
-        await test.run(Context(tools=tools, trace=trace, controls=controls), target)
+        if not test.elsewhere:
+            await test.run(context, target)
+        else:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(controls.ask_nettest, trace, test.name, target)
+                await test.run(context, target)
     names = [control.name for control in controls.controls]
     return Measurement(
         id=secrets.token_hex(16),
@@ -172,7 +216,11 @@ async def measure(
         runtime=round(trace.now(), 6),
         software_version=__version__,
         evidence=drop_bodies(trace.records),
-        comparison=compare(trace.records, target.url, names),
+        comparison=(
+            compare(trace.records, target.url, names)
+            if a_site(target)
+            else compare_service(trace.records, names)
+        ),
         addresses=whose(trace.records, book),
     )
 

@@ -74,6 +74,7 @@ def run(**given: Any) -> None:
         raise Problem(str(exc), BAD_ARGUMENTS) from exc
     nettests = _nettests(given["nettests"])
     targets, digests, refused = _targets(given["lists"], given["urls"], config)
+    _say_what_nothing_takes(targets, nettests)
     _ask_consent(given["yes"])
     with locked(config.database), opened(config.database) as store:
         last = [run for run in store.runs() if not run.imported]  # others are imported
@@ -159,6 +160,15 @@ def _targets(
     if not targets:
         raise Problem("nothing to measure", BAD_ARGUMENTS)
     return targets, digests, refused
+
+
+def _say_what_nothing_takes(targets: Sequence[Target], nettests: Sequence[Nettest]) -> None:
+    left = [t for t in targets if not any(test.takes(t) for test in nettests)]
+    if len(left) == len(targets):
+        raise Problem("no nettest that was chosen measures any of these targets", BAD_ARGUMENTS)
+    if left:
+        named = f"{left[0].url} is one" if len(left) > 1 else left[0].url
+        click.echo(f"{len(left)} targets that no nettest measures: {named}", err=True)
 
 
 def _list(name: str) -> tuple[list[Target], list[Any]]:

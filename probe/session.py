@@ -172,7 +172,8 @@ class _Session:
             lists=request.lists,
         )
         targets = {target.url: target for target in reversed(request.targets)}.values()
-        pairs = [(test, t) for t in shuffle(targets, run.seed) for test in request.nettests]
+        shuffled = shuffle(targets, run.seed)
+        pairs = [(test, t) for t in shuffled for test in request.nettests if test.takes(t)]
         planned = [
             Planned(run_id=run.id, position=position, nettest=test.name, target=target)
             for position, (test, target) in enumerate(pairs)

@@ -14,17 +14,19 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 from testlists.categories import CATEGORIES
 from testlists.target import RISK_UNSAID, RISKS, Risk, Target
-from testlists.url import normalise
+from testlists.url import SERVICES, normalise
 
 MAX_BYTES = 32 * 2**20
 MAX_LINE = 16_384  # characters
 MAX_FIELD = 2_000  # characters of a note or a source
+MAX_ATTRIBUTES = 20
 
-# Ours is "risk"; the others are Citizen Lab's. Only "url" must be there, columns that
-# are not known are passed over, and a column may be anywhere.
+# Ours is "risk"; the others are Citizen Lab's. Only "url" must be there, and a column may be
+# anywhere. Others are passed over, but for a service's: those are its target's attributes.
 COLUMNS = ("url", "category_code", "category_description", "date_added", "source", "notes", "risk")
 
 
@@ -118,6 +120,7 @@ class _Parser:
             date_added=row.get("date_added", "")[:MAX_FIELD],
             source=row.get("source", "")[:MAX_FIELD],
             notes=row.get("notes", "")[:MAX_FIELD],
+            attributes=_attributes(row) if urlsplit(url).scheme in SERVICES else (),
         )
         if (first := self._first_line.setdefault(url, number)) != number:
             raise ValueError(f"{url} is already on line {first}")
@@ -163,6 +166,11 @@ def _fields(line: str) -> list[str]:
         return next(csv.reader([line], strict=True))
     except csv.Error as exc:
         raise ValueError(f"broken CSV: {exc}") from exc
+
+
+def _attributes(row: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    others = [(name, said[:MAX_FIELD]) for name, said in row.items() if name not in COLUMNS]
+    return tuple((name, said) for name, said in others if said)[:MAX_ATTRIBUTES]
 
 
 def _plain(line: str) -> str:

@@ -19,12 +19,14 @@ RISK_UNSAID: Risk = "medium"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A URL from a list, with where it came from.
+    """A URL from a list, with where it came from. A service's has the service's scheme.
 
     *url* is normalised (see `testlists.url`) and *written* what the list says, empty
     where that is the same. *category* is Citizen Lab's category code, *risk* how
     dangerous asking for it may be to the person who measures (``low``, ``medium``,
-    ``high``). *date_added* (as written), *source* and *notes* are the list's.
+    ``high``). *date_added* (as written), *source* and *notes* are the list's, and so are
+    *attributes*: what a nettest must know of a service's endpoint beside its URL, as a
+    relay's fingerprint, by the name of the list's column.
     """
 
     url: str
@@ -35,10 +37,24 @@ class Target:
     date_added: str = ""
     source: str = ""
     notes: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
 
     @property
     def hostname(self) -> str:
         return urlsplit(self.url).hostname or ""
+
+    @property
+    def scheme(self) -> str:
+        return urlsplit(self.url).scheme
+
+    @property
+    def port(self) -> int | None:
+        """The port that the URL names, None where it names none."""
+        return urlsplit(self.url).port
+
+    def attribute(self, name: str) -> str:
+        """The list's word under *name*, empty where it has none."""
+        return dict(self.attributes).get(name, "")
 
 
 def target_from_url(url: str, *, list_name: str = "") -> Target:

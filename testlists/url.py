@@ -5,6 +5,10 @@ never reaches the network: other schemes, the home network, names that a resolve
 reads differently from a person (``127.1``). Normalised is what a browser would ask
 for: lower case and ASCII (IDNA, UTS 46) in the host, no default port, a path, non-ASCII
 percent-encoded, no fragment.
+
+What is no site has the scheme of its service and, for a host, an address, a name, or the
+service's own word: ``tor://192.0.2.1:9001``, ``doh://dns.example/dns-query``,
+``tor://obfs4`` (docs/design/0008-services.md).
 """
 
 from __future__ import annotations
@@ -19,6 +23,14 @@ MAX_URL = 2048  # characters; longer ones do not come from people
 MAX_HOST = 253  # RFC 1035, as text
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# What is measured by a nettest of its own. Schemes as OONI's where it has one.
+SERVICES = frozenset(
+    {
+        "tor", "dns", "dot", "doh", "doq", "telegram", "whatsapp", "signal", "openvpn",
+        "wireguard", "socks5", "http-proxy", "middlebox",
+    }
+)  # fmt: skip
 
 # Names of the house, the machine or an overlay: no resolver of the Internet knows them.
 LOCAL_NAMES = (
@@ -36,6 +48,7 @@ LOCAL_NAMES = (
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
+_WORD = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)  # a name without a dot: no host's
 _BRACKETED = re.compile(r"\[[^\[\]]*\](:\d*)?", re.ASCII)
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*", re.ASCII | re.IGNORECASE)
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.ASCII | re.IGNORECASE)
@@ -59,11 +72,14 @@ def normalise(written: str) -> str:
         raise BadURL("no URL")
     if re.search(r"[\s\\]", text):  # a browser reads a backslash as "/", other programs do not
         raise BadURL("white space or a backslash in the URL")
-    if (scheme := _SCHEME.match(text)) is None:
+    if _SCHEME.match(text) is None:
         raise BadURL(_without_scheme(text))
-    if scheme[1].lower() not in DEFAULT_PORTS:
-        raise BadURL(f"scheme {scheme[1].lower()!r}; only http and https are measured")
     parts = _split(text)
+    if parts.scheme in SERVICES:
+        return _service(parts)
+    if parts.scheme not in DEFAULT_PORTS:
+        services = ", ".join(sorted(SERVICES))
+        raise BadURL(f"scheme {parts.scheme!r}; measured are http, https, and {services}")
     host = _host(parts)
     port = _port(parts)
     where = host if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
@@ -76,6 +92,17 @@ def normalise(written: str) -> str:
             "",
         )
     )
+
+
+def _service(parts: SplitResult) -> str:
+    """The form of a service's URL: no query, and a path only where it is over HTTP."""
+    if parts.query or parts.fragment or (parts.path.strip("/") and parts.scheme != "doh"):
+        raise BadURL(f"more than a host and a port in a {parts.scheme}:// URL")
+    word = (parts.hostname or "").lower()
+    host = word if _WORD.fullmatch(word) and word not in LOCAL_NAMES else _host(parts)
+    port = _port(parts)
+    path = quote(parts.path, safe=_SAFE) if parts.scheme == "doh" else ""
+    return urlunsplit((parts.scheme, host if port is None else f"{host}:{port}", path, "", ""))
 
 
 def _without_scheme(text: str) -> str:

@@ -26,6 +26,8 @@ from probe.control.protocol import (
     MAX_ADDRESSES,
     BadMessage,
     Control,
+    Extra,
+    NettestQuestion,
     Question,
     RemoteEvidence,
     Wants,
@@ -33,6 +35,7 @@ from probe.control.protocol import (
     encode,
     join,
     read_answer,
+    read_extra,
     unpack,
 )
 from probe.control.speed import Wanted
@@ -50,6 +53,7 @@ from probe.failure import Failure, NetworkFailure
 from probe.steps.http import BROWSER_HEADERS
 from probe.trace import MAX_DETAIL, StepFailed, Trace
 from probe.wire.url import BadURL, parse
+from testlists.target import Target
 
 MAX_AGE = 3600.0  # seconds; an older answer may show yesterday's site
 OPEN_QUESTIONS = 64  # to one control at a time, each on its connection; the rest wait
@@ -162,6 +166,17 @@ class ControlClient:
             for control in self.controls:
                 nursery.start_soon(ask_one, control)
 
+    async def ask_nettest(self, trace: Trace, nettest: str, target: Target) -> None:
+        """Ask every control to run *nettest* on *target*; as `ask`. OONI's helpers cannot."""
+        question = encode(
+            NettestQuestion(nettest=nettest, url=target.url, attributes=target.attributes)
+        )
+        async with trio.open_nursery() as nursery:
+            for control in self.controls:
+                nursery.start_soon(
+                    self._ask_one, control, trace, target.url, 0, question, "nettests"
+                )
+
     def _question(self, url: str, addresses: Sequence[str], *, twin: bool = False) -> bytes:
         try:
             where = parse(url)
@@ -179,9 +194,10 @@ class ControlClient:
         )
 
     async def _ask_one(
-        self, control: Control, trace: Trace, url: str, depth: int, question: bytes
+        self, control: Control, trace: Trace, url: str, depth: int, question: bytes, at: str = ""
     ) -> str:
-        """Put *question* to *control*; the software that answered, empty if none did."""
+        """Put *question* to *control*, *at* a place below its URL; the software that answered,
+        empty if none did."""
         line = self._lines[control.name]
         spared = line.rests()
         facts = {
@@ -197,8 +213,13 @@ class ControlClient:
                 with trace.operation(ControlQuery, timeout=self._timeout, **facts) as learned:
                     if spared:
                         raise NetworkFailure(Failure.TIMEOUT, "spared: it has been silent lately")
-                    reply = await self._exchange(control, question, learned)
-                    records = self._read(reply, url, learned)
+                    where = str(httpx2.URL(control.url).join(at)) if at else control.url
+                    reply = await self._exchange(where, question, learned)
+                    check_status(reply)
+                    if at:
+                        records = self._ours(_extra(reply), learned)
+                    else:
+                        records = self._read(reply, url, learned)
             except StepFailed:
                 if not spared:
                     line.heard("status" in learned or learned["failure"] is not Failure.TIMEOUT)
@@ -207,11 +228,11 @@ class ControlClient:
         trace.records.extend(adopt(records, trace, control=control.name, depth=depth))
         return str(learned["software"])
 
-    async def _exchange(self, control: Control, question: bytes, learned: dict[str, Any]) -> Reply:
+    async def _exchange(self, where: str, question: bytes, learned: dict[str, Any]) -> Reply:
         """Put the question until it is answered. Raises `NetworkFailure`."""
         for attempt in range(1, TRIES + 1):
             try:
-                reply = await fetch(self._http, "POST", control.url, question)
+                reply = await fetch(self._http, "POST", where, question)
             except NetworkFailure as exc:
                 # A kept connection may have been closed just as we used it, which looks
                 # like a censor's reset. Once more, on a new one.
@@ -228,23 +249,28 @@ class ControlClient:
 
     def _read(self, reply: Reply, url: str, learned: dict[str, Any]) -> list[RemoteEvidence]:
         """The evidence in *reply*. Raises `NetworkFailure` if it cannot be used."""
-        check_status(reply)
         try:
             answer = read_answer(reply.body)
-            extra = answer.x_zond
-            if extra is None:
+            if answer.x_zond is None:
                 learned["software"] = OONI
                 learned["server_time"] = date(reply)
                 return ooni.evidence(parse(url), answer, now=time.time())
-            learned["software"] = extra.software[:MAX_DETAIL]
-            learned["server_time"] = extra.time
-            learned["age"] = extra.age
-            if not 0 <= extra.age <= self._max_age:
-                raise NetworkFailure(Failure.UNKNOWN, f"the answer is {extra.age:.0f} s old")
-            if not extra.complete:
-                learned["detail"] = "cut short by a limit of the control"
-            return unpack(extra.evidence)
         except (BadMessage, BadURL) as exc:
+            raise NetworkFailure(Failure.JSON_PARSE, str(exc)) from exc
+        return self._ours(answer.x_zond, learned)
+
+    def _ours(self, extra: Extra, learned: dict[str, Any]) -> list[RemoteEvidence]:
+        """The evidence of a control of ours. Raises `NetworkFailure` if it cannot be used."""
+        learned["software"] = extra.software[:MAX_DETAIL]
+        learned["server_time"] = extra.time
+        learned["age"] = extra.age
+        if not 0 <= extra.age <= self._max_age:
+            raise NetworkFailure(Failure.UNKNOWN, f"the answer is {extra.age:.0f} s old")
+        if not extra.complete:
+            learned["detail"] = "cut short by a limit of the control"
+        try:
+            return unpack(extra.evidence)
+        except BadMessage as exc:
             raise NetworkFailure(Failure.JSON_PARSE, str(exc)) from exc
 
     @property
@@ -306,6 +332,13 @@ class ControlClient:
         return msgspec.structs.replace(
             heard[0], client_addresses=tuple(sorted(seen, key=_v4_first))
         )
+
+
+def _extra(reply: Reply) -> Extra:
+    try:
+        return read_extra(reply.body)
+    except BadMessage as exc:
+        raise NetworkFailure(Failure.JSON_PARSE, str(exc)) from exc
 
 
 def _telling(said: Introduction) -> tuple[bool, bool, float]:

@@ -21,8 +21,11 @@ from probe.evidence import (
     AnyEvidence,
     CertificateCheck,
     DNSExchange,
+    Echo,
     HTTPExchange,
     QUICHandshake,
+    Reach,
+    RelayLink,
     TCPConnect,
     TLSHandshake,
 )
@@ -36,10 +39,13 @@ MAX_ADDRESSES = 24  # that a probe may add; big CDNs give 8 to 16 for a name, ov
 MAX_ENDPOINTS = 256  # entries of OONI's tcp_connect: each address once for every port
 MAX_RECORDS = 2000  # 20 hops, 30 addresses each, TCP and TLS and certificate: 1800
 MAX_HEADERS = 200  # of one HTTP exchange
+MAX_ATTRIBUTES = 20  # of a service's endpoint
 
 RemoteEvidence = (
     DNSExchange | TCPConnect | TLSHandshake | QUICHandshake | CertificateCheck | HTTPExchange
-)
+    | RelayLink | Reach | Echo
+)  # fmt: skip
+_WITHOUT_ADDRESS = (HTTPExchange, Reach, Echo)  # of a redirect loop, of a name that has none
 
 
 class BadMessage(ValueError):
@@ -78,6 +84,19 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     tcp_connect: list[str] | None = None
     x_quic_enabled: bool = False
     x_zond: Wants | None = None
+
+
+class NettestQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a probe asks at ``/nettests``: to run *nettest* on a target that is no site.
+
+    *url* and *attributes* are the target's (`testlists.target.Target`). The answer is an
+    `Extra`.
+    """
+
+    nettest: str
+    url: str
+    attributes: tuple[tuple[str, str], ...] = ()
+    version: int = VERSION
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +176,8 @@ class Answer(msgspec.Struct, kw_only=True):
 
 
 _question = msgspec.json.Decoder(Question)
+_nettest_question = msgspec.json.Decoder(NettestQuestion)
+_extra = msgspec.json.Decoder(Extra)
 _greeting = msgspec.json.Decoder(Greeting)
 _answer = msgspec.json.Decoder(Answer)
 _evidence = msgspec.json.Decoder(list[RemoteEvidence])
@@ -177,6 +198,20 @@ def read_question(data: bytes) -> Question:
     if len(question.tcp_connect or ()) > MAX_ENDPOINTS:
         raise BadMessage(f"more than {MAX_ENDPOINTS} endpoints in tcp_connect")
     return question
+
+
+def read_nettest_question(data: bytes) -> NettestQuestion:
+    """Raises `BadMessage`."""
+    question: NettestQuestion = _decode(_nettest_question, data, "a question about a nettest")
+    if len(question.attributes) > MAX_ATTRIBUTES:
+        raise BadMessage(f"more than {MAX_ATTRIBUTES} attributes")
+    return question
+
+
+def read_extra(data: bytes) -> Extra:
+    """The answer to a `NettestQuestion`. Raises `BadMessage`."""
+    extra: Extra = _decode(_extra, data, "an answer about a nettest")
+    return extra
 
 
 def read_greeting(data: bytes) -> Greeting:
@@ -277,7 +312,7 @@ def unpack(data: msgspec.Raw) -> list[RemoteEvidence]:
                 for ip in answer.addresses:
                     address(ip)
         else:
-            if record.ip or not isinstance(record, HTTPExchange):  # a redirect loop has no address
+            if record.ip or not isinstance(record, _WITHOUT_ADDRESS):
                 address(record.ip)
             if not 0 <= record.port < 65536:
                 raise BadMessage("an impossible port")

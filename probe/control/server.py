@@ -1,8 +1,9 @@
 """The control server: an ASGI application and what runs it.
 
 ``POST /`` takes a question and gives an answer (see ``probe.control.protocol``), ``GET /``
-says that the control lives. ``GET /bytes`` and ``POST /transfers`` are for the question how
-fast (see ``probe.control.speed``). Errors are ``{"error": "..."}`` with 400, 404, 405, 408, 413,
+says that the control lives, ``POST /nettests`` is for targets that are no sites. ``GET
+/bytes`` and ``POST /transfers`` are for the question how fast (see
+``probe.control.speed``). Errors are ``{"error": "..."}`` with 400, 404, 405, 408, 413,
 429, 500 or 503. Nothing is logged of who asked what.
 
 starlette and hypercorn come with ``zond[all]`` only; without them `serve` raises
@@ -12,7 +13,7 @@ starlette and hypercorn come with ``zond[all]`` only; without them `serve` raise
 from __future__ import annotations
 
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -24,7 +25,7 @@ from probe.asn import AddressBook
 from probe.control.guard import Guard
 from probe.control.limits import Limits
 from probe.control.protocol import encode
-from probe.control.service import Service, Visit
+from probe.control.service import Errand, Service, Visit
 from probe.control.speed import Speed
 from probe.net import Network, TrioNetwork
 from probe.pacing import PacedNetwork, Rates
@@ -68,6 +69,7 @@ async def serve(
     tls_key: str | None = None,
     limits: Limits | None = None,
     tools: Tools | None = None,
+    errands: Iterable[Errand] = (),
     stop: trio.Event | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -84,7 +86,9 @@ async def serve(
         raise ServerExtrasMissing from exc
     clients = Clients(window=limits.window)
     listener = Listener(listen, limits=limits, clients=clients, tls_cert=tls_cert, tls_key=tls_key)
-    app = make_app(tools or await default_tools(), limits=limits, clients=clients)
+    app = make_app(
+        tools or await default_tools(), limits=limits, clients=clients, errands=errands
+    )
     async with trio.open_nursery() as nursery:
         if stop is None:
             stop = trio.Event()
@@ -103,11 +107,13 @@ def make_app(
     own_addresses: Sequence[str] = (),
     visit: Visit = real_visit,
     asn: Callable[[str], int] | None = None,
+    errands: Iterable[Errand] = (),
 ) -> Starlette:
     """The ASGI application. It runs under trio only.
 
     *allow* says which addresses may be connected to, *own_addresses* which of those not
-    (this server's), *asn* whose an address is (the carried table's word by default).
+    (this server's), *asn* whose an address is (the carried table's word by default),
+    *errands* what is run here for probes that is no visit.
     """
     try:
         from starlette.applications import Starlette
@@ -132,6 +138,7 @@ def make_app(
         guard=guard,
         clients=clients,
         asn=asn or _asn(),
+        errands=errands,
     )
     room = trio.CapacityLimiter(limits.in_flight)
 
@@ -167,6 +174,9 @@ def make_app(
     async def answer(request: Request) -> Response:
         return await answered(request, service.answer)
 
+    async def run_nettest(request: Request) -> Response:
+        return await answered(request, service.answer_nettest)
+
     async def transfers(request: Request) -> Response:
         return await answered(request, speed.transfers)
 
@@ -186,6 +196,7 @@ def make_app(
         routes=[
             Route("/", greet, methods=["GET"]),
             Route("/", answer, methods=["POST"]),
+            Route("/nettests", run_nettest, methods=["POST"]),
             Route("/bytes", some_bytes, methods=["GET"]),
             Route("/transfers", transfers, methods=["POST"]),
         ],

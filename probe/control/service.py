@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,7 +15,7 @@ import trio
 from probe import __version__
 from probe.control import ooni
 from probe.control.cache import Cache, Found
-from probe.control.guard import Guard, GuardedNetwork
+from probe.control.guard import BAD_PORTS, Guard, GuardedNetwork
 from probe.control.limits import Limits
 from probe.control.protocol import (
     BadMessage,
@@ -25,6 +25,7 @@ from probe.control.protocol import (
     encode,
     endpoint,
     pack,
+    read_nettest_question,
     read_question,
 )
 from probe.serving.clients import Clients, Refused
@@ -32,6 +33,8 @@ from probe.tools import Tools
 from probe.trace import Trace
 from probe.visit import Known
 from probe.wire.url import URL
+from testlists.target import Target, target_from_url
+from testlists.url import BadURL as BadTarget
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +53,21 @@ class Visit(Protocol):
     ) -> Awaitable[None]: ...
 
 
+class Errand(Protocol):
+    """A nettest as a control runs it for a probe, with no controls of its own."""
+
+    @property
+    def name(self) -> str: ...
+    def takes(self, target: Target) -> bool: ...
+    def run(self, tools: Tools, trace: Trace, target: Target) -> Awaitable[None]: ...
+
+
 class Service:
     """Answers questions with what *visit* finds through *tools*, within *limits*.
 
-    *asn* tells the AS number of an address (0 unknown). No question, URL or address is
-    logged or kept beyond the cache, which does not know who asked.
+    *errands* is what probes may have run here beside. *asn* tells the AS number of an address
+    (0 unknown). No question, URL or address is logged or kept beyond the cache, which does not
+    know who asked.
     """
 
     def __init__(
@@ -66,6 +79,7 @@ class Service:
         guard: Guard,
         clients: Clients,
         asn: Callable[[str], int],
+        errands: Iterable[Errand] = (),
     ) -> None:
         self._tools = replace(tools, net=GuardedNetwork(tools.net, guard, tools.resolvers))
         self._visit = visit
@@ -73,6 +87,7 @@ class Service:
         self._guard = guard
         self._clients = clients
         self._asn = asn
+        self._errands = {errand.name: errand for errand in errands}
         self._cache = Cache(
             seconds=limits.cache_seconds,
             entries=limits.cache_entries,
@@ -105,7 +120,32 @@ class Service:
         found = await self._cache.find(key, frozenset(told), look)
         if question.x_zond is None:
             return found.summary
-        extra = Extra(
+        return found.summary[:-1] + b',"x_zond":' + encode(self._extra(found, client)) + b"}"
+
+    async def answer_nettest(self, body: bytes, client: str) -> bytes:
+        """The answer about a target that is no site, asked from *client*. Raises `Refused`."""
+        self._clients.spend(client, self._limits.questions_per_client)
+        try:
+            question = read_nettest_question(body)
+            target = replace(target_from_url(question.url), attributes=question.attributes)
+        except (BadMessage, BadTarget) as exc:
+            raise Refused(400, str(exc)) from exc
+        errand = self._errands.get(question.nettest)
+        if errand is None or not errand.takes(target):
+            raise Refused(400, "no nettest that is run here for others")
+        if target.port in BAD_PORTS:
+            raise Refused(400, "a port that browsers refuse")
+
+        async def look() -> Found:
+            self._clients.spend(f"host {target.hostname}", self._limits.visits_per_host)
+            return await self._run(errand, target)
+
+        key = f"{errand.name} {target.url} {target.attributes}"
+        found = await self._cache.find(key, frozenset(), look)
+        return encode(self._extra(found, client))
+
+    def _extra(self, found: Found, client: str) -> Extra:
+        return Extra(
             software=SOFTWARE,
             time=self._now(),
             age=round(trio.current_time() - found.began, 3),
@@ -113,7 +153,27 @@ class Service:
             complete=found.complete,
             evidence=msgspec.Raw(found.evidence),
         )
-        return found.summary[:-1] + b',"x_zond":' + encode(extra) + b"}"
+
+    async def _run(self, errand: Errand, target: Target) -> Found:
+        began = trio.current_time()
+        trace = Trace(vantage="control")
+        whole = await self._bounded(errand.run(self._tools, trace, target))
+        evidence, fitted = pack(trace.records, max_bytes=self._limits.answer_bytes)
+        return Found(
+            told=frozenset(), began=began, summary=b"", evidence=evidence,
+            complete=fitted and whole,
+        )  # fmt: skip
+
+    async def _bounded(self, work: Awaitable[None]) -> bool:
+        """Whether *work* came to its end in the time there is. Raises `Refused` for a bug."""
+        try:
+            with trio.move_on_after(self._limits.visit_seconds) as time_limit:
+                await work
+        except Exception as exc:  # noqa: BLE001 - logged and answered; one visit is not the server
+            # The message of an exception may name what was asked for; its place does not.
+            log.error("a visit failed: %s", "; ".join(_where(exc)))
+            raise Refused(500, "internal error") from None
+        return not time_limit.cancelled_caught
 
     async def _look(self, url: URL, told: Sequence[str], twin: bool) -> Found:
         began = trio.current_time()
@@ -122,13 +182,9 @@ class Service:
         async def known(at: str, depth: int, addresses: Sequence[str]) -> Sequence[str]:
             return told if depth == 0 else ()
 
-        try:
-            with trio.move_on_after(self._limits.visit_seconds) as time_limit:
-                await self._visit(self._tools, trace, url.text, known=known, twin=twin)
-        except Exception as exc:  # noqa: BLE001 - logged and answered; one visit is not the server
-            # The message of an exception may name what was asked for; its place does not.
-            log.error("a visit failed: %s", "; ".join(_where(exc)))
-            raise Refused(500, "internal error") from None
+        whole = await self._bounded(
+            self._visit(self._tools, trace, url.text, known=known, twin=twin)
+        )
         evidence, fitted = pack(trace.records, max_bytes=self._limits.answer_bytes)
         summary = ooni.summary(
             url, trace.records, told, asn=self._asn, is_public=self._guard.may_connect
@@ -140,7 +196,7 @@ class Service:
             began=began,
             summary=encode(fields),
             evidence=evidence,
-            complete=fitted and not time_limit.cancelled_caught,
+            complete=fitted and whole,
         )
 
     def _now(self) -> float:

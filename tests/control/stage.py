@@ -26,6 +26,7 @@ from probe.evidence import (
     TLSHandshake,
 )
 from probe.net import Datagrams
+from probe.nettest import Elsewhere, Nettest
 from probe.resolvers import Resolvers
 from probe.serving.clients import Clients
 from probe.serving.listen import Listener
@@ -135,6 +136,7 @@ async def control_server(
     certificate: trustme.LeafCert | None = None,
     folder: Path | None = None,
     works_with: Tools | None = None,
+    nettests: Sequence[Nettest] = (),
     **limits: Any,
 ) -> AsyncIterator[tuple[str, Listener]]:
     """A real server on loopback that visits with *visit*: its URL and its listener.
@@ -151,7 +153,7 @@ async def control_server(
     listener = Listener("127.0.0.1:0", limits=chosen, clients=clients, **files)
     app = make_app(
         works_with or tools(), limits=chosen, clients=clients, visit=visit or FakeVisit(),
-        asn=lambda ip: 64496,
+        asn=lambda ip: 64496, errands=[Elsewhere(test) for test in nettests if test.elsewhere],
     )  # fmt: skip
     stop = trio.Event()
     async with trio.open_nursery() as nursery:

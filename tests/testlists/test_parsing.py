@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import testlists
 from testlists import CATEGORIES, RISKS, Problem, Target, parse
 from testlists.parsing import MAX_BYTES
+from testlists.url import SERVICES
 
 HEADING = "url,category_code,category_description,date_added,source,notes,risk\n"
 
@@ -95,7 +96,9 @@ BAD_LINES = {
         "unknown risk 'deadly'; it is one of low, medium, high"
     ),
     record("https://"): "no host in the URL",
-    record("ftp://example.org/"): "scheme 'ftp'; only http and https are measured",
+    record("ftp://example.org/"): (
+        "scheme 'ftp'; measured are http, https, and " + ", ".join(sorted(SERVICES))
+    ),
     record("example.org"): "no scheme; write https://example.org/",
     record("https://192.168.1.1/"): "192.168.1.1 is no address on the public Internet",
     record("https://example.com:443"): "https://example.com/ is already on line 2",
@@ -191,3 +194,43 @@ def test_a_list_that_is_not_there_is_named_with_those_that_are() -> None:
     assert ("by",) == testlists.builtin_names()
     with pytest.raises(KeyError, match="no list named 'xx'; there are: by"):
         testlists.builtin("xx")
+
+
+def test_a_services_other_columns_are_its_attributes() -> None:
+    content = (
+        "url,category_code,fingerprint,flags\n"
+        "tor://192.99.11.54:9001,ANON,ABCD,Guard\n"
+        "https://example.com/,NEWS,x,y\n"
+    )
+    targets, problems = parse(content, "relays")
+    assert [] == problems
+    relay, site = targets
+    assert (("fingerprint", "ABCD"), ("flags", "Guard")) == relay.attributes
+    assert "ABCD" == relay.attribute("fingerprint")
+    assert "" == relay.attribute("family")
+    assert () == site.attributes
+
+
+@pytest.mark.parametrize(
+    ("written", "normal"),
+    [
+        ("TOR://192.99.11.54:9001/", "tor://192.99.11.54:9001"),
+        ("tor://obfs4", "tor://obfs4"),
+        ("doh://DNS.example.org/dns-query", "doh://dns.example.org/dns-query"),
+        ("tor://[2A01:4f8::1]:443", "tor://[2a01:4f8::1]:443"),
+    ],
+)
+def test_a_services_url_has_one_form(written: str, normal: str) -> None:
+    targets, problems = parse(written, "x")
+    assert [normal] == [target.url for target in targets], problems
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["tor://192.168.1.1:9001", "doh://localhost/x", "tor://192.99.11.54:9001/x", "dot://127.1",
+     "tor://a@192.99.11.54:1", "tor://192.99.11.54:0", "doh://dns.example.org/x?dns=y"],
+)  # fmt: skip
+def test_a_services_url_leads_to_no_home_and_says_no_more(written: str) -> None:
+    targets, problems = parse(written, "x")
+    assert [] == targets
+    assert 1 == len(problems)
