@@ -15,7 +15,7 @@ from analysis.observations import Observation
 from analysis.observe.derive import observe
 from analysis.observe.over_run import forger
 from analysis.verdict import judge
-from probe.evidence import CanaryCheck, Measurement, PacketCapture, Run
+from probe.evidence import CanaryCheck, DNSExchange, Measurement, PacketCapture, Run
 from probe.failure import Failure
 from probe.formats.ooni import Imported, Refused, read
 from probe.formats.ooni_export import NotOONI, document
@@ -145,6 +145,15 @@ def test_no_failure_is_accessible_without_a_control() -> None:
     scene = Scene().names(own=Failure.DNS_NXDOMAIN).asked(silent=BOTH)
     keys = keys_of(scene)
     assert (keys["blocking"], keys["accessible"]) == (None, None)
+
+
+def test_the_lie_of_one_resolver_is_not_told_as_that_of_two() -> None:
+    scene = scene_of("known_forged_address")
+    asked = [e for e in scene.evidence if isinstance(e, DNSExchange) and e.own]
+    assert {"system", "udp"} <= {e.engine for e in asked}
+    row = row_of(imported(exported(scene, whole=False)), "")
+    (verdict,) = judge([row])
+    assert "dns.injected" not in verdict.mechanisms
 
 
 def test_the_newest_request_is_the_first() -> None:

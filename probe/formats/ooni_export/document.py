@@ -164,7 +164,15 @@ class _Keys:
         queries: list[Row] = []
         later: list[Row] = []
         holders = self.measurement.addresses
-        found = (e for e in self.seen if isinstance(e, DNSExchange))
+        found = [e for e in self.seen if isinstance(e, DNSExchange)]
+        by_system = {e.hostname for e in found if e.engine == "system"}
+        # A lie of one resolver, told by the system and again over UDP, would be read as that of
+        # two, and so as an injector's. A second answer is somebody else's whoever was asked.
+        found = [
+            e for e in found
+            if not (e.own and e.engine != "system" and e.hostname in by_system)
+            or len(e.answers) > 1
+        ]
         for number, e in enumerate(found, NAMES + 1):
             queries.append(records.query(e, number, holders))
             later += records.later_answers(e, number, holders)
