@@ -19,6 +19,7 @@ from probe.ending import Problem
 from probe.export_cli import export
 from probe.import_cli import import_
 from probe.run_cli import run
+from probe.schedule_cli import schedule
 from probe.upload_cli import upload
 
 # Commands that other packages bring, so that --help need not load them.
@@ -78,7 +79,7 @@ def zond() -> None:
     """
 
 
-for command in (run, upload, consent, export, import_, control):
+for command in (run, upload, consent, export, import_, control, schedule):
     zond.add_command(command)
 
 

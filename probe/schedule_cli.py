@@ -1,0 +1,291 @@
+"""``zond schedule``: runs by a timer or by cron, what became of them, and their end.
+
+Nothing is installed before somebody has agreed to measuring; a turn runs by what is recorded
+then, so that whoever withdraws it has ended the runs as well.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from probe.ending import BAD_ARGUMENTS, DONE, NO_CONSENT, NOTHING_MEASURED, Problem
+
+if TYPE_CHECKING:
+    from probe.config import Config
+    from probe.schedule.plan import Plan
+
+PATHS = ("--list", "--config", "--db")  # options of run whose files a timer must find as well
+MEMORY = 256  # MB
+
+
+@click.group()
+def schedule() -> None:
+    """Measure again and again without anybody there, by a systemd timer or by cron."""
+
+
+@schedule.command()
+@click.option("--every", type=click.Choice(["1", "2", "3", "4", "6", "8", "12", "24"]),
+              default="24", show_default=True, help="Hours between runs.")
+@click.option("--by", type=click.Choice(["systemd", "cron"]), help="What starts the runs.")
+@click.option("--system", is_flag=True, help="A unit of the system: runs with nobody logged in.")
+@click.option("--as", "account", metavar="USER", help="Whose unit of the system it is.")
+@click.option("--name", default="zond", show_default=True, help="What the unit is called.")
+@click.option("--minutes", type=click.IntRange(1, 1440), default=180, show_default=True,
+              help="A run is ended after that.")
+@click.option("--memory", type=click.IntRange(96), default=MEMORY, show_default=True,
+              help="Megabytes that a unit may have.")
+@click.option("--min-battery", type=click.IntRange(0, 100), default=30, show_default=True,
+              help="No run on a battery with less per cent than that.")
+@click.option("--metered", is_flag=True, help="Also on lines that cost by the byte.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written; change nothing.")
+@click.argument("run_arguments", nargs=-1, metavar="[-- ARGUMENTS OF zond run]")
+def install(run_arguments: tuple[str, ...], **given: Any) -> None:
+    """Have ``zond run`` started again and again from now on.
+
+    Example: zond schedule install --every 6 -- --list my.csv
+    """  # fmt: skip
+    from probe.schedule import cron, systemd
+    from probe.schedule.plan import is_name
+    from probe.schedule.standing import installed
+    from probe.schedule.telling import in_words
+
+    if not is_name(given["name"]):
+        raise Problem("--name: letters, digits, - and _ only", BAD_ARGUMENTS)
+    system = given["system"] or given["account"] is not None
+    by = _by(given["by"], system=system, only_shown=given["dry_run"])
+    system = system or (by == "systemd" and os.geteuid() == 0)
+    arguments, config = _arguments(run_arguments)
+    plan = _plan(given, arguments, config, system=system)
+    if not _agreed(plan):
+        raise Problem(
+            "nobody has agreed to measuring from here: start zond run once, or see"
+            f" zond consent --help (looked for in {plan.folder})", NO_CONSENT,
+        )  # fmt: skip
+    if given["dry_run"]:
+        return _show(plan, by, system=system)
+    try:
+        if by == "cron":
+            cron.install(plan)
+        else:
+            if system and not plan.user:
+                _hand_over_consent(plan)
+            files = systemd.install(plan, system=system)
+            click.echo("written: " + ", ".join(map(str, files)), err=True)
+    except OSError as exc:
+        hint = "; as root, or without --system" if isinstance(exc, PermissionError) else ""
+        raise Problem(f"{exc.filename or plan.name}: {exc.strerror or exc}{hint}") from exc
+    for each in installed():
+        if each.plan == plan:
+            click.echo(in_words(each), err=True)
+    if by == "systemd" and not system and systemd.lingers() is False:
+        click.echo(
+            "it runs only while you are logged in; `loginctl enable-linger` changes that", err=True
+        )
+    click.echo("how it goes: zond schedule status; its end: zond schedule remove", err=True)
+
+
+@schedule.command()
+@click.option("--json", "as_json", is_flag=True, help="As a line of JSON.")
+def status(as_json: bool) -> None:
+    """Show the last runs, and the next.
+
+    Example: zond schedule status
+    """
+    from probe.schedule.standing import installed
+    from probe.schedule.telling import as_data, in_words, local_time, turns
+
+    found = installed()
+    if as_json:
+        click.echo(msgspec.json.encode(list(map(as_data, found))))
+        return
+    if not found:
+        click.echo("nothing is scheduled: zond schedule install")
+    for each in found:
+        click.echo(in_words(each))
+        for at, what in turns(each.plan):
+            click.echo(f"  {local_time(at)}  {what}")
+
+
+@schedule.command()
+@click.option("--name", help="Only the one with this name.")
+def remove(name: str | None) -> None:
+    """Take away what ``zond schedule install`` has put there. Measurements stay.
+
+    Example: zond schedule remove
+    """
+    from probe.schedule import standing
+
+    wanted = [each for each in standing.installed() if name in (None, each.plan.name)]
+    if not wanted:
+        click.echo("nothing is scheduled", err=True)
+        return
+    if problems := standing.remove(wanted):
+        raise Problem("; ".join(problems))
+    click.echo("removed; what was measured is still there (zond wipe removes it)", err=True)
+
+
+@schedule.command(hidden=True)
+@click.option("--min-battery", type=click.IntRange(0, 100), default=0)
+@click.option("--metered", "also_metered", is_flag=True)
+@click.option("--cron", "name", help="The name of the schedule in the crontab.")
+@click.argument("run_arguments", nargs=-1)
+def now(
+    min_battery: int, also_metered: bool, name: str | None, run_arguments: tuple[str, ...]
+) -> None:
+    """One turn: what the timer starts. A run, unless now is no good moment for one."""
+    from probe.places import data_directory
+    from probe.schedule import cron, diary, surroundings
+
+    folder = data_directory()
+    command = [*_program(), "run", *run_arguments]
+    slots = None
+    try:
+        if name is not None:
+            plan = next((i.plan for i in cron.found() if i.plan.name == name), None)
+            if plan is None:
+                raise Problem(f"no schedule {name!r} in the crontab", BAD_ARGUMENTS)
+            slots = cron.slots(plan)
+            if not slots.due(time.time(), diary.last_turn(folder)):
+                return
+            command = cron.gently(plan, command)
+        power = surroundings.power()
+        if power.low(min_battery):
+            return _leave_out(folder, f"on battery, {power.percent} % left")
+        if not surroundings.wait_for_network():
+            return _leave_out(folder, "no network", NOTHING_MEASURED)
+        if not also_metered and surroundings.metered() == "yes":
+            return _leave_out(folder, "this line costs by the byte")
+        diary.note(folder, "began")
+    except OSError as exc:
+        raise Problem(f"{exc.filename or folder}: {exc.strerror or exc}") from exc
+    # In its place: a small device has no memory for one that waits beside it.
+    os.execvp(command[0], command)  # noqa: S606 - no shell
+
+
+def _leave_out(folder: Path, why: str, status: int = DONE) -> None:
+    from probe.schedule import diary
+
+    latest = diary.entries(folder)[-1:]
+    if not latest or (latest[0].what, latest[0].why) != ("left out", why):
+        diary.note(folder, "left out", why)  # once, and not every quarter of an hour
+    click.echo(f"no run now: {why}", err=True)
+    sys.exit(status)
+
+
+def _by(wanted: str | None, *, system: bool, only_shown: bool) -> str:
+    """What starts the runs: systemd where it runs, else cron."""
+    from probe.schedule import cron, systemd
+
+    system = system or os.geteuid() == 0
+    if wanted is not None and only_shown:
+        return wanted
+    if wanted != "cron" and systemd.runs_here(system=system):
+        return "systemd"
+    if wanted != "systemd" and cron.runs_here():
+        return "cron"
+    raise Problem(f"{wanted or 'neither systemd nor cron'} is not there to start runs")
+
+
+def _arguments(words: Sequence[str]) -> tuple[tuple[str, ...], Config]:
+    """The arguments of ``zond run``, understood, with paths that hold from any folder."""
+    from probe.config import ConfigError, load
+    from probe.run_cli import run
+
+    found = []
+    before = ""
+    for word in words:
+        option, equals, value = word.partition("=")
+        if before in PATHS and Path(word).exists():
+            word = str(Path(word).absolute())
+        elif equals and option in PATHS and Path(value).exists():
+            word = f"{option}={Path(value).absolute()}"
+        before = word
+        found.append(word)
+    context = run.make_context("zond run", list(found))
+    if context.params["yes"]:
+        raise Problem("--yes: a schedule runs by what was agreed to and recorded", BAD_ARGUMENTS)
+    flags = {"db": context.params["db"]} if context.params["db"] else {}
+    try:
+        return tuple(found), load(context.params["config_path"], os.environ, flags)
+    except ConfigError as exc:
+        raise Problem(str(exc), BAD_ARGUMENTS) from exc
+
+
+def _plan(
+    given: dict[str, Any], arguments: tuple[str, ...], config: Config, *, system: bool
+) -> Plan:
+    from probe.places import data_directory
+    from probe.schedule import systemd
+    from probe.schedule.plan import Plan
+
+    every = int(given["every"])
+    user = ""
+    folder, database = data_directory(), config.database
+    if system:
+        user = given["account"] or os.environ.get("SUDO_USER", "")
+        user = "" if user == "root" else user
+        folder = _home_of(user) / ".local/share" if user else Path(systemd.STATE)
+        folder /= data_directory().name
+        database = database if config.db else folder / database.name
+    return Plan(
+        name=given["name"], program=_program(), arguments=arguments, every=every,
+        start=secrets.randbelow(every * 60), seconds=given["minutes"] * 60,
+        memory=given["memory"] * 2**20, user=user, folder=str(folder),
+        database=str(database.expanduser().absolute()),
+        min_battery=given["min_battery"], metered=given["metered"],
+    )  # fmt: skip
+
+
+def _home_of(user: str) -> Path:
+    import pwd
+
+    try:
+        return Path(pwd.getpwnam(user).pw_dir)
+    except KeyError as exc:
+        raise Problem(f"--as: there is no user {user}", BAD_ARGUMENTS) from exc
+
+
+def _program() -> tuple[str, ...]:
+    """How this program is started, wherever it was installed to."""
+    started = Path(sys.argv[0]).absolute()
+    beside = Path(sys.executable).with_name("zond")
+    return (str(started if os.access(started, os.X_OK) else beside),)
+
+
+def _agreed(plan: Plan) -> bool:
+    """Whether the one for whom it runs has agreed; root speaks for a user that is made up."""
+    from probe import consent
+    from probe.places import data_directory
+
+    return consent.recorded(plan.data) or (not plan.user and consent.recorded(data_directory()))
+
+
+def _hand_over_consent(plan: Plan) -> None:
+    """Root's word where the user that systemd makes up will look for it. Raises OSError."""
+    from probe.places import data_directory
+
+    plan.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in data_directory().glob("consent*.json"):
+        if not (there := plan.data / file.name).exists():
+            shutil.copyfile(file, there)
+
+
+def _show(plan: Plan, by: str, *, system: bool) -> None:
+    from probe.schedule import cron, systemd
+
+    if by == "cron":
+        click.echo("\n".join(["# added to the crontab", *cron.lines(plan)]))
+        return
+    place = systemd.folder(system=system)
+    click.echo(f"# {place / plan.name}.service\n{systemd.service(plan, system=system)}")
+    click.echo(f"# {place / plan.name}.timer\n{systemd.timer(plan)}")
