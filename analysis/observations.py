@@ -483,7 +483,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="where the way to the endpoint ends: works, or what failed: dns, tcp, tls,"
-            " certificate, http, link (its own protocol), bootstrap, echo; empty: not measured"
+            " certificate, http, link (its own protocol), answer (it spoke, and not as it should),"
+            " bootstrap, echo; empty: not measured"
         ),
     ] = ""
     service_how: Annotated[
@@ -525,6 +526,20 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
             description="other ports of the same address: free, same, mixed; empty: not tried"
         ),
     ] = ""
+    service_same_port: Annotated[
+        str,
+        Meta(
+            description="what is not the service's own protocol, at its port: free, same; empty:"
+            " not tried"
+        ),
+    ] = ""
+    service_tries: Annotated[int, Meta(description="how often the endpoint was tried")] = 0
+    service_controls: Annotated[
+        int, Meta(description="controls that tried the endpoint at that time")
+    ] = 0
+    service_controls_working: Annotated[
+        int, Meta(description="of those, from which it works")
+    ] = 0
     service_progress: Annotated[int, Meta(description="a bootstrap's percent; -1: none")] = -1
     service_channel: Annotated[
         str, Meta(description="how a bridge was given out; empty: not told, or no bridge")

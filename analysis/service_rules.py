@@ -1,7 +1,9 @@
 """The rules for services that are no sites: what a row of `service_rows` means.
 
 The same form as `analysis.rules`, and asked beside them: no condition here holds on a
-site's row. There is no control in a document about Telegram or Tor. So silence, a refusal
+site's row. A nettest of ours has controls, which try the same endpoint at that time: what fails
+there as well is down; a reset here needs one control that gets through, silence two, and
+either must have come twice. There is no control in OONI's documents. So there silence, a refusal
 or an unreachable network accuse nobody, unless what is silent is run by people independent
 of each other, all of it is gone at once and the line is alive. A reset, an end of file or an
 alert are an answer, which no dead host gives: at every address of a part, in several
@@ -32,6 +34,10 @@ ALIVE = _.service_alive >= 1
 PART_LOST = (_.service_working == 0) & (_.service_endpoints >= 1) & NETWORKED
 ALIKE = _.service_alike >= NEARLY_ALL * _.service_endpoints
 
+# With controls: what they saw of the same endpoint, and that it failed here more than once.
+ASKED = ENDPOINT & (_.service_controls >= 1)
+ONLY_HERE = ASKED & (_.service_controls_working == _.service_controls)
+AGAIN = _.service_tries >= 2
 PROVEN = (_.service_proof != "") & ~WORKS
 LOST_TO_ANSWERS = (
     PART_LOST & ANSWERED & ALIKE & ALIVE
@@ -85,6 +91,13 @@ SERVICE_MECHANISMS: tuple[Rule, ...] = (
         "service_tls_forged", _met("certificate", "forged"), mechanism="tls.forged",
         comment=f"{_SEEN}a certificate that is not the service's, while others' are good.",
         source="OONI ts-029; case E8",
+    ),
+    Rule(
+        "service_tls_somebody_else",
+        ONLY_HERE & (_.service_end == "certificate") & (_.service_how == "bad"),
+        mechanism="tls.forged",
+        comment="Who answers here cannot prove to be the endpoint, and does so to every control.",
+        source="tor-spec, negotiating and initializing channels",
     ),
     *(
         Rule(
@@ -177,6 +190,45 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
         source="OONI ts-006 calls it tampering; its own measurements of 2019 from AS45595",
     ),
     Rule(
+        "service_down", ASKED & (_.service_controls_working == 0), outcome="down",
+        comment="It fails from every control that tried it as well, at the same time.",
+        source="OONI ts-023 has no control: a dead relay looks blocked",
+    ),
+    Rule(
+        "service_controls_disagree",
+        ASKED & (_.service_controls_working < _.service_controls), outcome="inconclusive",
+        comment="It works from some controls and fails from others: it comes and goes, or is"
+        " choosy about who asks.",
+        source="design.md, decision 8",
+    ),
+    Rule(
+        "service_somebody_else",
+        ONLY_HERE & (_.service_end == "certificate") & AGAIN, outcome="blocked",
+        comment="Whoever answers here cannot prove to be the endpoint, and it does so to every"
+        " control: somebody has taken its place, twice.",
+        source="tor-spec, negotiating and initializing channels; OONI ts-028",
+    ),
+    Rule(
+        "service_ended_here", ONLY_HERE & ANSWERED & AGAIN, outcome="blocked",
+        comment="Reset, closed or alerted here, each time, and at that time it works from"
+        " elsewhere: no dead host answers.",
+        source="Tor relays in Belarus 2016 (F14)",
+    ),
+    Rule(
+        "service_silent_here",
+        ONLY_HERE & (_.service_controls >= 2) & AGAIN
+        & _.service_end.isin(["dns", "tcp", "tls", "link", "http", "answer"]),
+        outcome="blocked",
+        comment="It does not work here, each time, and at that time it works from two or more"
+        " places elsewhere.",
+        source="Ensafi et al., PETS 2015; E17",
+    ),
+    Rule(
+        "service_fails_once", ONLY_HERE, outcome="inconclusive",
+        comment="It fails here and works elsewhere; once only, or one control only has seen it.",
+        source="design.md, decision 8",
+    ),
+    Rule(
         "service_proven", (ENDPOINT | WHOLE_LOST) & PROVEN, outcome="blocked",
         comment="The network's own resolver gives an address that no site can have, or the"
         " certificate or the page is another's, which no dead host and no server shows.",
@@ -245,6 +297,13 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
 )
 
 SERVICE_TRIGGERS: tuple[Rule, ...] = (
+    Rule(
+        "trigger_protocol_of_service",
+        NAMED & (_.service_same_port == "free") & _.service_end.isin(["tls", "link"]),
+        trigger="protocol",
+        comment="At the same port of the same address another protocol's handshake comes through.",
+        source="H15: any protocol at the OR ports, so no recognition of Tor's",
+    ),
     Rule(
         "trigger_port_of_service", NAMED & (_.service_other_port == "free"), trigger="port",
         comment="Another port of the same address works.",

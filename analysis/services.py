@@ -17,11 +17,12 @@ from typing import Literal, cast, get_args
 
 # By what a part is known: host names, addresses without one, addresses that were tried for a
 # name, relays of a class, a resolver, a client's bootstrap, a server that says back what
-# reached it.
-Target = Literal["host", "address", "tried", "relay", "resolver", "bootstrap", "echo"]
+# reached it, an endpoint of which a nettest of ours has a record of the whole.
+Target = Literal["host", "address", "tried", "relay", "resolver", "bootstrap", "echo", "reach"]
 # The service is gone without it (*yes*); without all of those that are *any*; not (*no*). What
-# is *ignored* tells nothing; of a *name* only that it resolves is measured.
-Needed = Literal["yes", "any", "no", "name", "ignored"]
+# is *ignored* tells nothing; of a *name* only that it resolves is measured; what is *beside*
+# it, at its own port, speaks another protocol.
+Needed = Literal["yes", "any", "no", "name", "ignored", "beside"]
 
 UNJUDGED = "unjudged"  # the service of a nettest that no rule is for
 

@@ -8,7 +8,7 @@ What worked once works: a failure beside a success is what a lossy line does.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -25,6 +25,7 @@ from probe.evidence import (
     Echo,
     HTTPExchange,
     Measurement,
+    Reach,
     RelayLink,
     Run,
     TCPConnect,
@@ -50,6 +51,7 @@ _DNS = {
     Failure.TIMED_OUT: "silence",
 }
 
+_SCHEMES = {"non_tor_tls": "tls"}  # of looks that are not Tor's, at a relay's own port
 _CLASSES = {"vanilla": "vanilla_bridge"}  # a bridge without a transport
 
 
@@ -58,7 +60,7 @@ class End:
     """How one endpoint fared; the words are those of the `Observation`'s service columns.
 
     *ips* are all addresses that were tried for it. *answered*: something beyond our own resolver
-    did, so that the line carries.
+    did, so that the line carries. *tries* counts how often it was tried.
     """
 
     url: str
@@ -72,11 +74,12 @@ class End:
     channel: str = ""
     ips: tuple[str, ...] = ()
     answered: bool = True
+    tries: int = 1
 
 
-def ends(measurement: Measurement, run: Run) -> list[End]:
-    """Every endpoint of *measurement* that was tried, in the order in which it appears."""
-    seen = [e for e in measurement.evidence if e.vantage == PROBE]
+def ends(measurement: Measurement, run: Run, vantage: str = PROBE) -> list[End]:
+    """Every endpoint of *measurement* that *vantage* tried, in the order in which it appears."""
+    seen = [e for e in measurement.evidence if e.vantage == vantage]
     targets = {part.target for part in known()[measurement.nettest]}
     found: list[End] = []
     for target, read in _READERS.items():
@@ -86,29 +89,83 @@ def ends(measurement: Measurement, run: Run) -> list[End]:
 
 
 def _relays(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> Iterator[End]:
-    by_url: dict[str, list[AnyEvidence]] = {}
+    by_url = _by_url(seen)
+    links: dict[tuple[str, str], list[RelayLink]] = {}
     for e in seen:
-        by_url.setdefault(e.url, []).append(e)
-    for e in seen:
-        if not isinstance(e, RelayLink):
-            continue
-        part = part_of(measurement.nettest, "relay", _CLASSES.get(e.relay, e.relay))
+        if isinstance(e, RelayLink):
+            where = e.key or f"{_bracketed(e.ip)}:{e.port}"
+            links.setdefault((where, e.relay), []).append(e)
+    for (where, relay), tries in links.items():
+        part = part_of(measurement.nettest, "relay", _CLASSES.get(relay, relay))
         if part is None:
             continue
-        where = e.key or f"{_bracketed(e.ip)}:{e.port}"
+        e = next((link for link in tries if link.failure is None), tries[0])
         end, how, proof = WORKS, "", ""
-        pages = [p for p in by_url.get(e.url, ()) if isinstance(p, HTTPExchange)]
+        records = _on_the_way(e, by_url)
+        pages = [p for p in records if isinstance(p, HTTPExchange)]
         if e.failure is not None:
-            end, how = _link_end(e, by_url[e.url])
+            end, how = _link_end(e, records)
         elif any(_is_block_page(page, run.probe_cc) for page in pages):
             end, how, proof = "http", "blockpage", "fingerprint"
         yield End(
-            url=f"tor://{where}", part=part, ip=e.ip, port=e.port, end=end, how=how, proof=proof,
-            channel=e.channel,
+            url=f"{_SCHEMES.get(relay, 'tor')}://{where}", part=part, ip=e.ip, port=e.port, end=end,
+            how=how, proof=proof, channel=e.channel, tries=len(tries),
         )
 
 
-def _link_end(link: RelayLink, records: Sequence[AnyEvidence]) -> tuple[str, str]:
+def _reaches(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> Iterator[End]:
+    """Endpoints of a nettest of ours, each with a record of the whole."""
+    by_url = _by_url(seen)
+    reached: dict[str, list[Reach]] = {}
+    for e in seen:
+        if isinstance(e, Reach):
+            reached.setdefault(e.url or measurement.url, []).append(e)
+    for url, tries in reached.items():
+        e = next((reach for reach in tries if reach.failure is None), tries[0])
+        part = part_of(measurement.nettest, "reach", e.part)
+        if part is None:
+            continue
+        records = _on_the_way(e, by_url)
+        end, how = (WORKS, "") if e.failure is None else _reach_end(e, records)
+        met = tuple(dict.fromkeys(reach.ip for reach in tries if reach.ip))
+        yield End(
+            url=url, part=part, ip=e.ip, port=e.port, end=end, how=how, ips=met,
+            answered=e.failure is None, tries=len(tries),
+        )
+
+
+def _reach_end(reach: Reach, records: Sequence[AnyEvidence]) -> tuple[str, str]:
+    """The layer at which *reach* failed: by the *records* of its way, else by its own word."""
+    failed = [e for e in records if e.failure is not None]
+    for e in failed:
+        if isinstance(e, CertificateCheck):
+            return "certificate", "bad"
+    if reach.operation == "resolve":
+        lookups = [e for e in records if isinstance(e, DNSExchange)]
+        given = [ip for e in lookups for answer in e.answers for ip in answer.addresses]
+        return "dns", _unresolved(lookups, given)
+    if reach.operation == "answer":
+        return "answer", "silence" if reach.failure == Failure.TIMEOUT else manner(reach.failure)
+    return _link_end(reach, failed)
+
+
+def _by_url(seen: Sequence[AnyEvidence]) -> dict[str, list[AnyEvidence]]:
+    found: dict[str, list[AnyEvidence]] = {}
+    for e in seen:
+        found.setdefault(e.url, []).append(e)
+    return found
+
+
+def _on_the_way(
+    whole: RelayLink | Reach, by_url: Mapping[str, Sequence[AnyEvidence]]
+) -> list[AnyEvidence]:
+    """What was done for *whole*: its transaction, or all of its URL where it has none."""
+    return [
+        e for e in by_url[whole.url] if not whole.transaction or e.transaction == whole.transaction
+    ]
+
+
+def _link_end(link: RelayLink | Reach, records: Sequence[AnyEvidence]) -> tuple[str, str]:
     """The layer at which *link* failed: by the *records* of its way, else by its own word."""
     for e in records:
         if e.failure is None:
@@ -120,6 +177,8 @@ def _link_end(link: RelayLink, records: Sequence[AnyEvidence]) -> tuple[str, str
         if isinstance(e, HTTPExchange):
             return "http", manner(e.failure)
     by_operation = {"connect": "tcp", "tls_handshake": "tls", "http_round_trip": "http"}
+    if link.failure == Failure.TLS_INVALID_CERTIFICATE:
+        return "certificate", "bad"  # whoever answered is not the relay
     return by_operation.get(link.operation, "link"), manner(link.failure)
 
 
@@ -355,10 +414,10 @@ def _asked(asked: Sequence[DNSExchange], records: Sequence[AnyEvidence]) -> tupl
 
 
 def _bootstraps(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) -> Iterator[End]:
-    part = part_of(measurement.nettest, "bootstrap")
-    assert part is not None
     for e in seen:
         if isinstance(e, Bootstrap):
+            part = part_of(measurement.nettest, "bootstrap", e.transport)
+            assert part is not None
             done = e.failure is None and e.progress in (-1, 100)
             yield End(
                 url=measurement.url, part=part, end=WORKS if done else "bootstrap",
@@ -383,5 +442,5 @@ def _bracketed(ip: str) -> str:
 
 _READERS: dict[str, Callable[[Measurement, Run, Sequence[AnyEvidence]], Iterator[End]]] = {
     "relay": _relays, "address": _addresses, "host": _hosts, "tried": _tried,
-    "resolver": _resolvers, "bootstrap": _bootstraps, "echo": _echoes,
+    "reach": _reaches, "resolver": _resolvers, "bootstrap": _bootstraps, "echo": _echoes,
 }  # fmt: skip

@@ -1,8 +1,9 @@
 """How a service fared that is no site: each of its endpoints, and the whole.
 
-A document about Telegram or Tor tries many endpoints and has no controls. So its rows say
-what stands for controls within it: how the other endpoints of the same part fared, whether
-those of other parts work, and what no server and no dead host shows by itself. What that
+A nettest of ours tries one endpoint, as controls do at the same time. OONI's document about
+Telegram or Tor tries many, and has no controls; so its rows say what stands for them within it:
+how the other endpoints of the same part fared, whether those of other parts work, and what no
+server and no dead host shows by itself. What that
 comes to, the rules say (`analysis.service_rules`); what others saw of the same endpoint
 at that time is a matter of the whole table (`analysis.service_witnesses`).
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -23,7 +24,7 @@ from analysis.observe.service_ends import WORKS, End, ends
 from analysis.observe.surroundings import local_columns, surroundings
 from analysis.observe.whence import whence
 from analysis.services import UNJUDGED, known
-from probe.evidence import CanaryCheck, Measurement, Run
+from probe.evidence import CanaryCheck, ControlQuery, Measurement, Run
 
 SITES = frozenset({"web_connectivity"})  # nettests of sites: `analysis.observe.derive`
 MOST_PORTS = 50  # of one address
@@ -72,7 +73,7 @@ def service_rows(
     )
     if not found:
         return [msgspec.structs.replace(blank, service_whole=True)]
-    columns = _Parts(found)
+    columns = _Parts(found, _elsewhere(measurement, run))
     endpoints = [
         msgspec.structs.replace(blank, url=end.url, path_ip=end.ip, **columns.of(end))
         for end in found
@@ -81,15 +82,30 @@ def service_rows(
     whole = msgspec.structs.replace(
         blank, service_whole=True, service_lost=columns.lost(), **columns.of_part(worst)
     )
-    # Where the service is one endpoint there is no whole beside it.
-    return endpoints if [end.url for end in found] == [measurement.url] else [whole, *endpoints]
+    # Where what was to be measured is an endpoint there is no whole beside it.
+    named = any(end.url == measurement.url for end in found)
+    return endpoints if named else [whole, *endpoints]
+
+
+def _elsewhere(measurement: Measurement, run: Run) -> list[dict[tuple[str, str], End]]:
+    """The endpoints as each control that answered saw them, by URL and part."""
+    answered = {
+        e.control for e in measurement.evidence
+        if isinstance(e, ControlQuery) and e.failure is None
+    }
+    return [
+        {(end.url, end.part.part): end for end in ends(measurement, run, control)}
+        for control in sorted(answered)
+    ]
 
 
 class _Parts:
     """The endpoints by part, and what is counted of them."""
 
-    def __init__(self, found: Sequence[End]) -> None:
-        self.found = found
+    def __init__(
+        self, found: Sequence[End], elsewhere: Sequence[Mapping[tuple[str, str], End]] = ()
+    ) -> None:
+        self.found, self._elsewhere = found, elsewhere
         self.parts: dict[str, list[End]] = {}
         self._at: dict[str, list[End]] = {}
         for end in found:
@@ -100,6 +116,8 @@ class _Parts:
 
     def of(self, end: End) -> dict[str, object]:
         """Columns of the row of *end*."""
+        key = end.url, end.part.part
+        theirs = [seen[key] for seen in self._elsewhere if key in seen]
         return {
             **self._counted[end.part.part],
             "service_end": end.end,
@@ -107,6 +125,10 @@ class _Parts:
             "service_alike": self._alike[end.part.part, end.end, end.how],
             "service_proof": end.proof,
             "service_other_port": self._other_ports(end),
+            "service_same_port": self._same_port(end),
+            "service_tries": end.tries,
+            "service_controls": len(theirs),
+            "service_controls_working": sum(other.end == WORKS for other in theirs),
             "service_progress": end.progress,
             "service_channel": end.channel,
         }
@@ -172,10 +194,20 @@ class _Parts:
     def _other_ports(self, end: End) -> str:
         """How other ports of the same address fared."""
         beside = self._at[end.ip][:MOST_PORTS] if end.ip else []
-        works = [o.end == WORKS for o in beside if o.port != end.port]
-        if not works:
-            return ""
-        return "free" if all(works) else "mixed" if any(works) else "same"
+        return _together([o.end == WORKS for o in beside if o.port != end.port])
+
+    def _same_port(self, end: End) -> str:
+        """How something else fared at the port of *end*."""
+        beside = self._at[end.ip][:MOST_PORTS] if end.ip else []
+        return _together(
+            [o.end == WORKS for o in beside if o.port == end.port and o.part.needed == "beside"]
+        )
+
+
+def _together(works: Sequence[bool]) -> str:
+    if not works:
+        return ""
+    return "free" if all(works) else "mixed" if any(works) else "same"
 
 
 @lru_cache(maxsize=65536)

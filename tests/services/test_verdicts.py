@@ -372,6 +372,14 @@ HOWS = [
     *(_row("http", how) for how in ("silence", "reset", "closed", "redirect", "blockpage")),
     _row("certificate", "replaced"),
     _row("tcp", "silence", service_other_port="same"),
+    _row("tls", "reset", service_same_port="free"),
+    *(
+        _row(end, how, service_tries=tries, service_controls=2, service_controls_working=working)
+        for end, how, tries, working in (
+            ("tcp", "silence", 2, 0), ("tcp", "silence", 2, 1), ("tcp", "silence", 2, 2),
+            ("tcp", "reset", 2, 2), ("tcp", "reset", 1, 2), ("certificate", "bad", 2, 2),
+        )
+    ),
 ]
 
 
