@@ -303,12 +303,16 @@ class Ooni:
 
 
 def _text(content: msgspec.Raw) -> bytes:
-    """The document's text; `Submission.content` may be a string of it."""
-    raw = bytes(content)
-    if not raw.lstrip()[:1] == b'"':
+    """The document's text; `Submission.content` may be a string of it.
+
+    Without the space around it, which an object loses on its way: one document is the same
+    bytes over either call, and as `zond import` keeps them.
+    """
+    raw = bytes(content).strip()
+    if not raw.startswith(b'"'):
         return raw
     try:
-        return msgspec.json.decode(raw, type=str).encode()
+        return msgspec.json.decode(raw, type=str).encode().strip()
     except (msgspec.MsgspecError, UnicodeError) as exc:
         raise Refused(400, str(exc)[:MAX_REASON]) from None
 
