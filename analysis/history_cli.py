@@ -53,6 +53,10 @@ def _source(command: Command) -> Command:
             "--country", default=COUNTRY, show_default=True, metavar="NAME|DIR",
             help="Whose regime: one that comes with zond, or a folder of data.",
         ),
+        click.option(
+            "--without-marked", is_flag=True,
+            help="Without what a collector marked; it has the weight of one probe otherwise.",
+        ),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -67,8 +71,9 @@ def _source(command: Command) -> Command:
 )
 @click.option("--json", "as_json", is_flag=True, help="The summary as a line of JSON.")
 def analyse(
-    db: Path, dataset: Path | None, country: str, out: Path | None, as_json: bool
-) -> None:
+    db: Path, dataset: Path | None, country: str, without_marked: bool, out: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Judge everything, find what changed, and lay it beside the documented regime.
 
     Example: zond analyse --db zond.db --out analysis
@@ -87,7 +92,7 @@ def analyse(
             )  # fmt: skip
             for problem in built.problems:
                 click.echo(f"left out: {problem}", err=True)
-        history = _history(db, out or dataset, country)
+        history = _history(db, dataset or out, country, without_marked)
         known = len(hypotheses(_country(country)))
         with Console(stderr=True).status("looking for changes"):
             events, findings = history.events, history.findings
@@ -116,8 +121,9 @@ def analyse(
 )
 @click.option("--host", help="Only events of this host.")
 def events(
-    db: Path, dataset: Path | None, country: str, form: str, host: str | None
-) -> None:
+    db: Path, dataset: Path | None, country: str, without_marked: bool, form: str,
+    host: str | None,
+) -> None:  # fmt: skip
     """What was blocked, since when and until when, on whose network, and how sure that is.
 
     Example: zond events --db zond.db --format table
@@ -125,7 +131,7 @@ def events(
     from analysis.history.story import encode, story
 
     with _explained():
-        history = _history(db, dataset, country)
+        history = _history(db, dataset, country, without_marked)
         found = [e for e in history.events if host is None or host in e.targets]
     if form == "jsonl":
         for event in found:
@@ -153,8 +159,8 @@ def events(
 )
 @click.pass_context
 def regime(
-    context: click.Context, db: Path, dataset: Path | None, country: str, form: str,
-    of_events: bool, ids: Sequence[str],
+    context: click.Context, db: Path, dataset: Path | None, country: str,
+    without_marked: bool, form: str, of_events: bool, ids: Sequence[str],
 ) -> None:  # fmt: skip
     """How what was measured agrees with what is documented. Never says who did it.
 
@@ -163,7 +169,7 @@ def regime(
     if context.invoked_subcommand is not None:
         return
     with _explained():
-        history = _history(db, dataset, country)
+        history = _history(db, dataset, country, without_marked)
         results: Sequence[EventFindings | Result]
         results = history.findings if of_events else history.hypotheses(ids)
     if ids and not of_events and len(results) < len(set(ids)):
@@ -210,7 +216,7 @@ def import_(kind: str, file: Path, db: Path) -> None:
 @_source
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def explain(
-    what: str, db: Path, dataset: Path | None, country: str, as_json: bool
+    what: str, db: Path, dataset: Path | None, country: str, without_marked: bool, as_json: bool
 ) -> None:
     """The chain from a finding down to packets: of an event (its id), or of a URL or host.
 
@@ -219,7 +225,7 @@ def explain(
     from analysis.explanation import of_event, of_target
 
     with _explained():
-        history = _history(db, dataset, country)
+        history = _history(db, dataset, country, without_marked)
         store = Store(db) if db.exists() else None
         try:
             node = of_target(what, store) if store is not None and _is_target(what) else None
@@ -267,11 +273,15 @@ def _country(name: str) -> str | Path:
     return Path(name) if Path(name).is_dir() else name
 
 
-def _history(db: Path, dataset: Path | None, country: str) -> History:
+def _history(
+    db: Path, dataset: Path | None, country: str, without_marked: bool
+) -> History:
     from analysis.history.story import decode
     from analysis.history.whole import History
     from analysis.regime.outside_store import load
 
+    if without_marked and dataset is None:
+        raise click.UsageError("--without-marked is of a --dataset: no database has marks")
     source = dataset or _existing(db)
     known = []
     if dataset is not None and (dataset / EVENTS).exists():
@@ -279,7 +289,10 @@ def _history(db: Path, dataset: Path | None, country: str) -> History:
     outside, bad = load(db) if db.exists() else ({}, [])
     for line in bad:
         click.echo(f"left out: {line}", err=True)
-    return History(source, _country(country), outside=outside, known=known)
+    return History(
+        source, _country(country), outside=outside, known=known,
+        marked="none" if without_marked else "one_probe",
+    )  # fmt: skip
 
 
 def _write(path: Path, rows: Iterable[Any]) -> None:

@@ -74,30 +74,45 @@ WITNESS_RULES: tuple[Rule, ...] = (
 def witnessed(rows: Table) -> Table:
     """*rows* (columns of `VerdictRow`, and any others, which are kept), where rows of services
     that were left in doubt are judged by the others. The same number of rows, in no order."""
-    columns = rows.columns
     of_service = rows.nettest.isin([*known()])
-    told = rows.filter(of_service).left_join(
-        _decisions(rows), ["measurement_id", "url"], rname="{name}_of_it"
-    )
-    found = told.decided.fill_null("") != ""
+    told = applied(rows.filter(of_service), decisions(rows))
+    # Sites are most of a table, and pass as they are. What an engine calls nullable differs.
+    nullable = ibis.schema({name: kind.copy(nullable=True) for name, kind in rows.schema().items()})
+    return rows.filter(~of_service).cast(nullable).union(told.cast(nullable))
+
+
+def applied(rows: Table, decided: Table) -> Table:
+    """*rows* with what was *decided* (`decisions`) of them."""
+    told = rows.left_join(decided, ["measurement_id", "url"], rname="{name}_of_it")
+    found = (told.decided.fill_null("") != "") & told.nettest.isin([*known()])
     accused = found & (told.decision == "blocked")
-    seen = told.reached.cast("float64")
-    sure = ibis.least((seen + 1.0) / (seen + 2.0), ibis.literal(fitted().unseen))
-    judged = told.mutate(
+    return told.mutate(
         outcome=ibis.ifelse(found, told.decision, told.outcome),
         mechanism=ibis.ifelse(accused, told.manner, told.mechanism),
         mechanisms=ibis.ifelse(accused, told.manner, told.mechanisms),
-        probability=ibis.ifelse(found, sure, told.probability),
+        probability=ibis.ifelse(found, told.sure, told.probability),
         rules=ibis.ifelse(found, told.decided + "," + told.rules, told.rules),
+    ).select(*rows.columns)
+
+
+def undecided(rows: Table) -> Table:
+    """*rows* as they were before others decided: what is left in doubt names no mechanism and
+    has no probability."""
+    decided = reduce(or_, (rows.rules.startswith(f"{rule.id},") for rule in WITNESS_RULES))
+    return rows.mutate(
+        outcome=ibis.ifelse(decided, "inconclusive", rows.outcome),
+        mechanism=ibis.ifelse(decided, "", rows.mechanism),
+        mechanisms=ibis.ifelse(decided, "", rows.mechanisms),
+        probability=ibis.ifelse(decided, -1.0, rows.probability),
+        rules=ibis.ifelse(
+            decided, rows.rules.substr(rows.rules.find(",") + 1), rows.rules
+        ),
     )
-    # Sites are most of a table, and pass as they are. What an engine calls nullable differs.
-    nullable = ibis.schema({name: kind.copy(nullable=True) for name, kind in rows.schema().items()})
-    sites = rows.filter(~of_service)
-    return sites.cast(nullable).union(judged.select(*columns).cast(nullable))
 
 
-def _decisions(rows: Table) -> Table:
-    """For each row in doubt that others decide: by which rule, what, and how it had failed."""
+def decisions(rows: Table) -> Table:
+    """For each row in doubt that others decide: ``measurement_id``, ``url``, by which rule
+    (``decided``), what (``decision``), how it had failed (``manner``), how ``sure`` that is."""
     timed = rows.mutate(quarter=(_.measured_at / WINDOW).floor().cast("int64"))
     in_doubt = reduce(or_, (_has(timed, rule) for rule in DOUBTS))
     timed = timed.mutate(
@@ -122,10 +137,13 @@ def _decisions(rows: Table) -> Table:
         decision=ibis.cases(*((r.when, str(r.outcome)) for r in WITNESS_RULES), else_=""),
     ).filter(_.decided != "")
     # A measurement that is there twice is decided once.
-    return decided.group_by("measurement_id", "url").agg(
+    once = decided.group_by("measurement_id", "url").agg(
         decided=_.decided.max(), decision=_.decision.max(), manner=_.manner.max(),
         reached=_.reached_networks.max(),
     )
+    seen = once.reached.cast("float64")
+    sure = ibis.least((seen + 1.0) / (seen + 2.0), ibis.literal(fitted().unseen))
+    return once.mutate(sure=sure).drop("reached")
 
 
 def _votes(timed: Table, doubted: Table) -> Table:

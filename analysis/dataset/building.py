@@ -30,6 +30,8 @@ from analysis.dataset.manifest import (
     save,
     sweep,
 )
+from analysis.dataset.witnessing import signature as witnessing
+from analysis.dataset.witnessing import witness_all
 from analysis.engines import Engine
 from analysis.rules import RULES_VERSION
 from probe.store import Store
@@ -45,12 +47,14 @@ Progress = Callable[[str, int, int], None]
 @dataclass(frozen=True)
 class Built:
     """What a build did: shares of the store that were *derived*, or *kept* as they were;
-    *observations* in the dataset, partitions that were *judged*, and *problems*: runs that
-    could not be read, a line each."""
+    *observations* in the dataset, partitions that were *judged*, those of them and of others in
+    which probes elsewhere decided something anew (*witnessed*), and *problems*: runs that could
+    not be read, a line each."""
 
     derived: int
     kept: int
     judged: int
+    witnessed: int
     observations: int
     problems: tuple[str, ...]
 
@@ -68,11 +72,12 @@ def build(
     with _alone(out):
         manifest = begin(out)
         derived, kept = _observe(source, out, manifest, workers, progress)
-        judged = judge_all(out, manifest, engine, progress)
+        judged, witnessed = judge_all(out, manifest, engine, progress)
         sweep(out, manifest)
     files = manifest.observations.values()
     return Built(
-        derived=derived, kept=kept, judged=judged, observations=sum(f.rows for f in files),
+        derived=derived, kept=kept, judged=judged, witnessed=witnessed,
+        observations=sum(f.rows for f in files),
         problems=tuple(problem for f in files for problem in f.problems),
     )
 
@@ -82,7 +87,7 @@ def rejudge(out: Path, *, engine: Engine | None = None, progress: Progress | Non
     partitions that were. Raises `DatasetError`."""
     with _alone(out):
         manifest = begin(out)
-        judged = judge_all(out, manifest, engine, progress)
+        judged, _witnessed = judge_all(out, manifest, engine, progress)
         sweep(out, manifest)
     return judged
 
@@ -145,8 +150,9 @@ def _derived(
 
 def judge_all(
     out: Path, manifest: Manifest, engine: Engine | None, progress: Progress | None
-) -> int:
-    """Judge the partitions whose observations or rules have changed; how many those were."""
+) -> tuple[int, int]:
+    """Judge the partitions whose observations or rules have changed, then let probes elsewhere
+    decide what is in doubt; in how many partitions that changed something."""
     by: dict[str, list[Files]] = {}
     for files in manifest.observations.values():
         for name in files.files:
@@ -159,24 +165,31 @@ def judge_all(
     }
     for partition in set(manifest.verdicts) - set(by):
         del manifest.verdicts[partition]
-    if stale:
+    witnessed = 0
+    if stale or manifest.witnessed != witnessing(out, manifest):
         with _given(engine, out) as given:
-            done = 0
-            for batch in _batches(stale):
-                written = _judge(out, given, [f for p in batch for f in by[p]])
-                for partition in batch:
-                    signature, rows = wanted[partition]
-                    names = _placed(out, written / partition, partition, signature)
-                    manifest.verdicts[partition] = Files(
-                        signature=signature, files=names, rows=rows
-                    )
-                shutil.rmtree(written)
-                save(out, manifest)
-                done += len(batch)
-                if progress is not None:
-                    progress("verdicts", done, len(stale))
+            _judge_stale(out, manifest, given, stale, by, wanted, progress)
+            witnessed = witness_all(out, manifest, given)
     save(out, manifest)
-    return len(stale)
+    return len(stale), witnessed
+
+
+def _judge_stale(
+    out: Path, manifest: Manifest, engine: Engine, stale: dict[str, int],
+    by: dict[str, list[Files]], wanted: dict[str, tuple[str, int]], progress: Progress | None,
+) -> None:  # fmt: skip
+    done = 0
+    for batch in _batches(stale):
+        written = _judge(out, engine, [f for p in batch for f in by[p]])
+        for partition in batch:
+            signature, rows = wanted[partition]
+            names = _placed(out, written / partition, partition, signature)
+            manifest.verdicts[partition] = Files(signature=signature, files=names, rows=rows)
+        shutil.rmtree(written)
+        save(out, manifest)
+        done += len(batch)
+        if progress is not None:
+            progress("verdicts", done, len(stale))
 
 
 def rules_signature() -> str:

@@ -144,6 +144,13 @@ class Catalogue:
             Collected,
         )  # fmt: skip
 
+    def marked(self) -> list[str]:
+        """The ids of the measurements with a mark, in order."""
+        rows = self._db.execute(
+            "SELECT measurement_id FROM measurements WHERE marks != '' ORDER BY measurement_id"
+        )
+        return [id for (id,) in rows]
+
     def left_out(self) -> pa.Table:
         """All that was left out, with the columns of `LeftOut`."""
         rows = self._db.execute("SELECT place, reason FROM left_out ORDER BY place")
@@ -174,3 +181,12 @@ def tables(root: Path) -> dict[str, pa.Table]:
         return {"collected": arrow(empty, Collected), "left_out": arrow((), LeftOut)}
     with Catalogue(root) as catalogue:
         return {"collected": catalogue.collected(), "left_out": catalogue.left_out()}
+
+
+def marked(root: Path) -> pa.Table:
+    """The ``measurement_id`` of all that a collector marked, of the dataset in *root*."""
+    ids: list[str] = []
+    if (root / NAME).exists():
+        with Catalogue(root) as catalogue:
+            ids = catalogue.marked()
+    return pa.table({"measurement_id": pa.array(ids, pa.string())})

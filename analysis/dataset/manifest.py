@@ -33,12 +33,14 @@ class Files(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class Manifest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """*observations* and *tests* by share of a store (its first run's id, a day on which runs
-    began, a country); *verdicts* by partition (``date=…/cc=…``)."""
+    began, a country); *verdicts* by partition (``date=…/cc=…``). *witnessed* is of all that the
+    last judgement of services by one another depended on."""
 
     form: int = FORM
     observations: dict[str, Files] = {}
     tests: dict[str, Files] = {}
     verdicts: dict[str, Files] = {}
+    witnessed: str = ""
 
     def tables(self) -> Iterator[tuple[str, Files]]:
         """All that is counted, each with the name of its table."""

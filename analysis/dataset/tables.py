@@ -13,6 +13,7 @@ from analysis import engines
 from analysis.dataset import manifest
 from analysis.dataset.columns import SCHEMA, form, observed, stored, verdict_rows
 from analysis.dataset.evidence_trials import of_runs
+from analysis.dataset.marked import Weight, weighed
 from analysis.dataset.trials import trials
 from analysis.engines import Engine
 from analysis.history.rows import arrow, arrow_schema
@@ -25,26 +26,30 @@ Table = Any  # Ibis ships no types
 Source = Path | Store
 
 
-def verdict_table(source: Source, engine: Engine | None = None) -> Table:
+def verdict_table(
+    source: Source, engine: Engine | None = None, *, marked: Weight = "full"
+) -> Table:
     """The verdicts of *source*, with the columns of `VerdictRow`.
 
     *source* is a dataset's folder, whose verdicts are read as they were built, or a store (or
     its path), whose runs are all judged now, in memory. Without an *engine*, DuckDB in this
-    process. Raises `DatasetError`, `StoreError`.
+    process. *marked*: the weight of what a collector marked (`analysis.dataset.marked`).
+    Raises `DatasetError`, `StoreError`.
     """
     if isinstance(source, Path) and source.is_dir():
         found = manifest.load(source)
-        schema = arrow_schema(VerdictRow)
-        return _files(manifest.paths(source, found.verdicts), schema, engine)
+        table = _files(manifest.paths(source, found.verdicts), arrow_schema(VerdictRow), engine)
+        return weighed(table, source, engine or _own(), marked)
     return verdict_rows(_memory(stored(_observed(source)), engine))
 
 
-def test_table(source: Source, engine: Engine | None = None) -> Table:
+def test_table(source: Source, engine: Engine | None = None, *, marked: Weight = "full") -> Table:
     """What was tried beside the plain measurements of *source*, with the columns of `TestRow`;
     as `verdict_table`."""
     schema = arrow_schema(TestRow)
     if isinstance(source, Path) and source.is_dir():
-        return _files(manifest.paths(source, manifest.load(source).tests), schema, engine)
+        table = _files(manifest.paths(source, manifest.load(source).tests), schema, engine)
+        return weighed(table, source, engine or _own(), marked)
     if not isinstance(source, Store):
         with Store(source) as store:
             return test_table(store, engine)

@@ -6,15 +6,19 @@ hypotheses. Nothing here decides; it only joins the steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import ibis  # type: ignore[import-untyped]  # Ibis ships no types
 
 from analysis.dataset import manifest
+from analysis.dataset.marked import Weight, any_marked
 from analysis.dataset.tables import test_table, verdict_table
+from analysis.engines import duckdb
 from analysis.history.changes import parts
 from analysis.history.event import Event, Part
 from analysis.history.events import events
@@ -32,31 +36,35 @@ class History:
     """What *source* (a database's path, or a dataset's folder) says, beside the regime of
     *country* (a name, or a folder) and what is known from *outside* beside its documents.
 
-    *known*: events of an earlier run, whose ids are kept. Raises `StoreError`,
+    *known*: events of an earlier run, whose ids are kept. *marked*: the weight of what the
+    collector of a dataset marked (`analysis.dataset.marked`). Raises `StoreError`,
     `DatasetError` and `DataError` (a regime that cannot be read) where a step needs it.
     """
 
     def __init__(
         self, source: Path, country: str | Path, *, outside: Outside | None = None,
-        known: Sequence[Event] = (),
+        known: Sequence[Event] = (), marked: Weight = "one_probe",
     ) -> None:  # fmt: skip
         self._source = source
         self._country = country
         self._more = outside or {}
         self._known = known
+        self._marked = marked
 
     @cached_property
     def verdicts(self) -> Any:
         """The verdict table, with what probes elsewhere say of services that were in doubt."""
-        table = verdict_table(self._source)
         if self._source.is_dir():
-            return table
+            return verdict_table(self._source, marked=self._marked)
+        table = verdict_table(self._source)
         # A database's is judged when it is read, which is to happen once.
         return ibis.memtable(witnessed(ibis.memtable(table.to_pyarrow())).to_pyarrow())
 
     @cached_property
     def tests(self) -> Any:
         """The table of what was tried beside."""
+        if self._source.is_dir():
+            return test_table(self._source, marked=self._marked)
         return test_table(self._source)
 
     @cached_property
@@ -90,22 +98,29 @@ class History:
     def hypotheses(self, ids: Sequence[str] = ()) -> list[Result]:
         """The state of the hypotheses *ids*; of all where none is named."""
         chosen = [h for h in hypotheses(self._country) if not ids or h.id in ids]
-        verdicts, tests = self._rows
-        with Workspace(
+        with self._rows() as (verdicts, tests), Workspace(
             verdicts=verdicts, tests=tests, events=self.events, tables=self._tables
         ) as workspace:
             return judge_all(chosen, workspace, self.regime)
 
-    @cached_property
-    def _rows(self) -> tuple[Any, Any]:
-        """Verdicts and tests as queries take them: a dataset's where they lie."""
+    @contextmanager
+    def _rows(self) -> Iterator[tuple[Any, Any]]:
+        """Verdicts and tests as queries take them: a dataset's where they lie, or, where
+        something of it is weighed, in files for a while."""
         if not self._source.is_dir():
-            return self.verdicts, self.tests
-        found = manifest.load(self._source)
-        return (
-            manifest.paths(self._source, found.verdicts),
-            manifest.paths(self._source, found.tests),
-        )
+            yield self.verdicts, self.tests
+        elif self._marked == "full" or not any_marked(self._source):
+            found = manifest.load(self._source)
+            yield (
+                manifest.paths(self._source, found.verdicts),
+                manifest.paths(self._source, found.tests),
+            )
+        else:
+            with TemporaryDirectory(prefix="zond-") as folder, duckdb() as engine:
+                verdicts, tests = Path(folder) / "verdicts", Path(folder) / "tests"
+                engine.write(verdict_table(self._source, engine, marked=self._marked), verdicts)
+                engine.write(test_table(self._source, engine, marked=self._marked), tests)
+                yield verdicts, tests
 
     @cached_property
     def _tables(self) -> Mapping[str, Any]:
