@@ -92,8 +92,9 @@ class Identities:
         content = _short(evidence + m.url.encode())
         first = self._first(b"id", m.id.encode(), content + who, day)
         # The same key may send a document again that it scrubbed again.
-        if first[:8] != content and first[8:] != who:
-            found.append(Mark(mark="same_id", line=line))
+        if first[8:] != who:
+            mark = "same_document" if first[:8] == content else "same_id"
+            found.append(Mark(mark=mark, line=line))
         return found
 
     def _first(self, kind: bytes, what: bytes, whose: bytes, day: int) -> bytes:

@@ -68,6 +68,7 @@ MARKS = {
     "all_at_once": "nothing that was measured took any time",
     "control_not_asked": "a control's evidence, and no question to that control",
     "not_a_control": "a control's evidence with what no control sends",
+    "same_document": "a document that another key has sent",
     "same_evidence": "the evidence of another document, to the microsecond",
     "same_id": "the id of another document, with other content",
     "many_keys": "one of many keys that came from one place within minutes",

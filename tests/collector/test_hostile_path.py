@@ -44,7 +44,7 @@ async def test_200_batches_arrive_once_and_as_they_were(tmp_path: Path) -> None:
     assert evidence == Counter(m.evidence for m in trial.measured.values())
 
     # Who was made to send a thing twice is no forger.
-    assert not trial.marks() & {"same_id", "same_evidence"}
+    assert not trial.marks() & {"same_id", "same_evidence", "same_document"}
 
     assert set(FAULTS) <= set(trial.path.counts), "this path was not hostile enough"
     assert trial.killed["client"] >= 3

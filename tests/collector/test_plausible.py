@@ -171,7 +171,16 @@ def test_the_evidence_of_another_document_is_marked(identities: Identities) -> N
 def test_the_same_document_again_is_no_replay(identities: Identities) -> None:
     m, who = some_measurement(evidence=seen()), header()
     assert told(identities, who, m) == told(identities, who, m) == []
-    assert told(identities, header(), m) == []  # rebuilt under another key: one by its id
+
+
+def test_a_copy_under_another_key_is_marked(identities: Identities) -> None:
+    m, who = some_measurement(evidence=seen()), header()
+    told(identities, who, m)
+    assert told(identities, header(), m) == ["same_document"]
+    assert told(identities, who, m) == []  # whoever sent it first may repeat it
+    little = some_measurement()
+    told(identities, who, little)
+    assert told(identities, header(), little) == ["same_document"]
 
 
 def test_an_id_that_is_taken_is_marked(identities: Identities) -> None:
