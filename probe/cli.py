@@ -18,6 +18,7 @@ from probe.control_cli import control
 from probe.ending import Problem
 from probe.export_cli import export
 from probe.import_cli import import_
+from probe.lists_cli import lists
 from probe.run_cli import run
 from probe.schedule_cli import schedule
 from probe.upload_cli import upload
@@ -79,7 +80,7 @@ def zond() -> None:
     """
 
 
-for command in (run, upload, consent, export, import_, control, schedule):
+for command in (run, upload, consent, export, import_, control, schedule, lists):
     zond.add_command(command)
 
 

@@ -20,5 +20,10 @@ def identity() -> Path:
     return data_directory() / "identity"
 
 
+def lists() -> Path:
+    """For lists that are newer than those of the package, imported, or the user's own."""
+    return data_directory() / "lists"
+
+
 def config_file() -> Path:
     return Path(platformdirs.user_config_dir("zond", appauthor=False)) / "zond.toml"

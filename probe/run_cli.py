@@ -42,7 +42,7 @@ GARBAGE = 5000  # objects more than before, at which the collector looks for cyc
 
 
 @click.command()
-@click.option("--list", "lists", multiple=True, help="A list file, or the name of a carried list.")
+@click.option("--list", "lists", multiple=True, help="A list file, or a list's name.")
 @click.option("--url", "urls", multiple=True, help="One URL to measure.")
 @click.option("--nettest", "nettests", multiple=True, help="Only this nettest.")
 @click.option("--control", "controls", multiple=True, help="A control server's URL.")
@@ -169,35 +169,6 @@ def _say_what_nothing_takes(targets: Sequence[Target], nettests: Sequence[Nettes
     if left:
         named = f"{left[0].url} is one" if len(left) > 1 else left[0].url
         click.echo(f"{len(left)} targets that no nettest measures: {named}", err=True)
-
-
-def _list(name: str) -> tuple[list[Target], list[Any]]:
-    from testlists import builtin, builtin_names, load
-
-    if name in builtin_names() and not Path(name).is_file():
-        return builtin(name)
-    try:
-        return load(Path(name))
-    except OSError as exc:
-        hint = f"; lists that come with zond: {', '.join(builtin_names())}"
-        raise Problem(f"list {name}: {exc.strerror or exc}{hint}", BAD_ARGUMENTS) from exc
-
-
-def _ask_consent(agreed: bool) -> None:
-    from probe import consent
-    from probe.places import data_directory
-
-    if agreed or consent.recorded(data_directory()):
-        return
-    click.echo(consent.TEXT, err=True)
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Problem("nobody has agreed to that: `zond run --yes` does", NO_CONSENT)
-    if not click.confirm("Do you agree, and measure from here?", err=True):
-        raise Problem("nothing was sent", NO_CONSENT)
-    try:
-        consent.record(data_directory())
-    except OSError as exc:
-        raise Problem(f"the consent cannot be written down: {exc}") from exc
 
 
 def _seed(given: int | None) -> int:

@@ -16,7 +16,6 @@ it does not, unless the user says so. Documents of other programs are not ours t
 from __future__ import annotations
 
 import os
-from functools import cache
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -26,9 +25,9 @@ from probe.config import OONI_HELPERS
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.formats.batch import MAX_LINE
 from probe.known import Known
+from probe.public import is_public_target
 from probe.scrubbing.eraser import Eraser
 from probe.scrubbing.treatment import Treatment, about_this
-from testlists import builtin, builtin_names
 
 MINUTE = 60.0
 
@@ -96,16 +95,6 @@ class Scrubber:
             key=self._key,
             about=about_this(measurement, address_known=run_id not in self._unseen),
         )
-
-
-def is_public_target(url: str) -> bool:
-    """Whether *url* is on a list that comes with zond."""
-    return url in _public_targets()
-
-
-@cache
-def _public_targets() -> frozenset[str]:
-    return frozenset(t.url for name in builtin_names() for t in builtin(name)[0])
 
 
 def _line(kind: str, record: msgspec.Struct) -> bytes:

@@ -11,7 +11,6 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -25,9 +24,12 @@ MAX_LINE = 16_384  # characters
 MAX_FIELD = 2_000  # characters of a note or a source
 MAX_ATTRIBUTES = 20
 
-# Ours is "risk"; the others are Citizen Lab's. Only "url" must be there, and a column may be
+# The last two are ours, the others Citizen Lab's. Only "url" must be there, and a column may be
 # anywhere. Others are passed over, but for a service's: those are its target's attributes.
-COLUMNS = ("url", "category_code", "category_description", "date_added", "source", "notes", "risk")
+COLUMNS = (
+    "url", "category_code", "category_description", "date_added", "source", "notes",
+    "risk", "risk_reason",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +66,22 @@ def load(path: Path) -> tuple[list[Target], list[Problem]]:
         return parse(file, path.stem)
 
 
-def builtin(name: str) -> tuple[list[Target], list[Problem]]:
-    """`parse` of a list that comes with the package. Raises KeyError for a name not there."""
-    if name not in builtin_names():
-        raise KeyError(f"no list named {name!r}; there are: {', '.join(builtin_names())}")
-    return parse((_lists() / f"{name}.csv").read_bytes(), name)
+def records(content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
+    """The records of a list with a heading, as they stand there, by column; with their lines.
 
-
-def builtin_names() -> tuple[str, ...]:
-    """The lists that come with the package."""
-    names = (entry.name for entry in _lists().iterdir())
-    return tuple(sorted(name.removesuffix(".csv") for name in names if name.endswith(".csv")))
-
-
-def _lists() -> resources.abc.Traversable:
-    return resources.files("testlists") / "lists"
+    For who rewrites or checks a list; lines that `parse` complains of may be missing.
+    """
+    text = content.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    columns: list[str] | None = None
+    for number, line in lines(text):
+        try:
+            row = fields(line)
+        except ValueError:
+            continue
+        if columns is None:
+            columns = row
+        elif len(row) == len(columns):
+            yield number, dict(zip(columns, row, strict=True))
 
 
 class _Parser:
@@ -90,8 +93,8 @@ class _Parser:
     def parse(self, text: str) -> tuple[list[Target], list[Problem]]:
         targets: list[Target] = []
         problems: list[Problem] = []
-        lines = _lines(text)
-        for number, line in lines:
+        numbered = lines(text)
+        for number, line in numbered:
             try:
                 if (columns := _header(line)) is not None:
                     self._columns = columns
@@ -100,7 +103,7 @@ class _Parser:
             except ValueError as exc:
                 problems.append(Problem(number, str(exc)))
             break
-        for number, line in lines:
+        for number, line in numbered:
             try:
                 targets.append(self._target(number, line))
             except ValueError as exc:
@@ -129,13 +132,13 @@ class _Parser:
     def _row(self, line: str) -> dict[str, str]:
         if self._columns is None:
             return {"url": _plain(line)}
-        fields = _fields(line)
-        if len(fields) != len(self._columns):
-            raise ValueError(f"{len(fields)} columns where the heading has {len(self._columns)}")
-        return dict(zip(self._columns, (field.strip() for field in fields), strict=True))
+        row = [field.strip() for field in fields(line)]
+        if len(row) != len(self._columns):
+            raise ValueError(f"{len(row)} columns where the heading has {len(self._columns)}")
+        return dict(zip(self._columns, row, strict=True))
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines that say something, counted from 1. Not `str.splitlines`: it also cuts at \\x0b."""
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
         if line.strip() and not line.lstrip().startswith("#"):
@@ -155,13 +158,14 @@ def _header(line: str) -> list[str] | None:
     """The columns that *line* names, None where it is no heading."""
     try:
         _check_text(line)
-        columns = [field.strip().lower() for field in _fields(line)]
+        columns = [field.strip().lower() for field in fields(line)]
     except ValueError:
         return None  # then it is the first line of content, and is judged as that
     return columns if "url" in columns else None
 
 
-def _fields(line: str) -> list[str]:
+def fields(line: str) -> list[str]:
+    """The fields of one record. Raises ValueError."""
     try:
         return next(csv.reader([line], strict=True))
     except csv.Error as exc:

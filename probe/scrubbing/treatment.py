@@ -29,13 +29,13 @@ from probe.evidence import (
     PacketCapture,
     Transfer,
 )
+from probe.public import is_public_list
 from probe.scrubbing import web
 from probe.scrubbing.echo import TooMany, learned
 from probe.scrubbing.eraser import Eraser, stand_in_for
 from probe.scrubbing.fields import ALLOWED, How
 from probe.scrubbing.packets import without_us
 from probe.wire.page import sketch
-from testlists import builtin_names
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -334,8 +334,8 @@ def _to_minute(value: float) -> float:
 
 
 def _public_list(value: str) -> str:
-    return value if value in builtin_names() else ""
+    return value if is_public_list(value) else ""
 
 
 def _public_lists(value: dict[str, str]) -> dict[str, str]:
-    return {name: version for name, version in value.items() if name in builtin_names()}
+    return {name: version for name, version in value.items() if is_public_list(name)}

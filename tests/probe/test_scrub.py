@@ -23,7 +23,8 @@ from probe.evidence import (
     Transfer,
 )
 from probe.known import Known
-from probe.scrub import Choices, Scrubber, is_public_target
+from probe.public import is_public_target
+from probe.scrub import Choices, Scrubber
 from probe.scrubbing.fields import ALLOWED, How
 from tests.probe.records import structs_in
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import testlists
-from testlists import CATEGORIES, RISKS, Problem, Target, parse
+from testlists import RISKS, Problem, Target, parse
 from testlists.parsing import MAX_BYTES
 from testlists.url import SERVICES
 
@@ -176,61 +176,3 @@ def test_a_file_is_named_after_itself(tmp_path: Path) -> None:
     path.write_bytes(b"\xef\xbb\xbfhttps://example.com/\n")
     targets, problems = testlists.load(path)
     assert (["mine"], []) == ([t.list_name for t in targets], problems)
-
-
-def test_the_list_for_belarus_is_sound() -> None:
-    targets, problems = testlists.builtin("by")
-    assert [] == problems
-    assert 156 == len(targets)
-    assert {"by"} == {t.list_name for t in targets}
-    assert set(RISKS) == {t.risk for t in targets}
-    assert all(t.category in CATEGORIES and t.source and t.notes for t in targets)
-    urls = {t.url for t in targets}
-    assert {"https://charter97.org/", "http://charter97.org/"} <= urls
-    assert {"high"} == {t.risk for t in targets if t.category in ("POLR", "HATE")}
-
-
-def test_a_list_that_is_not_there_is_named_with_those_that_are() -> None:
-    assert ("by",) == testlists.builtin_names()
-    with pytest.raises(KeyError, match="no list named 'xx'; there are: by"):
-        testlists.builtin("xx")
-
-
-def test_a_services_other_columns_are_its_attributes() -> None:
-    content = (
-        "url,category_code,fingerprint,flags\n"
-        "tor://192.99.11.54:9001,ANON,ABCD,Guard\n"
-        "https://example.com/,NEWS,x,y\n"
-    )
-    targets, problems = parse(content, "relays")
-    assert [] == problems
-    relay, site = targets
-    assert (("fingerprint", "ABCD"), ("flags", "Guard")) == relay.attributes
-    assert "ABCD" == relay.attribute("fingerprint")
-    assert "" == relay.attribute("family")
-    assert () == site.attributes
-
-
-@pytest.mark.parametrize(
-    ("written", "normal"),
-    [
-        ("TOR://192.99.11.54:9001/", "tor://192.99.11.54:9001"),
-        ("tor://obfs4", "tor://obfs4"),
-        ("doh://DNS.example.org/dns-query", "doh://dns.example.org/dns-query"),
-        ("tor://[2A01:4f8::1]:443", "tor://[2a01:4f8::1]:443"),
-    ],
-)
-def test_a_services_url_has_one_form(written: str, normal: str) -> None:
-    targets, problems = parse(written, "x")
-    assert [normal] == [target.url for target in targets], problems
-
-
-@pytest.mark.parametrize(
-    "written",
-    ["tor://192.168.1.1:9001", "doh://localhost/x", "tor://192.99.11.54:9001/x", "dot://127.1",
-     "tor://a@192.99.11.54:1", "tor://192.99.11.54:0", "doh://dns.example.org/x?dns=y"],
-)  # fmt: skip
-def test_a_services_url_leads_to_no_home_and_says_no_more(written: str) -> None:
-    targets, problems = parse(written, "x")
-    assert [] == targets
-    assert 1 == len(problems)
