@@ -171,6 +171,37 @@ def _say_what_nothing_takes(targets: Sequence[Target], nettests: Sequence[Nettes
         click.echo(f"{len(left)} targets that no nettest measures: {named}", err=True)
 
 
+def _list(name: str) -> tuple[list[Target], list[Any]]:
+    from probe.places import lists
+    from testlists import Shelf, load
+
+    shelf = Shelf(lists())
+    try:
+        if name in shelf.names() and not Path(name).is_file():
+            return shelf.book(name).targets()
+        return load(Path(name))
+    except OSError as exc:
+        hint = f"; lists that there are: {', '.join(shelf.names())}"
+        raise Problem(f"list {name}: {exc.strerror or exc}{hint}", BAD_ARGUMENTS) from exc
+
+
+def _ask_consent(agreed: bool) -> None:
+    from probe import consent
+    from probe.places import data_directory
+
+    if agreed or consent.recorded(data_directory()):
+        return
+    click.echo(consent.TEXT, err=True)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Problem("nobody has agreed to that: `zond run --yes` does", NO_CONSENT)
+    if not click.confirm("Do you agree, and measure from here?", err=True):
+        raise Problem("nothing was sent", NO_CONSENT)
+    try:
+        consent.record(data_directory())
+    except OSError as exc:
+        raise Problem(f"the consent cannot be written down: {exc}") from exc
+
+
 def _seed(given: int | None) -> int:
     import secrets
 
