@@ -32,6 +32,7 @@ ELSEWHERE = {
     "explain": "Show the chain from a finding down to packets.",
     "collector": "Take what volunteers measured, and keep it.",
     "dataset": "Make the shared dataset, ask it, publish it.",
+    "report": "Write what was found as a page: what is blocked, since when, how sure.",
     "demo": "Measure a whole country on this machine.",
 }
 

@@ -1,0 +1,1 @@
+"""The report: what was found, as pages for people who do not read JSON."""

@@ -1,0 +1,73 @@
+"""``zond report``: what was found, as a page that opens in any browser, from disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from probe.places import database
+from probe.store import StoreError
+
+COUNTRY = "belarus"
+
+
+@click.command()
+@click.option(
+    "--db", default=None, envvar="ZOND_DB", metavar="FILE", type=click.Path(path_type=Path),
+    help="The database that 'zond run' wrote, by default where it writes by default; beside"
+    " --dataset, where the evidence is.",
+)
+@click.option(
+    "--dataset", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A dataset that 'zond analyse' or 'zond dataset build' wrote.",
+)
+@click.option(
+    "--out", required=True, metavar="FILE.html|DIR", type=click.Path(path_type=Path),
+    help="Where to write it: one file, or a folder.",
+)
+@click.option(
+    "--lang", type=click.Choice(["be", "ru", "en"]),
+    help="Language of the report; by default that of the environment.",
+)
+@click.option(
+    "--country", default=COUNTRY, show_default=True, metavar="NAME|DIR",
+    help="Whose regime: one that comes with zond, or a folder of data.",
+)
+def report(
+    db: Path | None, dataset: Path | None, out: Path, lang: str | None, country: str
+) -> None:
+    """Write what was found as an HTML report: what is blocked here, since when, how sure.
+
+    Example: zond report --out report.html --lang be
+    """
+    from analysis.report.gather import gather
+    from analysis.report.tell import Teller
+    from analysis.report.words import Words, usual_language
+    from analysis.report.writing import Writer
+
+    if dataset is None:
+        db = db or database()
+        if not db.exists():
+            raise click.BadParameter(f"there is no file {db}", param_hint="--db")
+    words = Words(lang or usual_language())
+    with _explained():
+        facts = gather(db, dataset, Path(country) if Path(country).is_dir() else country)
+        written = Writer(facts, Teller(words, facts.regime), out, None).write()
+    click.echo(written[0])
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """One line for the user in place of a traceback."""
+    from analysis.dataset.manifest import DatasetError
+    from analysis.regime.read import DataError
+
+    try:
+        yield
+    except (StoreError, DatasetError, DataError) as exc:
+        raise click.ClickException(" ".join(str(exc).split())) from exc
+    except OSError as exc:
+        raise click.ClickException(f"{exc.filename or ''}: {exc.strerror or exc}") from exc
