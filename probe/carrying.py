@@ -19,7 +19,9 @@ from pathlib import Path
 
 import msgspec
 
-from probe.formats.batch import MAX_PACKED, PADDING
+from probe.formats.batch import MAX_PACKED, PADDING, is_sealed
+from probe.outbox import Outbox, Waiting
+from probe.upload import Collector, UploadError
 
 MAGIC = b"zond carried batches 1\n"
 MAX_BATCH = MAX_PACKED + 4 * PADDING  # bytes of one, sealed
@@ -116,3 +118,84 @@ def receipts(path: Path) -> Iterator[CarriedReceipt]:
                 yield msgspec.json.decode(line, type=CarriedReceipt)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 continue  # a line half written; its batch is sent once more
+
+
+def carry(outbox: Outbox, collector: Collector, path: Path, *, unsealed: bool = False) -> int:
+    """Write what is waiting to the new file *path*; how many batches. They stay in the outbox.
+
+    Raises `UploadError` where there is no key to seal them with, unless *unsealed*; OSError.
+    """
+    if collector.key is None and not unsealed:
+        raise UploadError(
+            "without the collector's key ([upload] key, --key FILE) whoever gets the file can"
+            " read it; --unsealed writes it all the same"
+        )
+    waiting = [w.sha256 for w in outbox.waiting() if not w.given_up]
+    if not waiting:
+        return 0
+    found = ((name, outbox.packed(name)) for name in waiting)
+    names = write(path, ((n, collector.closed(p)) for n, p in found if p is not None))
+    for name in names:
+        outbox.carried(name, path.name)
+    return len(names)
+
+
+def take_home(outbox: Outbox, path: Path) -> tuple[int, int]:
+    """Receipts in *path*: how many are right, and how many are not ours or wrong."""
+    right = wrong = 0
+    for found in receipts(path):
+        if outbox.deliver(found.sha256, found.receipt, "file"):
+            right += 1
+        else:
+            wrong += 1
+    return right, wrong
+
+
+class CarriedFile:
+    """A carried file as a `probe.upload.Source`; receipts go to *home*. May raise OSError."""
+
+    def __init__(self, path: Path, home: Path) -> None:
+        """Raises `CarriedError` where *path* holds no whole batch."""
+        self._path = path
+        self._home = home
+        done = {r.sha256 for r in receipts(home)} if home.exists() else set()
+        self.damage = ""
+        self.sealed = True
+        self._places: dict[str, tuple[int, int]] = {}
+        self.waiting: list[Waiting] = []
+        found = 0
+        try:
+            for name, offset, body in read(path):
+                found += 1
+                self.sealed &= is_sealed(body)
+                self._places[name] = offset, len(body)
+                if name not in done:
+                    self.waiting.append(
+                        Waiting(
+                            sha256=name, asn=0, month="", documents=0, packed=len(body),
+                            refusals=0, given_up=False,
+                        )
+                    )  # fmt: skip
+        except CarriedError as exc:
+            if not found:
+                raise
+            self.damage = str(exc)
+
+    def packed(self, sha256: str) -> bytes | None:
+        return body_at(self._path, *self._places[sha256])
+
+    def attempt(self, sha256: str, way: str, size: int) -> None:
+        """Nothing is kept here of what was tried."""
+
+    def failed(self, sha256: str, way: str, why: str, unsent: int = 0) -> None:
+        """Nothing is kept here of what failed."""
+
+    def refused(self, sha256: str, way: str, why: str) -> bool:
+        return False
+
+    def deliver(self, sha256: str, receipt: str, way: str) -> bool:
+        """Whether it looks like a receipt: only who made the batch can tell."""
+        if len(receipt) != 64 or set(receipt) - set("0123456789abcdef"):
+            return False
+        add_receipt(self._home, sha256, receipt)
+        return True

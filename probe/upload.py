@@ -18,17 +18,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import httpx2
 import msgspec
 import trio
 
-from probe import carrying
 from probe.config import Config
 from probe.failure import NetworkFailure
-from probe.formats.batch import PADDING, BatchError, CollectorKey, is_sealed
+from probe.formats.batch import PADDING, BatchError, CollectorKey
 from probe.outbox import DAY, Outbox, Waiting
 from probe.store import Store
 from probe.ways_out import Answer, Body, WayOut, is_loopback, open_way, put
@@ -56,12 +54,18 @@ class _Answered(msgspec.Struct):
     sha256: str = ""
     receipt: str = ""
     reason: str = ""
+    set_aside: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class _SetAside(msgspec.Struct):
+    reason: str
 
 
 @dataclass(kw_only=True)
 class Sent:
     """How an upload went. *remaining* are batches without a receipt, *given_up* those that the
-    collector refused too often, *bytes* what left; *troubles*: how often each reason came."""
+    collector refused too often, *bytes* what left; *troubles*: how often each reason came.
+    *set_aside*: why documents of what was delivered cannot be read there (they are kept)."""
 
     total: int = 0
     delivered: int = 0
@@ -71,6 +75,7 @@ class Sent:
     bytes: int = 0
     over_budget: bool = False
     troubles: Counter[str] = field(default_factory=Counter)
+    set_aside: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -238,6 +243,7 @@ class _Sending:
             if said.sha256 == sha256 and self._source.deliver(sha256, said.receipt, way.name):
                 del self.pending[sha256]
                 self.sent.delivered += 1
+                self.sent.set_aside.update(_reasons(said.set_aside))
                 return "delivered"
             return self._failed(sha256, way, "answered 200 without the receipt")
         if answer.status in REFUSING and reason:
@@ -268,6 +274,15 @@ def _read(body: bytes) -> _Answered:
         return msgspec.json.decode(body, type=_Answered)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _Answered()
+
+
+def _reasons(set_aside: msgspec.Raw) -> list[str]:
+    """Why documents were set aside. A receipt is one, whatever else is said beside it."""
+    try:
+        found = msgspec.json.decode(set_aside, type=list[_SetAside])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return []
+    return [_shown(one.reason) for one in found]
 
 
 def _shown(text: str) -> str:
@@ -311,84 +326,3 @@ def scrubbing(config: Config) -> tuple[Scrubber, str]:
         controls=upload.controls,
     )  # fmt: skip
     return Scrubber(known.collect(), choices), msgspec.json.encode(choices).decode()
-
-
-def carry(outbox: Outbox, collector: Collector, path: Path, *, unsealed: bool = False) -> int:
-    """Write what is waiting to the new file *path*; how many batches. They stay in the outbox.
-
-    Raises `UploadError` where there is no key to seal them with, unless *unsealed*; OSError.
-    """
-    if collector.key is None and not unsealed:
-        raise UploadError(
-            "without the collector's key ([upload] key, --key FILE) whoever gets the file can"
-            " read it; --unsealed writes it all the same"
-        )
-    waiting = [w.sha256 for w in outbox.waiting() if not w.given_up]
-    if not waiting:
-        return 0
-    found = ((name, outbox.packed(name)) for name in waiting)
-    names = carrying.write(path, ((n, collector.closed(p)) for n, p in found if p is not None))
-    for name in names:
-        outbox.carried(name, path.name)
-    return len(names)
-
-
-def take_home(outbox: Outbox, path: Path) -> tuple[int, int]:
-    """Receipts in *path*: how many are right, and how many are not ours or wrong."""
-    right = wrong = 0
-    for found in carrying.receipts(path):
-        if outbox.deliver(found.sha256, found.receipt, "file"):
-            right += 1
-        else:
-            wrong += 1
-    return right, wrong
-
-
-class CarriedFile:
-    """A carried file as a `Source`; receipts go to the file *receipts*. May raise OSError."""
-
-    def __init__(self, path: Path, receipts: Path) -> None:
-        """Raises `carrying.CarriedError` where *path* holds no whole batch."""
-        self._path = path
-        self._receipts = receipts
-        done = {r.sha256 for r in carrying.receipts(receipts)} if receipts.exists() else set()
-        self.damage = ""
-        self.sealed = True
-        self._places: dict[str, tuple[int, int]] = {}
-        self.waiting: list[Waiting] = []
-        found = 0
-        try:
-            for name, offset, body in carrying.read(path):
-                found += 1
-                self.sealed &= is_sealed(body)
-                self._places[name] = offset, len(body)
-                if name not in done:
-                    self.waiting.append(
-                        Waiting(
-                            sha256=name, asn=0, month="", documents=0, packed=len(body),
-                            refusals=0, given_up=False,
-                        )
-                    )  # fmt: skip
-        except carrying.CarriedError as exc:
-            if not found:
-                raise
-            self.damage = str(exc)
-
-    def packed(self, sha256: str) -> bytes | None:
-        return carrying.body_at(self._path, *self._places[sha256])
-
-    def attempt(self, sha256: str, way: str, size: int) -> None:
-        """Nothing is kept here of what was tried."""
-
-    def failed(self, sha256: str, way: str, why: str, unsent: int = 0) -> None:
-        """Nothing is kept here of what failed."""
-
-    def refused(self, sha256: str, way: str, why: str) -> bool:
-        return False
-
-    def deliver(self, sha256: str, receipt: str, way: str) -> bool:
-        """Whether it looks like a receipt: only who made the batch can tell."""
-        if len(receipt) != 64 or set(receipt) - set("0123456789abcdef"):
-            return False
-        carrying.add_receipt(self._receipts, sha256, receipt)
-        return True

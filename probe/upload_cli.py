@@ -179,11 +179,12 @@ def carry_out(
     config: Config, out: Path, *, key_file: Path | None = None, unsealed: bool = False
 ) -> None:
     """What ``zond export --to-upload`` does: the batches that wait, into the new file *out*."""
+    from probe.carrying import carry
     from probe.config import ConfigError
     from probe.identity import IdentityError
     from probe.outbox import Outbox
     from probe.store import Store, StoreError
-    from probe.upload import Collector, UploadError, carry, collector_of, make_batches
+    from probe.upload import Collector, UploadError, collector_of, make_batches
 
     try:
         key = _key_text(key_file) if key_file else config.upload.key
@@ -304,8 +305,8 @@ def _show(config: Config) -> None:
 def _send_file(config: Config, given: dict[str, Any]) -> int:
     import trio
 
-    from probe.carrying import CarriedError
-    from probe.upload import CarriedFile, collector_of, send
+    from probe.carrying import CarriedError, CarriedFile
+    from probe.upload import collector_of, send
     from probe.ways_out import ways_out
 
     path: Path = given["from_file"]
@@ -338,8 +339,8 @@ def _send_file(config: Config, given: dict[str, Any]) -> int:
 
 
 def _take_home(config: Config, path: Path) -> None:
+    from probe.carrying import take_home
     from probe.outbox import Outbox
-    from probe.upload import take_home
 
     try:
         with Outbox(config.database, write=True) as outbox:
@@ -353,7 +354,8 @@ def _take_home(config: Config, path: Path) -> None:
 
 
 def _carry(config: Config, outbox: Outbox, collector: Collector) -> int:
-    from probe.upload import UploadError, carry
+    from probe.carrying import carry
+    from probe.upload import UploadError
 
     path = Path(config.upload.file or "").expanduser()
     try:
@@ -391,6 +393,8 @@ def _tell(sent: Sent, *, as_json: bool) -> None:
         click.echo(msgspec.json.encode(sent))
     for why, count in sent.troubles.most_common(TROUBLES):
         click.echo(f"{count} x {why}", err=True)
+    for why, count in sent.set_aside.most_common(TROUBLES):
+        click.echo(f"delivered and kept, but not read there: {count} x {why}", err=True)
     said = f"{sent.delivered} batches delivered, {sent.remaining} remain"
     if sent.given_up:
         said += f" ({sent.given_up} refused too often: zond upload --again)"

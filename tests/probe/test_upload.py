@@ -10,21 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe import carrying, upload
+from probe.carrying import CarriedFile, carry, take_home
 from probe.config import Config, ConfigError, Upload
 from probe.identity import Identity
 from probe.outbox import REFUSALS, Outbox
 from probe.store import Store
-from probe.upload import (
-    CarriedFile,
-    Collector,
-    Sent,
-    UploadError,
-    allowance,
-    carry,
-    collector_of,
-    send,
-    take_home,
-)
+from probe.upload import Collector, Sent, UploadError, allowance, collector_of, send
 from probe.ways_out import WayOut, ways_out
 from tests.probe.uploading import (
     PlainScrubber,
@@ -143,6 +134,13 @@ async def test_a_stranger_paints_nothing_on_the_terminal(db: Path) -> None:
     with Outbox(db) as outbox:
         kept = [detail for b in small.batches for _, _, detail in outbox.events(b)]
     assert all(detail.isprintable() for detail in kept)
+
+
+async def test_what_a_receipt_set_aside_is_told_and_is_delivered(db: Path) -> None:
+    async with collecting("aside", "odd") as small:
+        done = await sent(db, collector_of(small.url, None))
+    assert (done.delivered, done.remaining, done.troubles.total()) == (6, 0, 0)
+    assert {"nested ?[2J": 1, "too deep": 1} == done.set_aside
 
 
 async def test_nobody_there_is_told_and_loses_nothing(db: Path) -> None:

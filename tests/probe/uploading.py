@@ -93,7 +93,8 @@ class SmallCollector:
 
     ``busy``, ``broken`` (a 500), ``garbled`` (a refusal), ``forged`` (200 and a wrong
     receipt), ``forgotten`` (stored, and the answer lost), ``portal`` (200 and a page),
-    ``deep`` (200 and JSON without end), ``endless``, ``painting`` (on a terminal).
+    ``deep`` (200 and JSON without end), ``endless``, ``painting`` (on a terminal),
+    ``aside`` (stored, and two documents not read), ``odd`` (the same in words of another time).
     """
 
     def __init__(self, *tricks: str) -> None:
@@ -144,10 +145,15 @@ class SmallCollector:
         if trick == "forgotten":
             return Response("Bad Gateway", 502)
         receipt = batch.receipt(kept.header, name)
-        return _said(200, {"sha256": name, "receipt": receipt, "stored": "now"})
+        asides = {
+            "aside": [{"line": 1, "reason": "nested \x1b[2J"}, {"line": 2, "reason": "too deep"}],
+            "odd": {"lines": 2},
+        }
+        more = {"set_aside": asides[trick]} if trick in asides else {}
+        return _said(200, {"sha256": name, "receipt": receipt, "stored": "now", **more})
 
 
-def _said(status: int, body: dict[str, str]) -> Response:
+def _said(status: int, body: dict[str, Any]) -> Response:
     return Response(msgspec.json.encode(body), status, media_type="application/json")
 
 
