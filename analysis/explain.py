@@ -104,7 +104,12 @@ def _read_by(rule: Rule, o: Observation) -> Iterable[str]:
     for name in _fields(rule.id):
         value = getattr(o, name)
         if value not in ("", 0, 0.0, False, -1, -1.0, "none", "nothing"):
-            yield f"{name} = {value} ({_cut(describe()[name][1], MAX_MEANING)})"
+            yield f"{name} = {value} ({_meaning(name)})"
+
+
+@cache
+def _meaning(field: str) -> str:
+    return _cut(describe()[field][1], MAX_MEANING)
 
 
 @cache
