@@ -356,8 +356,9 @@ class Outbox:
 
 
 def _network(run: Run) -> tuple[int, str, str]:
-    """What runs share that may be in one batch. The month is that in which the run began."""
-    return run.probe_asn, run.probe_cc, month_of(run.started_at + (run.clock_offset or 0.0))
+    """What runs share that may be in one batch. The month is that in which the run began, by the
+    clock that the session has corrected (`Run.clock_offset` is in it already)."""
+    return run.probe_asn, run.probe_cc, month_of(run.started_at)
 
 
 def _event(

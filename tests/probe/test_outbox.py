@@ -91,8 +91,12 @@ def test_networks_and_months_are_never_in_one_batch_nor_under_one_pseudonym(db: 
     assert told == {("home", "home again"), ("work",), ("spring",)}
 
 
-def test_a_run_that_began_with_a_wrong_clock_is_of_the_right_month(db: Path) -> None:
-    fill(db, a_run(started_at=86400.0, clock_offset=1_700_000_000.0))
+@pytest.mark.parametrize("off", [365 * 86400.0, -365 * 86400.0])
+def test_a_run_whose_clock_was_corrected_is_of_the_month_in_which_it_was_made(
+    db: Path, off: float
+) -> None:
+    """As a session leaves it: its times are corrected, and beside them it says by how much."""
+    fill(db, a_run(started_at=1_700_000_000.0, clock_offset=off))
     make(db)
     assert batches(db)[0].header.month == "2023-11"
 
