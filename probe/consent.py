@@ -1,73 +1,69 @@
 """Nobody is measured from without having agreed to it, before the first packet.
 
-The text names the dangers plainly, since those who run this may be watched. What was
-agreed to is recorded beside the database; a text that says something else is agreed
-to anew. To share what was measured is another question than to measure, and is asked
-for by itself.
+What was agreed to is recorded beside the database: to what text, and to which levels of
+risk. A text that says something else is agreed to anew. To share what was measured is
+another question than to measure, and is asked for by itself; on which networks it may be
+done, `probe.networks` knows.
 """
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-VERSION = 2  # of the text; raised when it says something else
+from testlists.target import RISKS, Risk
 
-TEXT = """\
-zond will now ask for sites that may be forbidden where you are, many of them in a few
-minutes, from this machine and under your name as your operator knows it.
+VERSION = 3  # of `probe.consent_words.measuring`; raised when it says something else
+UPLOAD_VERSION = 1  # of `probe.consent_words.sharing`
 
-  - Your operator sees every site that is asked for, and may have to keep it on record.
-  - What seems blocked is tried again, some thirty times in a few minutes and in ways in
-    which no browser does, unless you say --no-follow-up or it is of high risk.
-  - Asking for or following some of these sites has been punished.
-  - On public Wi-Fi you may have been identified when you got access.
-  - The database on this machine tells what was measured. It is not encrypted.
-
-Your own address is not stored. If you are not sure, do not run it.
-"""
-
-UPLOAD_VERSION = 1
-
-UPLOAD_TEXT = """\
-zond will now send what it measured to a shared dataset, which anybody can read.
-
-  - It tells which sites were asked for, when, from which operator's network and country,
-    and what came back. Your address and names of your machine and home are taken out.
-  - No scrubbing is perfect. `zond upload --dry-run` shows all that would be sent.
-  - Your operator sees that something is sent, and to whom, unless that goes by Tor, by a
-    proxy or by a file that you carry (docs/upload.md).
-  - In the dataset you are a number, another for each network and each month. Who watched
-    your line at that time can still recognise your measurements among all.
-  - What was sent and published cannot be called back.
-"""
+# What is offered first: nothing of what people have been punished for.
+USUAL_TIERS: tuple[Risk, ...] = ("low", "medium")
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True):
+    """To text *version*, at a time in seconds since 1970; *tiers* may be measured."""
+
     version: int
     at: float
+    tiers: tuple[Risk, ...] = ()
 
 
 def recorded(folder: Path) -> bool:
     """Whether somebody agreed to be measured from, to this text, on this machine."""
-    return _version(_file(folder)) == VERSION
+    return bool(tiers(folder))
 
 
-def record(folder: Path) -> None:
-    """Write down that they did. Raises OSError."""
-    _write(_file(folder), VERSION)
+def tiers(folder: Path) -> tuple[Risk, ...]:
+    """The levels of risk that were agreed to, in rising order; none where nobody agreed."""
+    found = _read(_file(folder))
+    agreed = found.tiers if found is not None and found.version == VERSION else ()
+    return tuple(risk for risk in RISKS if risk in agreed)
+
+
+def record(folder: Path, tiers: Iterable[Risk] = USUAL_TIERS) -> None:
+    """Write down that somebody agreed to measure targets of *tiers*. Raises OSError."""
+    _write(_file(folder), Consent(version=VERSION, at=time.time(), tiers=tuple(tiers)))
+
+
+def withdraw(folder: Path) -> None:
+    """From now on nothing is measured, and nothing leaves by itself. Raises OSError."""
+    _file(folder).unlink(missing_ok=True)
+    withdraw_upload(folder)
 
 
 def upload_recorded(folder: Path) -> bool:
-    """Whether somebody agreed to `UPLOAD_TEXT` on this machine: each run then uploads."""
-    return _version(_upload_file(folder)) == UPLOAD_VERSION
+    """Whether somebody agreed to share on this machine: each run then uploads."""
+    found = _read(_upload_file(folder))
+    return found is not None and found.version == UPLOAD_VERSION
 
 
 def record_upload(folder: Path) -> None:
     """Write down that they did. Raises OSError."""
-    _write(_upload_file(folder), UPLOAD_VERSION)
+    _write(_upload_file(folder), Consent(version=UPLOAD_VERSION, at=time.time()))
 
 
 def withdraw_upload(folder: Path) -> None:
@@ -75,16 +71,26 @@ def withdraw_upload(folder: Path) -> None:
     _upload_file(folder).unlink(missing_ok=True)
 
 
-def _version(path: Path) -> int:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Consent).version
-    except (OSError, msgspec.DecodeError):
-        return 0  # what cannot be read was not agreed to
-
-
-def _write(path: Path, version: int) -> None:
+def keep(path: Path, content: bytes) -> None:
+    """Write a small file of the user's, whole or not at all, for nobody else. Raises OSError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.encode(Consent(version=version, at=time.time())))
+    beside = path.with_name(f"{path.name}.new")
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def _read(path: Path) -> Consent | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Consent)
+    except (OSError, msgspec.DecodeError):
+        return None  # what cannot be read was not agreed to
+
+
+def _write(path: Path, consent: Consent) -> None:
+    keep(path, msgspec.json.encode(consent))
 
 
 def _file(folder: Path) -> Path:

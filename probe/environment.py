@@ -28,6 +28,7 @@ from probe.control.introduction import Introduction
 from probe.evidence import AddressInfo, HTTPExchange
 from probe.failure import NETWORK_ERRORS
 from probe.hops import HopNetwork
+from probe.neighbours import default_routes
 from probe.net import Network
 from probe.steps.http import http_fetch
 from probe.steps.tcp import tcp_connect
@@ -181,7 +182,7 @@ def describe_system() -> str:
 
 def gateways(folder: str = "/proc/net") -> tuple[str, ...]:
     """The routers that this machine's default routes lead to; none where it cannot be told."""
-    found = [*_ipv4_gateways(f"{folder}/route"), *_ipv6_gateways(f"{folder}/ipv6_route")]
+    found = [_scoped(*route) for route in default_routes(folder) if route[1]]
     return tuple(dict.fromkeys(found))
 
 
@@ -190,7 +191,7 @@ def home_router(folder: str = "/proc/net") -> bool | None:
 
     None where no IPv4 route tells. Addresses of RFC 6598 are a carrier's.
     """
-    routers = _ipv4_gateways(f"{folder}/route")
+    routers = [router for _, router in default_routes(folder) if "." in router]
     return _is_home(routers[0]) and ip_address(routers[0]) not in CARRIERS if routers else None
 
 
@@ -241,30 +242,5 @@ async def _is_here(net: Network, ip: str) -> bool | None:
     return rtt < LOOPBACK_RTT or segment > LONGEST_SEGMENT
 
 
-def _ipv4_gateways(path: str) -> list[str]:
-    # Interface Destination Gateway Flags ... Mask: words in host order, in hex
-    found = []
-    for line in _lines(path)[1:]:
-        words = line.split()
-        if len(words) > 7 and words[1] == words[7] == "00000000" and words[2] != "00000000":
-            found.append(socket.inet_ntoa(bytes.fromhex(words[2])[::-1]))
-    return found
-
-
-def _ipv6_gateways(path: str) -> list[str]:
-    # destination prefix source prefix gateway ... interface
-    found = []
-    for line in _lines(path):
-        words = line.split()
-        if len(words) > 9 and words[0] == "0" * 32 and words[1] == "00" and words[4] != "0" * 32:
-            ip = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(words[4]))
-            found.append(f"{ip}%{words[9]}" if ip.startswith("fe80:") else ip)
-    return found
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        with open(path) as file:
-            return file.read(1 << 20).splitlines()
-    except OSError:
-        return []
+def _scoped(interface: str, router: str) -> str:
+    return f"{router}%{interface}" if router.startswith("fe80:") else router

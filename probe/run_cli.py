@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from probe import sockets
+from probe.choosing import chosen
 from probe.ending import (
     BAD_ARGUMENTS,
     DONE,
     FAILED,
     IN_PART,
-    NO_CONSENT,
     NOTHING_MEASURED,
     Problem,
 )
@@ -33,10 +33,8 @@ if TYPE_CHECKING:
     from probe.nettest import Nettest
     from probe.session import Request, Result
     from probe.store import Store
-    from testlists import Risk, Target
+    from testlists import Target
 
-USUAL_LIST = "by"
-USUAL_RISK: Risk = "medium"
 THREAD_STACK = 512 * 1024  # bytes; the default of 8 MB times ten resolver threads is too much
 GARBAGE = 5000  # objects more than before, at which the collector looks for cycles
 
@@ -66,16 +64,21 @@ def run(**given: Any) -> None:
 
     Example: zond run --list my.csv --control https://control.example/
     """
+    from probe.beforehand import see_to_room
     from probe.config import ConfigError, load
+    from probe.permission import to_measure
 
     try:
         config = load(given["config_path"], os.environ, _flags(given))
     except ConfigError as exc:
         raise Problem(str(exc), BAD_ARGUMENTS) from exc
     nettests = _nettests(given["nettests"])
-    targets, digests, refused = _targets(given["lists"], given["urls"], config)
-    _say_what_nothing_takes(targets, nettests)
-    _ask_consent(given["yes"])
+    choice = chosen(given["lists"], given["urls"], config)
+    _say_what_nothing_takes(choice.targets, nettests)
+    permission = to_measure(agreed=given["yes"])
+    choice = choice.within(permission.tiers)
+    planned = sum(test.takes(target) for target in choice.targets for test in nettests)
+    see_to_room(config, planned, deliver=not given["no_upload"])
     with locked(config.database), opened(config.database) as store:
         last = [run for run in store.runs() if not run.imported]  # others are imported
         if given["resume"] and last and last[-1].ended == "done":
@@ -86,12 +89,14 @@ def run(**given: Any) -> None:
         from probe.session import Request
 
         request = Request(
-            targets=targets,
+            targets=choice.targets,
             nettests=nettests,
-            refused=refused,
-            lists=digests,
+            refused=choice.refused,
+            lists=choice.versions(),
             seed=_seed(given["seed"]),
             resume=given["resume"],
+            tiers=permission.tiers,
+            still_permitted=permission.still,
         )
         status = _measure(config, request, store, as_json=given["as_json"])
     if not given["no_upload"] and status < 128:  # a signal says: now
@@ -126,42 +131,6 @@ def _nettests(names: Sequence[str]) -> list[Nettest]:
     return [known[name] for name in dict.fromkeys(names)] or list(known.values())
 
 
-def _targets(
-    lists: Sequence[str], urls: Sequence[str], config: Config
-) -> tuple[list[Target], dict[str, str], list[tuple[str, int, str]]]:
-    """What to measure, the versions of the lists, and the lines refused, which are shown."""
-    from testlists import BadURL, digest, select, target_from_url
-
-    targets: list[Target] = []
-    digests: dict[str, str] = {}
-    refused: list[tuple[str, int, str]] = []
-    for url in urls:
-        try:
-            targets.append(target_from_url(url))
-        except BadURL as exc:
-            refused.append(("--url", 0, f"{url}: {exc}"))
-    named = lists or (() if urls else config.lists)
-    # Who chose no list has not chosen its most dangerous part either.
-    max_risk: Risk = config.max_risk or ("high" if named else USUAL_RISK)
-    for name in named if named or urls else (USUAL_LIST,):
-        found, problems = _list(name)
-        refused += [(name, problem.line, problem.reason) for problem in problems]
-        chosen = select(found, max_risk=max_risk)
-        if len(chosen) < len(found):
-            click.echo(
-                f"{name}: {len(found) - len(chosen)} targets of more than {max_risk} risk are"
-                " left out (--max-risk high takes them in)",
-                err=True,
-            )
-        digests[Path(name).stem] = digest(chosen)
-        targets += chosen
-    for name, line, reason in refused:
-        click.echo(f"{name}{f', line {line}' if line else ''}: {reason}", err=True)
-    if not targets:
-        raise Problem("nothing to measure", BAD_ARGUMENTS)
-    return targets, digests, refused
-
-
 def _say_what_nothing_takes(targets: Sequence[Target], nettests: Sequence[Nettest]) -> None:
     left = [t for t in targets if not any(test.takes(t) for test in nettests)]
     if len(left) == len(targets):
@@ -169,37 +138,6 @@ def _say_what_nothing_takes(targets: Sequence[Target], nettests: Sequence[Nettes
     if left:
         named = f"{left[0].url} is one" if len(left) > 1 else left[0].url
         click.echo(f"{len(left)} targets that no nettest measures: {named}", err=True)
-
-
-def _list(name: str) -> tuple[list[Target], list[Any]]:
-    from probe.places import lists
-    from testlists import Shelf, load
-
-    shelf = Shelf(lists())
-    try:
-        if name in shelf.names() and not Path(name).is_file():
-            return shelf.book(name).targets()
-        return load(Path(name))
-    except OSError as exc:
-        hint = f"; lists that there are: {', '.join(shelf.names())}"
-        raise Problem(f"list {name}: {exc.strerror or exc}{hint}", BAD_ARGUMENTS) from exc
-
-
-def _ask_consent(agreed: bool) -> None:
-    from probe import consent
-    from probe.places import data_directory
-
-    if agreed or consent.recorded(data_directory()):
-        return
-    click.echo(consent.TEXT, err=True)
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Problem("nobody has agreed to that: `zond run --yes` does", NO_CONSENT)
-    if not click.confirm("Do you agree, and measure from here?", err=True):
-        raise Problem("nothing was sent", NO_CONSENT)
-    try:
-        consent.record(data_directory())
-    except OSError as exc:
-        raise Problem(f"the consent cannot be written down: {exc}") from exc
 
 
 def _seed(given: int | None) -> int:
@@ -214,6 +152,7 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
     import trio
 
     from probe.asn import AddressBookError
+    from probe.config import ConfigError
     from probe.screen import Screen
     from probe.session import run_session
     from probe.steps.certificate import TrustStoreError
@@ -230,7 +169,7 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
     try:
         with Screen(json=as_json, terminal=sys.stderr.isatty()) as screen:
             result = trio.run(partial(run_session, config, request, store, screen))
-    except AddressBookError as exc:
+    except (AddressBookError, ConfigError) as exc:
         raise Problem(str(exc), BAD_ARGUMENTS) from exc
     except TrustStoreError as exc:
         raise Problem(str(exc)) from exc

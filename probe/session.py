@@ -18,7 +18,7 @@ import secrets
 import signal
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from probe import __version__, environment
 from probe.arrival import Arrival, arrive, judge_controls
 from probe.asking import Controls
 from probe.asn import AddressBook
+from probe.budget import NOTED, PERIOD, Spending, total
 from probe.canary import Line
 from probe.clock import Clock
 from probe.config import Config
@@ -38,21 +39,23 @@ from probe.control.client import ControlClient
 from probe.control.introduction import Introduction
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.hops import TrioHops
-from probe.net import Network, OwnPorts, TrioNetwork
+from probe.net import Network, OwnPorts, Traffic, TrioNetwork
 from probe.nettest import Nettest, measure
 from probe.pacing import PacedNetwork, Rates
 from probe.resolvers import Resolvers, system_resolvers
 from probe.scrubbing.ahead import Ahead
 from probe.second_pass import Differing, SecondPass
+from probe.sleep import LONG, Sleep
 from probe.steps.certificate import Verifier
 from probe.steps.encrypted import Kept
 from probe.store import Planned, Refused, Store, StoreError
 from probe.tools import Tools
 from probe.way_out import usual_countries
 from probe.writer import QUEUE, Record, Writer
-from testlists import Target, shuffle
+from testlists import Risk, Target, shuffle
 
 GRACE = 15.0  # seconds beyond a target's deadline, after which it is cut off from outside
+PERMISSION = 1.0  # seconds between two looks at whether we may still measure here
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +79,11 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a run is asked to do. *lists* maps list names to their versions (digests)."""
+    """What a run is asked to do. *lists* maps list names to their versions (digests).
+
+    Of a run that is resumed, only targets of *tiers* of risk are measured (None: all), those
+    that somebody typed apart. The run ends when *still_permitted* says no (`probe.permission`).
+    """
 
     targets: Sequence[Target]
     nettests: Sequence[Nettest]
@@ -85,6 +92,8 @@ class Request:
     seed: int = 0
     resume: bool = False
 
+    tiers: Collection[Risk] | None = None
+    still_permitted: Callable[[], bool] = lambda: True
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
@@ -133,15 +142,18 @@ class _Session:
         self.resolvers = _resolvers(config)
         rates = Rates(**{name: getattr(limits, name) for name in Rates.__struct_fields__})
         encrypted = {ip for _, ip in (*self.resolvers.dot, *self.resolvers.doh)}
-        self.ports = OwnPorts()
-        self.net = PacedNetwork(net or TrioNetwork(self.ports), rates, resolvers=encrypted)
+        self.ports, self.traffic = OwnPorts(), Traffic()
+        real = TrioNetwork(self.ports, self.traffic)
+        self.net = PacedNetwork(net or real, rates, resolvers=encrypted)
         self.hops = TrioHops() if net is None else None
         self.book = AddressBook(_path(config.asn_database))
         self.verifier = Verifier(None)
         self.nettests = {test.name: test for test in request.nettests}
         self.resumed = False
         self.run_record = self._open_run(request)
-        self.queue = deque(store.remaining(self.run_record.id))
+        self.still_permitted = request.still_permitted
+        left = store.remaining(self.run_record.id)
+        self.queue = deque(p for p in left if _agreed_to(p.target, request.tiers))
         self.finished: list[tuple[float, float, Planned]] = []  # the line's fate not known yet
         self.differing: dict[tuple[str, str], Differing] = {}  # by nettest and URL
         self.again: set[tuple[str, str]] = set()  # nettest and URL measured a second time
@@ -152,7 +164,13 @@ class _Session:
         self.clock = Clock()
         self.writer = Writer(store, self._stored)
         self.work = trio.CancelScope()
-        self.signals = trio.CancelScope()
+        self.signals, self.thrift = trio.CancelScope(), trio.CancelScope()
+        self.permission = trio.CancelScope()
+        self.spending = Spending(
+            config.budget, total(store.uses(), time.time()), self.traffic,
+            size=lambda: self.writer.size,
+        )  # fmt: skip
+        self.spent = False
 
     def _open_run(self, request: Request) -> Run:
         """The run's row, new or the unfinished one's, with everything it plans."""
@@ -193,10 +211,13 @@ class _Session:
             nursery.start_soon(self._heed_signals)
             nursery.start_soon(self._write, receive, nursery.cancel_scope)
             async with self.send:
+            nursery.start_soon(self._heed_permission)
+            nursery.start_soon(self._heed_budget)
                 ended = await self._measure_all()
                 self._learned(ended=ended, ended_at=self.clock.now())
                 await self._send(self.run_record)
         if self.problem:
+                await self._send(self.spending.since_noted(self.clock.now()))
             self._learned(ended="failed")
         return Result(
             run=self.run_record,
@@ -218,6 +239,8 @@ class _Session:
         self.signals.cancel()
 
     async def _send(self, record: Record) -> None:
+        self.thrift.cancel()
+        self.permission.cancel()
         try:
             await self.send.send(record)
         except trio.BrokenResourceError:
@@ -236,6 +259,27 @@ class _Session:
 
     async def _measure_all(self) -> str:
         """Look around, measure, and say how it ended."""
+    async def _heed_permission(self) -> None:
+        """A laptop is carried to another network while it measures; nobody agreed to that one."""
+        with self.permission:
+            while self.still_permitted():  # noqa: ASYNC110 - the system tells nobody of a change
+                await trio.sleep(PERMISSION)
+            self.reporter.note("this is another network, which was not approved: stopping")
+            self.work.cancel()
+
+    async def _heed_budget(self) -> None:
+        """What is used is written down meanwhile; a bound that is reached ends the run."""
+        noted = trio.current_time()
+        with self.thrift:
+            while not (why := self.spending.at_its_end()):
+                await trio.sleep(PERIOD)
+                if trio.current_time() - noted >= NOTED:
+                    noted = trio.current_time()
+                    await self._send(self.spending.since_noted(self.clock.now()))
+            self.reporter.note(f"{why}: stopping; what was measured is kept")
+            self.spent = True
+            self.work.cancel()
+
         ended = "interrupted"
         with self.work:
             async with Controls(self.config) as controls, Kept() as kept:
@@ -243,7 +287,7 @@ class _Session:
                 if found.stop:
                     return found.stop
                 ended = await self._work_through(found.line, controls, kept)
-        return ended
+        return "budget" if self.spent else ended
 
     async def _arrive(self, controls: Controls) -> Arrival:
         found, introductions = await arrive(
@@ -284,6 +328,7 @@ class _Session:
             hello=self.config.hello,
         )
         await self._looked(line, controls)
+            tor=self.ways,
         ended = "no_network"  # unless the queue is worked through before the patience ends
         async with trio.open_nursery() as nursery:
 
@@ -299,6 +344,7 @@ class _Session:
             nursery.start_soon(watch)
             while self.queue:
                 async with trio.open_nursery() as workers:
+            nursery.start_soon(self._heed_sleep, line, controls)
                     for _ in range(min(self.limits.concurrency, len(self.queue))):
                         workers.start_soon(self._worker, line, tools, controls)
                 await line.look()
@@ -391,8 +437,7 @@ class _Session:
                 self.reporter.note("the line is dead: waiting for it")
             else:
                 self.reporter.note("the line is back")
-                await controls.renew(clock_wrong=bool(self.clock.offset))
-                self._know(await controls.client.introduce())  # a line comes back as another
+                await self._see_where(controls)  # a line comes back as another
         if len(self.queue) > queued:
             spoiled = len(self.queue) - queued
             self.reporter.note(f"measuring again what the dead line has spoiled: {spoiled}")
@@ -407,6 +452,33 @@ class _Session:
 
     def _settle(self, line: Line) -> None:
         """Queue once more what was measured while the line was lost."""
+    async def _heed_sleep(self, line: Line, controls: Controls) -> None:
+        """What was open when the machine fell asleep was cut by us, and is measured again."""
+        sleep, awake = Sleep(), trio.current_time()
+        while True:
+            await trio.sleep(PERIOD)
+            if seconds := sleep.slept():
+                line.broke(since=awake)
+                self.reporter.note(f"the machine slept for {seconds / 60:.1f} minutes")
+                if seconds > LONG:
+                    self.reporter.note("that was long: this run ends; what was measured is kept")
+                    self.work.cancel()
+                    return
+                await self._see_where(controls)
+                await line.look()
+                await self._looked(line, controls)
+            awake = trio.current_time()
+
+    async def _see_where(self, controls: Controls) -> None:
+        """Ask the controls anew who we are. A run is of one network, and ends on another."""
+        await controls.renew(clock_wrong=bool(self.clock.offset))
+        introductions = await controls.client.introduce()
+        self._know(introductions)
+        began, now = self.run_record.probe_asn, environment.own_network(introductions, self.book)
+        if began and now.asn and now.asn != began:
+            self.reporter.note(f"this run began in AS{began} and this is AS{now.asn}: it ends here")
+            self.work.cancel()
+
         open_still = []
         for began, ended, planned in self.finished:
             held = line.held(began, ended)
@@ -421,6 +493,7 @@ class _Session:
     def _stored(self, measurement: Measurement) -> None:
         if not measurement.about:
             self.measured += 1
+        self.spending.measured(measurement)
         self.reporter.stored(measurement)
 
     def _know(self, introductions: Sequence[Introduction]) -> None:
@@ -452,6 +525,10 @@ class _Session:
 
 def _resolvers(config: Config) -> Resolvers:
     chosen, usual = config.resolvers, Resolvers()
+def _agreed_to(target: Target, tiers: Collection[Risk] | None) -> bool:
+    return tiers is None or not target.list_name or target.risk in tiers
+
+
     return Resolvers(
         own=system_resolvers() if chosen.own is None else chosen.own,
         public=usual.public if chosen.public is None else chosen.public,

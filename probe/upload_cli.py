@@ -251,7 +251,7 @@ def _collector(config: Config) -> Collector:
 
 def _ask(given: dict[str, Any]) -> None:
     """Whether to send. Who names the collector in a script has said so; nobody else has."""
-    from probe import consent
+    from probe import consent, consent_words
     from probe.places import data_directory
 
     folder = data_directory()
@@ -261,7 +261,7 @@ def _ask(given: dict[str, Any]) -> None:
         if given["collector"]:
             return
         raise Problem("nobody has agreed to that: `zond upload --yes` does", NO_CONSENT)
-    click.echo(consent.UPLOAD_TEXT, err=True)
+    click.echo(consent_words.sharing(), err=True)
     if not click.confirm("Do you agree, and send?", err=True):
         raise Problem("nothing was sent", NO_CONSENT)
     if click.confirm("And after each run from now on, without being asked?", err=True):

@@ -296,10 +296,11 @@ def test_what_was_agreed_to_is_shown_and_changed() -> None:
     def say(*arguments: str) -> str:
         return CliRunner().invoke(zond, ["consent", *arguments], catch_exceptions=False).stdout
 
-    assert say() == "to measure: no\nto upload after each run: no\n"
-    assert "after each run: yes" in say("--upload")
+    assert say().startswith("to measure: no\nto share after each run: no\n")
+    assert say("--upload", "yes") == ""  # nobody was there to be asked
+    assert "after each run: yes" in say("--yes", "--upload", "yes")
     assert "to measure: no" in say()
-    assert "after each run: no" in say("--no-upload")
+    assert "after each run: no" in say("--upload", "no")
 
 
 def test_unsealed_it_goes_over_tls_to_whom_the_machine_trusts(

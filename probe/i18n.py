@@ -1,0 +1,92 @@
+"""In which language the user is spoken to: English, Belarusian or Russian.
+
+What a message says is its English text in the code; the translations are
+``locale/<language>/LC_MESSAGES/zond.po``, made into the ``.mo`` beside them by
+``scripts/translations`` (Babel), and read here by the standard library's gettext: a probe
+need not have Babel. What is not translated is said in English.
+
+``--lang`` goes before ``ZOND_LANG``, and that before the system's own variables.
+"""
+
+from __future__ import annotations
+
+import gettext
+import os
+import shutil
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+LANGUAGES = {"en": "English", "be": "Беларуская", "ru": "Русский"}
+SYSTEMS_OWN = ("LC_ALL", "LC_MESSAGES", "LANG")  # in the order of locale(7)
+DOMAIN = "zond"
+WIDTH = 88  # columns at most
+_CHOSEN = "zond.language"
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def language() -> str:
+    """The code of the language that is spoken now, one of `LANGUAGES`."""
+    context = click.get_current_context(silent=True)
+    chosen = context.meta.get(_CHOSEN) if context is not None else None
+    return chosen or of_environment() or "en"
+
+
+def of_environment() -> str:
+    """The language that the environment asks for; empty where it asks for none that we have."""
+    wanted = [os.environ.get("ZOND_LANG", ""), *os.environ.get("LANGUAGE", "").split(":")]
+    # The first of these that is set decides, also where we have no such language.
+    wanted.append(next((v for n in SYSTEMS_OWN if (v := os.environ.get(n))), ""))
+    codes = (name.replace("-", "_").partition("_")[0].lower() for name in wanted)
+    return next((code for code in codes if code in LANGUAGES), "")
+
+
+def speak(chosen: str) -> None:
+    """From now on speak *chosen* for as long as this command runs."""
+    click.get_current_context().meta[_CHOSEN] = chosen
+
+
+def _(message: str, **values: object) -> str:
+    """*message* in the user's language, with *values* put into its ``{names}``."""
+    said = _translations(language()).gettext(message)
+    return said.format(**values) if values else said
+
+
+def plural(one: str, many: str, count: int, **values: object) -> str:
+    """`_` of *one* or *many*, as *count* asks for in that language; ``{count}`` is known."""
+    said = _translations(language()).ngettext(one, many, count)
+    return said.format(count=count, **values)
+
+
+def paragraph(text: str, *, indent: str = "", bullet: str = "") -> str:
+    """*text* in lines as long as the terminal has, the first after *bullet*."""
+    width = min(WIDTH, shutil.get_terminal_size().columns)
+    after = indent + " " * len(bullet)
+    return textwrap.fill(
+        text, max(40, width), initial_indent=indent + bullet, subsequent_indent=after,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def language_option(command: Command) -> Command:
+    """Gives a command ``--lang``."""
+
+    def chosen(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value:
+            context.meta[_CHOSEN] = value
+
+    return click.option(
+        "--lang", type=click.Choice(list(LANGUAGES)), is_eager=True, expose_value=False,
+        callback=chosen, help="The language to speak.",
+    )(command)  # fmt: skip
+
+
+@cache
+def _translations(code: str) -> gettext.NullTranslations:
+    folder = Path(__file__).with_name("locale")
+    return gettext.translation(DOMAIN, folder, languages=[code], fallback=code == "en")
