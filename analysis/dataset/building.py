@@ -30,6 +30,7 @@ from analysis.dataset.manifest import (
     save,
     sweep,
 )
+from analysis.dataset.merged import cut_out
 from analysis.dataset.witnessing import signature as witnessing
 from analysis.dataset.witnessing import witness_all
 from analysis.engines import Engine
@@ -69,7 +70,7 @@ def build(
     derive (0: as many as cores); *progress* is told what is done: a word, how many, of how
     many. Raises `StoreError`, `DatasetError` (also where another build is at work there).
     """
-    with _alone(out):
+    with alone(out):
         manifest = begin(out)
         derived, kept = _observe(source, out, manifest, workers, progress)
         judged, witnessed = judge_all(out, manifest, engine, progress)
@@ -85,7 +86,7 @@ def build(
 def rejudge(out: Path, *, engine: Engine | None = None, progress: Progress | None = None) -> int:
     """Judge what is in the dataset at *out* with the rules of this version; how many
     partitions that were. Raises `DatasetError`."""
-    with _alone(out):
+    with alone(out):
         manifest = begin(out)
         judged, _witnessed = judge_all(out, manifest, engine, progress)
         sweep(out, manifest)
@@ -102,16 +103,26 @@ def _observe(
             wanted = shares(store)
     stale = [share for share in wanted if not _current(share, out, manifest)]
     if wanted:
-        _forget(manifest, wanted)
-    for done, (share, (observations, tests)) in enumerate(_derived(stale, out, workers), 1):
-        manifest.observations[share.key] = observations
-        manifest.tests[share.key] = tests
+        cut_out(out, manifest, _gone(manifest, wanted))
+    new: dict[str, tuple[Files, Files]] = {}
+    for done, (share, files) in enumerate(_derived(stale, out, workers), 1):
+        new[share.key] = files
         if done % SAVED_EVERY == 0:
-            save(out, manifest)
+            _enter(out, manifest, new)
         if progress is not None:
             progress("observations", done, len(stale))
-    save(out, manifest)
+    _enter(out, manifest, new)
     return len(stale), len(wanted) - len(stale)
+
+
+def _enter(out: Path, manifest: Manifest, new: dict[str, tuple[Files, Files]]) -> None:
+    """Put the shares that are *new* in the place of what they were, and save."""
+    cut_out(out, manifest, new)
+    for key, (observations, tests) in new.items():
+        manifest.observations[key] = observations
+        manifest.tests[key] = tests
+    new.clear()
+    save(out, manifest)
 
 
 def _current(share: Share, out: Path, manifest: Manifest) -> bool:
@@ -122,13 +133,11 @@ def _current(share: Share, out: Path, manifest: Manifest) -> bool:
     return all((out / name).exists() for name in files)
 
 
-def _forget(manifest: Manifest, wanted: list[Share]) -> None:
+def _gone(manifest: Manifest, wanted: list[Share]) -> set[str]:
     """What this store had once and has no more; other stores' shares stay."""
     store = wanted[0].key.partition("/")[0]
-    keys = {share.key for share in wanted}
-    for table in (manifest.observations, manifest.tests):
-        for key in [k for k in table if k.partition("/")[0] == store and k not in keys]:
-            del table[key]
+    there = manifest.observations.keys() | manifest.tests.keys()
+    return {key for key in there if key.partition("/")[0] == store} - {s.key for s in wanted}
 
 
 def _derived(
@@ -153,15 +162,12 @@ def judge_all(
 ) -> tuple[int, int]:
     """Judge the partitions whose observations or rules have changed, then let probes elsewhere
     decide what is in doubt; in how many partitions that changed something."""
-    by: dict[str, list[Files]] = {}
-    for files in manifest.observations.values():
-        for name in files.files:
-            by.setdefault("/".join(Path(name).parts[1:-1]), []).append(files)
-    wanted = {partition: _judgement(files) for partition, files in by.items()}
+    by = partitions(manifest)
+    wanted = {partition: judgement(files) for partition, files in by.items()}
     stale = {
         partition: rows
         for partition, (signature, rows) in wanted.items()
-        if not _judged(out, manifest.verdicts.get(partition), signature)
+        if not is_judged(out, manifest.verdicts.get(partition), signature)
     }
     for partition in set(manifest.verdicts) - set(by):
         del manifest.verdicts[partition]
@@ -180,7 +186,7 @@ def _judge_stale(
 ) -> None:  # fmt: skip
     done = 0
     for batch in _batches(stale):
-        written = _judge(out, engine, [f for p in batch for f in by[p]])
+        written = _judge(out, engine, [f for p in batch for f in by[p]], _date(batch[0]))
         for partition in batch:
             signature, rows = wanted[partition]
             names = _placed(out, written / partition, partition, signature)
@@ -192,19 +198,28 @@ def _judge_stale(
             progress("verdicts", done, len(stale))
 
 
+def partitions(manifest: Manifest) -> dict[str, list[Files]]:
+    """The shares whose observations lie in each partition: of a day, or, compacted, a month."""
+    by: dict[str, list[Files]] = {}
+    for files in manifest.observations.values():
+        for name in files.files:
+            by.setdefault("/".join(Path(name).parts[1:-1]), []).append(files)
+    return by
+
+
 def rules_signature() -> str:
     """Changes with whatever a verdict depends on beside the observation."""
     return hashlib.sha256(f"{RULES_VERSION}\n{probability.fitted()!r}".encode()).hexdigest()
 
 
-def _judgement(files: Iterable[Files]) -> tuple[str, int]:
+def judgement(files: Iterable[Files]) -> tuple[str, int]:
     """What the verdicts of a partition depend on, and how many they are."""
     of = sorted(f.signature for f in files)
     digest = hashlib.sha256("\n".join([rules_signature(), derivation(), *of]).encode())
     return digest.hexdigest()[:32], sum(f.rows for f in files)
 
 
-def _judged(out: Path, found: Files | None, signature: str) -> bool:
+def is_judged(out: Path, found: Files | None, signature: str) -> bool:
     return (
         found is not None and found.signature == signature
         and all((out / name).exists() for name in found.files)
@@ -214,8 +229,11 @@ def _judged(out: Path, found: Files | None, signature: str) -> bool:
 def _batches(stale: dict[str, int]) -> Iterator[list[str]]:
     batch: list[str] = []
     rows = 0
-    for partition in sorted(stale):
-        if batch and (rows + stale[partition] > JUDGED_AT_ONCE or len(batch) == PARTITIONS_AT_ONCE):
+    for partition in sorted(stale, key=lambda name: (len(_date(name)), name)):
+        if batch and (
+            rows + stale[partition] > JUDGED_AT_ONCE or len(batch) == PARTITIONS_AT_ONCE
+            or len(_date(partition)) != len(_date(batch[0]))
+        ):  # fmt: skip
             yield batch
             batch, rows = [], 0
         batch.append(partition)
@@ -224,14 +242,21 @@ def _batches(stale: dict[str, int]) -> Iterator[list[str]]:
         yield batch
 
 
-def _judge(out: Path, engine: Engine, of: Iterable[Files]) -> Path:
-    """Judge these files into a folder of their own, with a folder for each partition."""
+def _date(partition: str) -> str:
+    """The day (``2026-11-22``) or month of *partition*."""
+    return partition.partition("/")[0].removeprefix("date=")
+
+
+def _judge(out: Path, engine: Engine, of: Iterable[Files], date: str) -> Path:
+    """Judge these files into a folder of their own, with a folder for each partition; they are of
+    days or of months, as *date* is."""
     temporary = out / ".judging"
     shutil.rmtree(temporary, ignore_errors=True)
     of = list(of)
     paths = sorted({out / name for files in of for name in files.files})
     table = observed(engine, paths, same=all(files.form == form() for files in of))
     table = verdict_rows(table, beside=PARTITION)
+    table = table.mutate(date=table.date.substr(0, len(date)))
     engine.write(table, temporary, by=PARTITION)
     return temporary
 
@@ -257,7 +282,8 @@ def _given(engine: Engine | None, out: Path) -> Iterator[Engine]:
 
 
 @contextmanager
-def _alone(out: Path) -> Iterator[None]:
+def alone(out: Path) -> Iterator[None]:
+    """Nobody else builds in *out* meanwhile. Raises `DatasetError`."""
     out.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(out / ".lock", timeout=0):

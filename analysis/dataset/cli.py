@@ -25,6 +25,7 @@ from analysis.dataset.building import build as build_tables
 from analysis.dataset.catalogue import Catalogue
 from analysis.dataset.coarse import K
 from analysis.dataset.collect import STORE, collect
+from analysis.dataset.compacting import compact as compact_tables
 from analysis.dataset.manifest import DatasetError
 from analysis.dataset.publish import check as check_publication
 from analysis.dataset.publish import publish as publish_months
@@ -78,6 +79,22 @@ def build(collectors: tuple[Path, ...], databases: tuple[Path, ...], out: Path) 
         )  # fmt: skip
         for problem in built.problems:
             click.echo(f"left out: {problem}", err=True)
+
+
+@dataset.command()
+@_dataset
+def compact(dataset: Path) -> None:
+    """Make few files of many, one for each table, month and country; no row changes.
+
+    Example: zond dataset compact dataset
+    """
+    with _explained():
+        with Console(stderr=True).status("compacting"):
+            done = compact_tables(dataset)
+    click.echo(
+        f"{done.files_before} files, {done.bytes_before:,} bytes;"
+        f" now {done.files} files, {done.bytes:,} bytes", err=True,
+    )  # fmt: skip
 
 
 @dataset.command()

@@ -22,13 +22,15 @@ MAX_SIZE = 256 << 20  # bytes; of a file that somebody else may have written
 
 class Files(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was written from one source: *signature* is of all that it depends on, *files* are
-    below the dataset's folder, *rows* are in them; *form* is that of their columns."""
+    below the dataset's folder, *rows* are in them; *form* is that of their columns. With *first*,
+    the rows from there on in a file that holds those of others too (`analysis.dataset.merged`)."""
 
     signature: str
     files: tuple[str, ...] = ()
     rows: int = 0
     form: str = ""
     problems: tuple[str, ...] = ()
+    first: int | None = None
 
 
 class Manifest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -84,7 +86,7 @@ def save(root: Path, manifest: Manifest) -> None:
 
 def paths(root: Path, table: dict[str, Files]) -> list[Path]:
     """The files of one table, in order."""
-    return sorted(root / name for files in table.values() for name in files.files)
+    return sorted({root / name for files in table.values() for name in files.files})
 
 
 def begin(root: Path) -> Manifest:

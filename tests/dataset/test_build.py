@@ -246,7 +246,7 @@ def test_what_was_derived_before_a_column_was_thought_of_is_judged_all_the_same(
     assert expected(path) == found(out)
 
 
-def test_a_folder_of_something_else_is_left_alone(path: Path, tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_leftalone(path: Path, tmp_path: Path) -> None:
     mine = tmp_path / "mine" / "observations" / "date=x" / "cc=y" / "rows.parquet"
     mine.parent.mkdir(parents=True)
     mine.write_bytes(b"precious")
@@ -265,7 +265,7 @@ def test_files_beside_the_tables_stay(path: Path, tmp_path: Path) -> None:
 
 def test_one_build_at_a_time(path: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with building._alone(_made(out)), pytest.raises(dataset.DatasetError, match="another build"):
+    with building.alone(_made(out)), pytest.raises(dataset.DatasetError, match="another build"):
         dataset.build(path, out, workers=1)
 
 
