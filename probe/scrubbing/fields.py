@@ -231,6 +231,11 @@ ALLOWED: dict[type, dict[str, Rule]] = {
         "name": Rule(How.TEXT, "which relay"),
         "channel": Rule(How.TEXT, "how the bridge was given out: censors collect by channel"),
         "operation": Rule(How.KEEP, "at which step it failed"),
+        "identity": Rule(How.KEEP, "whether the relay proved to be itself: some are pretended"),
+        "fingerprint": Rule(How.KEEP, "who answered; a public relay's, of a secret bridge empty"),
+        "ed25519": Rule(How.KEEP, "who answered; a public relay's, of a secret bridge empty"),
+        "versions": Rule(How.KEEP, "which link versions it offered: who pretends offers others"),
+        "skew": Rule(How.SECONDS, "how wrong its clock or ours is: old certificates look forged"),
     },
     e.Bootstrap: COMMON | {
         "transport": Rule(How.KEEP, "by which way"),

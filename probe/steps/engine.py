@@ -16,6 +16,7 @@ from probe.failure import Failure, NetworkFailure
 from probe.steps import browser
 
 Hello = Literal["browser", "python"]
+AnyHello = Hello | Literal["tor"]  # the last one for relays only: nobody else's site gets it
 
 MAX_NAME = 255  # bytes of a name in SNI; the libraries do not send longer ones
 
@@ -67,7 +68,7 @@ def spoken(hello: Hello) -> Hello:
 
 
 def engine(
-    sni: str | None, alpn: tuple[str, ...] = (), *, hello: Hello = "browser", ech: bytes = b""
+    sni: str | None, alpn: tuple[str, ...] = (), *, hello: AnyHello = "browser", ech: bytes = b""
 ) -> Engine:
     """The client's side of a new connection. Nothing is verified by it.
 
@@ -78,6 +79,8 @@ def engine(
     (nothing is sent then); ValueError for *ech* without that engine.
     """
     ascii_name = _as_sent(sni) if sni is not None else None
+    if hello == "tor":
+        return TorTLS(ascii_name)
     if alpn and spoken(hello) == "browser":
         return browser.BrowserTLS(ascii_name, alpn, ech)
     if ech:
@@ -101,10 +104,14 @@ class PythonTLS:
 
     name = "python"
 
-    def __init__(self, sni: str | None, alpn: tuple[str, ...]) -> None:
+    def __init__(
+        self, sni: str | None, alpn: tuple[str, ...], context: ssl.SSLContext | None = None
+    ) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.sni = sni
-        self._tls = _context(alpn).wrap_bio(self._incoming, self._outgoing, server_hostname=sni)
+        self._tls = (context or _context(alpn)).wrap_bio(
+            self._incoming, self._outgoing, server_hostname=sni
+        )
 
     def hello(self) -> bytes:
         self.handshake()
@@ -154,6 +161,39 @@ class PythonTLS:
             certificate.public_bytes(2)  # _ssl.ENCODING_DER
             for certificate in presented
         )
+
+
+class TorTLS(PythonTLS):
+    """Says what ``tor`` says (0.4.9 with OpenSSL 3.0), as far as Python lets it.
+
+    The same suites, extensions and signature algorithms, and so the same JA4; Python gives no
+    choice of the order of TLS 1.3's suites, nor of more groups than one (tor's first).
+    """
+
+    name = "tor-0.4.9"
+
+    def __init__(self, sni: str | None) -> None:
+        super().__init__(sni, (), _tor_context())
+
+
+# src/lib/tls/ciphers.inc of tor, which takes them from Firefox.
+_TOR_CIPHERS = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256",
+    "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-RSA-CHACHA20-POLY1305",
+    "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-AES256-SHA", "ECDHE-ECDSA-AES128-SHA", "ECDHE-RSA-AES128-SHA",
+    "ECDHE-RSA-AES256-SHA", "AES128-GCM-SHA256", "AES256-GCM-SHA384", "AES128-SHA", "AES256-SHA",
+)  # fmt: skip
+
+
+@cache
+def _tor_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers(":".join(_TOR_CIPHERS))
+    context.set_ecdh_curve("prime256v1")
+    return context
 
 
 @cache

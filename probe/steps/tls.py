@@ -18,7 +18,7 @@ import trio
 
 from probe.evidence import TLSHandshake
 from probe.failure import NETWORK_ERRORS, Failure, NetworkFailure
-from probe.steps.engine import Engine, Hello, engine
+from probe.steps.engine import AnyHello, Engine, engine
 from probe.trace import Trace
 from probe.wire.ja4 import ja4
 from probe.wire.tls import (
@@ -152,9 +152,11 @@ class TLSStream(trio.abc.Stream):
 
 def _segments(transport: trio.abc.Stream, size: int) -> int:
     """In how many TCP segments *size* bytes leave that are sent at once."""
-    if not isinstance(transport, trio.SocketStream):
+    sock = getattr(transport, "socket", None)
+    if sock is None:
         return 1
-    return -(-size // max(1, transport.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)))
+    segment = int(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
+    return -(-size // max(1, segment))
 
 
 async def tls_handshake(
@@ -165,7 +167,7 @@ async def tls_handshake(
     port: int,
     sni: str | None,
     alpn: Sequence[str] = ALPN,
-    hello: Hello = "browser",
+    hello: AnyHello = "browser",
     split: bool = False,
     ech: bytes = b"",
     **facts: Any,
