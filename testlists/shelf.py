@@ -24,6 +24,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
+from testlists.panels import altered
 from testlists.parsing import Problem, parse
 from testlists.release import BadRelease, Release, Version, is_list_name, opened
 from testlists.target import Target
@@ -104,10 +105,13 @@ class Shelf:
             raise BadRelease(f"{release.version} is not newer than {self.version}, which is here")
         if taken := [n for n in release.lists if n in self._files("own", "citizenlab")]:
             raise BadRelease(f"it has a list {taken[0]!r}, and so have you: rename yours first")
+        for name, content in release.lists.items():
+            if edited := altered(name, content):
+                raise BadRelease(edited[0])
         place = self._place("releases")
         with tempfile.TemporaryDirectory(prefix=".coming-", dir=place) as coming:
-            for name, content in ((ARCHIVE, archive), (SIGNATURE, signature), (KEY, key.encode())):
-                _write(Path(coming) / name, content)
+            for file, data in ((ARCHIVE, archive), (SIGNATURE, signature), (KEY, key.encode())):
+                _write(Path(coming) / file, data)
             folder = place / str(release.version)
             shutil.rmtree(folder, ignore_errors=True)  # damaged, or it would not be replaced
             Path(coming).rename(folder)

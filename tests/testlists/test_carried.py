@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from testlists.parsing import records
 from testlists.risks import BY_CATEGORY, REASONS
 from testlists.shelf import carried_key, carried_version
 
+ROOT = Path(__file__).parents[2]
 NAMES = testlists.builtin_names()
 
 
@@ -77,6 +80,16 @@ def test_global_and_anonymizers_are_written_here() -> None:
 def test_every_category_has_a_reason_by_which_a_foreign_list_is_judged() -> None:
     assert set(CATEGORIES) == set(BY_CATEGORY)
     assert set(BY_CATEGORY.values()) <= set(REASONS)
+
+
+def test_the_page_on_the_lists_counts_their_entries() -> None:
+    page = (ROOT / "testlists" / "lists" / "README.md").read_text()
+    said: dict[str, int] = {}
+    for names, counts in re.findall(r"^\| (`[`a-z0-9, -]+`) \|[^|]*\| ([\d, ]+) \|$", page, re.M):
+        each = zip(names.split(", "), counts.split(", "), strict=True)
+        said |= {name.strip("`"): int(count) for name, count in each}
+    assert {name: len(targets(name)) for name in NAMES} == said
+    assert all(f"`{reason}`" in page for reason in REASONS)
 
 
 def test_there_is_a_version_and_a_key() -> None:

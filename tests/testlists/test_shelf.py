@@ -203,6 +203,13 @@ def test_a_release_takes_no_name_from_an_own_list(shelf: Shelf) -> None:
     assert MINE == again(shelf).book("sequel").content
 
 
+def test_a_release_that_edits_a_panel_is_refused(shelf: Shelf) -> None:
+    with pytest.raises(BadRelease, match="by-panel-2026 is a panel, and never changes"):
+        shelf.install(*release(lists={"by-panel-2026": ONE}))
+    panel = Shelf().book("by-panel-2026").content
+    assert "by-panel-2026" in shelf.install(*release(lists={"by-panel-2026": panel})).lists
+
+
 def test_only_the_users_lists_can_be_removed(shelf: Shelf) -> None:
     shelf.keep("own", "mine", MINE)
     shelf.remove("mine")
