@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from probe.ending import BAD_ARGUMENTS, Problem
-from probe.upload_cli import carry_out
+from probe.upload_work import carry_out
 
 if TYPE_CHECKING:
     from probe.config import Config
