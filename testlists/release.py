@@ -20,8 +20,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-import minisign
-
 VERSION_FILE = "VERSION"
 MAX_RELEASE = 32 * 2**20  # bytes, of the archive and of what is in it
 MAX_LISTS = 200
@@ -96,6 +94,8 @@ def opened(archive: bytes, signature: bytes, key: str) -> Release:
     *key* is a public key as minisign writes it: one line of base64, with or without the
     comment above.
     """
+    import minisign  # with cryptography, which a list that came with the package does not need
+
     if len(archive) > MAX_RELEASE or len(signature) > MAX_SIGNATURE:
         raise BadRelease(f"larger than {MAX_RELEASE // 2**20} MB")
     try:
