@@ -27,8 +27,9 @@ Lines = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class RoundTrip:
-    """Verdicts by URL: *before* of the database, *after* of what came back, *bare* of OONI's
-    fields alone. *lost* and *gained* are findings on the run as a whole."""
+    """Verdicts by URL on what was measured: *before* of the database, *after* of what came
+    back, *bare* of OONI's fields alone. A target that was only planned has no document. *lost*
+    and *gained* are findings on the run as a whole."""
 
     before: Lines
     after: Lines
@@ -59,8 +60,9 @@ def round_trip(db: Path, folder: Path) -> RoundTrip:
             plain.write(json.dumps(_stripped(json.loads(line))) + "\n")
     _zond(config, "import", stripped, "--db", bare)
     was, is_ = findings(db), findings(back)
+    measured = {url: line for url, line in verdicts(db).items() if line["measured_at"]}
     return RoundTrip(
-        before=verdicts(db), after=verdicts(back), bare=verdicts(bare),
+        before=measured, after=verdicts(back), bare=verdicts(bare),
         lost=was - is_, gained=is_ - was,
     )  # fmt: skip
 
