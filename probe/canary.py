@@ -143,6 +143,10 @@ class Line:
             return False
         return True if ended <= self._last_good else None
 
+    def broke(self, since: float) -> None:
+        """What was open between *since* and now (trio's clock) was cut, whatever looks said."""
+        self._losses.append((since, trio.current_time()))
+
     def dead_families(self) -> set[int]:
         """Families that this machine has and in which no site answered at the last look."""
         return {f for f, answered in self._answered.items() if not answered}

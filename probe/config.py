@@ -174,6 +174,26 @@ class Upload(_Section, frozen=True, kw_only=True):
     controls: tuple[str, ...] = ()
 
 
+class Budget(_Section, frozen=True, kw_only=True):
+    """What measuring may use; None: as much as it takes (`probe.budget`, `probe.retention`).
+
+    Bounds of a day hold over all runs of the last 24 hours, on one database: seconds of
+    processor, bytes on the line (uploads have their own bound), bytes written to the disk.
+    *memory_bytes* is this process's own. *database_bytes* is what the database may take: then
+    the oldest that were delivered go first, and with *forget_unshared* those that never left
+    as well; where nothing may go, nothing is measured. No run begins that would leave less
+    than *reserve_bytes* of the disk free (0: nobody looks).
+    """
+
+    processor_seconds_per_day: Positive | None = None
+    line_bytes_per_day: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    written_bytes_per_day: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    memory_bytes: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    database_bytes: Annotated[int, msgspec.Meta(ge=1_000_000)] | None = None
+    forget_unshared: bool = False
+    reserve_bytes: Annotated[int, msgspec.Meta(ge=0)] = 50_000_000
+
+
 class Config(_Section, frozen=True, kw_only=True):
     """All settings. *lists* are files or names of lists that the package carries.
 
@@ -196,6 +216,7 @@ class Config(_Section, frozen=True, kw_only=True):
     limits: Limits = Limits()
     ladder: Ladder = Ladder()
     upload: Upload = Upload()
+    budget: Budget = Budget()
     asn_database: str | None = None
     hello: Literal["browser", "python"] = "browser"
     follow_up: bool = True

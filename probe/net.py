@@ -88,11 +88,61 @@ class OwnPorts:
         return at is not None and trio.current_time() - at < PORT_SECONDS
 
 
-class TrioNetwork:
-    """The real network. *ports* is told of every local port that is used."""
+class Traffic:
+    """Bytes that went over the line, either way. Headers are estimated: a datagram, or 1,400
+    bytes of a stream, has `HEADERS` of them, and acknowledgements; opening and closing a
+    connection take `OPENING`."""
 
-    def __init__(self, ports: OwnPorts | None = None) -> None:
+    HEADERS = 60
+    OPENING = 400
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    def count(self, payload: int) -> None:
+        self.bytes += payload + self.HEADERS * (1 + payload // 1400)
+
+    def open(self) -> None:
+        self.bytes += self.OPENING
+
+
+class _CountedStream(trio.abc.HalfCloseableStream):
+    """A `trio.SocketStream` whose bytes are counted; that class may not be derived from."""
+
+    def __init__(self, sock: trio.socket.SocketType, traffic: Traffic) -> None:
+        self._stream = trio.SocketStream(sock)
+        self._traffic = traffic
+
+    @property
+    def socket(self) -> trio.socket.SocketType:
+        return self._stream.socket
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        self._traffic.count(len(data))
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def send_eof(self) -> None:
+        await self._stream.send_eof()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        data = await self._stream.receive_some(max_bytes)
+        self._traffic.count(len(data))
+        return data
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+class TrioNetwork:
+    """The real network. *ports* is told of every local port that is used, *traffic* of what
+    goes over the line."""
+
+    def __init__(self, ports: OwnPorts | None = None, traffic: Traffic | None = None) -> None:
         self._ports = ports or OwnPorts()
+        self._traffic = traffic or Traffic()
         # Apart from trio's own forty: a dead resolver keeps a thread for ten seconds
         # after we have stopped waiting, and others must not queue behind it.
         self._lookups = trio.CapacityLimiter(MAX_LOOKUPS)
@@ -104,6 +154,7 @@ class TrioNetwork:
         # Not trio.open_tcp_stream: it races addresses (happy eyeballs) and
         # hides the errno inside an ExceptionGroup. We measure one address.
         sock = trio.socket.socket(_family(ip), trio.socket.SOCK_STREAM)
+        self._traffic.open()
         try:
             await sock.connect((ip, port))
         except BaseException:
@@ -111,7 +162,7 @@ class TrioNetwork:
             sock.close()
             raise
         self._ports.note("tcp", sock)
-        return trio.SocketStream(sock)
+        return _CountedStream(sock, self._traffic)
 
     async def open_udp(self, ip: str, port: int) -> Datagrams:
         sock = trio.socket.socket(_family(ip), trio.socket.SOCK_DGRAM)
@@ -126,7 +177,7 @@ class TrioNetwork:
             sock.close()
             raise
         self._ports.note("udp", sock)
-        return _UDPSocket(sock)
+        return _UDPSocket(sock, self._traffic)
 
     async def system_lookup(self, hostname: str) -> tuple[str, ...]:
         found = await trio.to_thread.run_sync(
@@ -138,14 +189,17 @@ class TrioNetwork:
 
 
 class _UDPSocket:
-    def __init__(self, sock: trio.socket.SocketType) -> None:
+    def __init__(self, sock: trio.socket.SocketType, traffic: Traffic) -> None:
         self._sock = sock
+        self._traffic = traffic
 
     async def send(self, data: bytes) -> None:
+        self._traffic.count(len(data))
         await self._sock.send(data)
 
     async def receive(self) -> Datagram:
         data, ancillary, _, _ = await self._sock.recvmsg(65535, 256)
+        self._traffic.count(len(data))
         age, ip_ttl = 0.0, None
         for level, kind, value in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):

@@ -6,7 +6,8 @@ not ours, is damaged, or was written by a newer zond is refused before anything
 is written to it: guessing would cost measurements.
 
 Tables only grow; nothing is updated or deleted, except that the bytes of a batch go when
-its receipt has come (`probe.outbox`): a small device's card would else hold all of it twice.
+its receipt has come (`probe.outbox`), and where the room is bounded the oldest of what was
+delivered (`probe.retention`): a small device's card would else be full within the year.
 A change to the tables is one more migration here, never an edit of an old one.
 """
 
@@ -215,6 +216,17 @@ def m005_ooni_documents(db: Database) -> None:
     db.table("ooni_documents").create(
         columns, pk=("measurement", "collector"), not_null={*columns}, strict=strict
     )
+
+
+@migrations()
+def m006_retention(db: Database) -> None:
+    """What runs have used (`probe.budget`), and what had to go for lack of room
+    (`probe.retention`)."""
+    strict = db.supports_strict
+    uses: dict[str, type] = {"at": float, "processor": float, "line": int, "written": int}
+    db.table("uses").create({"key": int, **uses}, pk="key", not_null={*uses}, strict=strict)
+    gone: dict[str, type] = {"at": float, "what": str, "count": int, "until": float}
+    db.table("forgotten").create({"key": int, **gone}, pk="key", not_null={*gone}, strict=strict)
 
 
 _KNOWN = frozenset(migration.name for migration in migrations.pending(Database(memory=True)))

@@ -54,8 +54,8 @@ from probe.way_out import usual_countries
 from probe.writer import QUEUE, Record, Writer
 from testlists import Risk, Target, shuffle
 
-GRACE = 15.0  # seconds beyond a target's deadline, after which it is cut off from outside
 PERMISSION = 1.0  # seconds between two looks at whether we may still measure here
+GRACE = 15.0  # seconds beyond a target's deadline, after which it is cut off from outside
 
 log = logging.getLogger(__name__)
 
@@ -91,9 +91,9 @@ class Request:
     lists: dict[str, str] = field(default_factory=dict)
     seed: int = 0
     resume: bool = False
-
     tiers: Collection[Risk] | None = None
     still_permitted: Callable[[], bool] = lambda: True
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
@@ -163,14 +163,14 @@ class _Session:
         self.problem = ""
         self.clock = Clock()
         self.writer = Writer(store, self._stored)
-        self.work = trio.CancelScope()
-        self.signals, self.thrift = trio.CancelScope(), trio.CancelScope()
-        self.permission = trio.CancelScope()
         self.spending = Spending(
             config.budget, total(store.uses(), time.time()), self.traffic,
             size=lambda: self.writer.size,
         )  # fmt: skip
         self.spent = False
+        self.work = trio.CancelScope()
+        self.signals, self.thrift = trio.CancelScope(), trio.CancelScope()
+        self.permission = trio.CancelScope()
 
     def _open_run(self, request: Request) -> Run:
         """The run's row, new or the unfinished one's, with everything it plans."""
@@ -209,15 +209,15 @@ class _Session:
         self.send, receive = trio.open_memory_channel[Record](QUEUE)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._heed_signals)
-            nursery.start_soon(self._write, receive, nursery.cancel_scope)
-            async with self.send:
             nursery.start_soon(self._heed_permission)
             nursery.start_soon(self._heed_budget)
+            nursery.start_soon(self._write, receive, nursery.cancel_scope)
+            async with self.send:
                 ended = await self._measure_all()
                 self._learned(ended=ended, ended_at=self.clock.now())
+                await self._send(self.spending.since_noted(self.clock.now()))
                 await self._send(self.run_record)
         if self.problem:
-                await self._send(self.spending.since_noted(self.clock.now()))
             self._learned(ended="failed")
         return Result(
             run=self.run_record,
@@ -237,10 +237,10 @@ class _Session:
             self.problem = str(exc)
             everything.cancel()
         self.signals.cancel()
-
-    async def _send(self, record: Record) -> None:
         self.thrift.cancel()
         self.permission.cancel()
+
+    async def _send(self, record: Record) -> None:
         try:
             await self.send.send(record)
         except trio.BrokenResourceError:
@@ -257,8 +257,6 @@ class _Session:
                 self.reporter.note("stopping; what was measured is kept")
                 self.work.cancel()
 
-    async def _measure_all(self) -> str:
-        """Look around, measure, and say how it ended."""
     async def _heed_permission(self) -> None:
         """A laptop is carried to another network while it measures; nobody agreed to that one."""
         with self.permission:
@@ -280,6 +278,8 @@ class _Session:
             self.spent = True
             self.work.cancel()
 
+    async def _measure_all(self) -> str:
+        """Look around, measure, and say how it ended."""
         ended = "interrupted"
         with self.work:
             async with Controls(self.config) as controls, Kept() as kept:
@@ -328,7 +328,6 @@ class _Session:
             hello=self.config.hello,
         )
         await self._looked(line, controls)
-            tor=self.ways,
         ended = "no_network"  # unless the queue is worked through before the patience ends
         async with trio.open_nursery() as nursery:
 
@@ -342,9 +341,9 @@ class _Session:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(watch)
+            nursery.start_soon(self._heed_sleep, line, controls)
             while self.queue:
                 async with trio.open_nursery() as workers:
-            nursery.start_soon(self._heed_sleep, line, controls)
                     for _ in range(min(self.limits.concurrency, len(self.queue))):
                         workers.start_soon(self._worker, line, tools, controls)
                 await line.look()
@@ -450,8 +449,6 @@ class _Session:
                 else "sites abroad answer again"
             )
 
-    def _settle(self, line: Line) -> None:
-        """Queue once more what was measured while the line was lost."""
     async def _heed_sleep(self, line: Line, controls: Controls) -> None:
         """What was open when the machine fell asleep was cut by us, and is measured again."""
         sleep, awake = Sleep(), trio.current_time()
@@ -479,6 +476,8 @@ class _Session:
             self.reporter.note(f"this run began in AS{began} and this is AS{now.asn}: it ends here")
             self.work.cancel()
 
+    def _settle(self, line: Line) -> None:
+        """Queue once more what was measured while the line was lost."""
         open_still = []
         for began, ended, planned in self.finished:
             held = line.held(began, ended)
@@ -491,9 +490,9 @@ class _Session:
         self.finished = open_still
 
     def _stored(self, measurement: Measurement) -> None:
+        self.spending.measured(measurement)
         if not measurement.about:
             self.measured += 1
-        self.spending.measured(measurement)
         self.reporter.stored(measurement)
 
     def _know(self, introductions: Sequence[Introduction]) -> None:
@@ -523,12 +522,12 @@ class _Session:
         )
 
 
-def _resolvers(config: Config) -> Resolvers:
-    chosen, usual = config.resolvers, Resolvers()
 def _agreed_to(target: Target, tiers: Collection[Risk] | None) -> bool:
     return tiers is None or not target.list_name or target.risk in tiers
 
 
+def _resolvers(config: Config) -> Resolvers:
+    chosen, usual = config.resolvers, Resolvers()
     return Resolvers(
         own=system_resolvers() if chosen.own is None else chosen.own,
         public=usual.public if chosen.public is None else chosen.public,

@@ -30,7 +30,7 @@ from testlists.target import Target
 if TYPE_CHECKING:
     from probe.documents import Kept, SetAside
 
-__all__ = ["Planned", "Refused", "Store", "StoreError"]
+__all__ = ["Planned", "Refused", "Store", "StoreError", "Use"]
 
 T = TypeVar("T")
 
@@ -74,6 +74,16 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     list_name: str
     line: int
     reason: str
+
+
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs have used up to POSIX second *at*, since the line before: seconds of
+    processor, bytes on the line, bytes written to the disk (`probe.budget`)."""
+
+    at: float
+    processor: float = 0.0
+    line: int = 0
+    written: int = 0
 
 
 class Store:
@@ -149,6 +159,10 @@ class Store:
         with self._transaction():
             self._insert("canaries", [_canary_row(c) for c in checks])
 
+    def append_use(self, use: Use) -> None:
+        with self._transaction():
+            self._insert("uses", [msgspec.structs.asdict(use)])
+
     def add_documents(self, kept: Sequence[Kept], set_aside: Sequence[SetAside]) -> None:
         """Write imported documents with what they say, in one transaction, each once."""
         from probe.documents import packed
@@ -198,6 +212,19 @@ class Store:
     def has_document(self, sha256: str) -> bool:
         """Whether the document with this SHA-256 was imported."""
         return any(self._rows("SELECT 1 FROM documents WHERE sha256 = ?", (sha256,)))
+
+    def uses(self) -> list[Use]:
+        """What was used, as far as it is still of interest, the oldest first."""
+        rows = self._rows("SELECT at, processor, line, written FROM uses ORDER BY key")
+        return [Use(at=at, processor=p, line=line, written=w) for at, p, line, w in rows]
+
+    def bytes_in_use(self) -> int:
+        """What the database takes, without the pages that are free for what comes."""
+        (size,), (count,), (free,) = (
+            next(self._rows(f"PRAGMA {name}"))
+            for name in ("page_size", "page_count", "freelist_count")
+        )
+        return int(size * (count - free))
 
     def set_aside(self) -> list[SetAside]:
         """The documents that could not be read and have not been since, *data* left out."""

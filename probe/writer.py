@@ -16,7 +16,7 @@ import trio
 
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.scrubbing.ahead import Ahead
-from probe.store import Store
+from probe.store import Store, Use
 
 BATCH = 20  # measurements in a transaction, at most
 WAIT = 0.4  # seconds that a measurement waits for others
@@ -25,18 +25,20 @@ QUEUE = 50  # records on their way
 log = logging.getLogger(__name__)
 
 # A Run: what has been learned of it since. An Event: set when all before it is safe.
-Record = Measurement | CanaryCheck | Run | trio.Event
+Record = Measurement | CanaryCheck | Run | Use | trio.Event
 
 
 class Writer:
     """Stores what arrives in *store*; tells *stored* of each measurement when it is safe.
 
     *refused* counts measurements that could not be written down because of a bug; *ahead* takes
-    our own addresses out of what is written, as soon as they are known.
+    our own addresses out of what is written, as soon as they are known. *size* is what the
+    database takes, in bytes, as of the last that was written.
     """
 
     def __init__(self, store: Store, stored: Callable[[Measurement], None]) -> None:
         self.refused = 0
+        self.size = store.bytes_in_use()
         self.ahead = Ahead(())
         self._store = store
         self._stored = stored
@@ -73,9 +75,12 @@ class Writer:
             self._store.append(measurements)
         if checks := [c for c in batch if isinstance(c, CanaryCheck)]:
             self._store.append_canaries(checks)
-        for run in batch:
-            if isinstance(run, Run):
-                self._store.update_run(run)
+        for record in batch:
+            if isinstance(record, Run):
+                self._store.update_run(record)
+            elif isinstance(record, Use):
+                self._store.append_use(record)
+        self.size = self._store.bytes_in_use()
         return measurements
 
     def _prepared(self, measurement: Measurement) -> Measurement | None:
