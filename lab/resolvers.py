@@ -11,7 +11,7 @@ import base64
 import binascii
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs, urlsplit
@@ -48,7 +48,7 @@ class Name:
     No addresses and no *cname* is an empty answer. *https* is the text of an HTTPS
     record. *at* names the resolvers for which this counts, none meaning all; what
     is said at a resolver goes before what is said for all. A *wild* name stands
-    for its subdomains too.
+    for its subdomains too. *spoil* makes of a good answer the datagrams that are sent.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Name:
     kind: Kind = "answer"
     at: tuple[str, ...] = ()
     wild: bool = False
+    spoil: Callable[[bytes], tuple[bytes, ...]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,14 +172,22 @@ class Answerer:
                 reply.authority.append(_rrset(parent, dns.rdatatype.SOA, [soa]))
         return reply.to_wire(max_size=65535)
 
-    def over_udp(self, query: bytes) -> bytes | None:
-        """The answer, cut to nothing with the TC bit where it does not fit a datagram."""
+    def over_udp(self, query: bytes) -> Sequence[bytes]:
+        """The answer, cut to nothing with the TC bit where it does not fit a datagram, or
+        what its name's entry makes of it."""
         answer = self.answer(query)
-        if answer is None or len(answer) <= MAX_ANSWER:
-            return answer
-        short = dns.message.make_response(dns.message.from_wire(query), recursion_available=True)
+        if answer is None:
+            return ()
+        asked = dns.message.from_wire(query)
+        name = _text(asked.question[0].name) if asked.question else ""
+        entry = self._zone.entry(name, self._resolver.name)
+        if entry is not None and entry.spoil is not None:
+            return entry.spoil(answer)
+        if len(answer) <= MAX_ANSWER:
+            return (answer,)
+        short = dns.message.make_response(asked, recursion_available=True)
         short.flags |= dns.flags.TC
-        return short.to_wire()
+        return (short.to_wire(),)
 
     def over_https(self, request: Request) -> Response:
         """DNS over HTTPS (RFC 8484), by GET and by POST."""
@@ -283,8 +292,7 @@ async def _serve_udp(sock: trio.socket.SocketType, answerer: Answerer) -> None:
         while True:
             try:
                 query, peer = await sock.recvfrom(4096)
-                answer = answerer.over_udp(query)
-                if answer is not None:
+                for answer in answerer.over_udp(query):
                     await sock.sendto(answer, peer)
             except OSError:  # an ICMP error about an earlier answer: the asker is gone
                 continue

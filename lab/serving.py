@@ -26,7 +26,7 @@ import trio
 
 from lab.certificates import Authorities
 from lab.serving_h2 import Visit, speak_h2
-from lab.sites import Garbage, Hangup, Mute, Port, Request, Response, Site
+from lab.sites import Garbage, Hangup, Mute, Play, Port, Request, Response, Site
 
 IP_FREEBIND, IPV6_FREEBIND = 15, 78  # linux/in.h, linux/in6.h
 LIFETIME = 300.0  # seconds; longer than any page takes, and nobody is kept for ever
@@ -93,7 +93,7 @@ async def serve(
         if listeners:
             await nursery.start(trio.serve_listeners, handler, listeners)
         for (address, port), binding in served.items():
-            if binding.h3 == "on" or binding.h3 == "mute":
+            if binding.h3 in ("on", "mute", "flood"):
                 sock = bound_socket(address, port, socket.SOCK_DGRAM)
                 nursery.start_soon(handler.serve_quic, sock, binding, address)
         task_status.started()
@@ -171,9 +171,14 @@ class _Handler:
             case Garbage() as garbage:
                 await stream.receive_some(4096)
                 await stream.send_all(garbage.data)
+            case Play(say, "tcp"):
+                await say(stream)
             case _ if binding.scheme == "https":
                 secure = trio.SSLStream(stream, self._context(binding), server_side=True)
                 await secure.do_handshake()
+                if isinstance(binding.default, Play):
+                    await binding.default.say(secure)
+                    return
                 visit = _visit(binding, peer[0], local[0])
                 if secure.selected_alpn_protocol() == "h2":
                     await speak_h2(secure, visit)
@@ -189,6 +194,8 @@ class _Handler:
         with sock:
             if binding.h3 == "mute":
                 await trio.sleep_forever()
+            if binding.h3 == "flood":
+                await _flood(sock)
             sites = {
                 name.encode("idna").decode("ascii"): site
                 for site in reversed(binding.sites)
@@ -230,13 +237,15 @@ class _Handler:
 
 
 def _alpn(site: Site) -> tuple[str, ...]:
+    if isinstance(site.https, Play):
+        return (site.https.over,)
     return ("h2", "http/1.1") if site.h2 else ("http/1.1",)
 
 
 def _visit(binding: Binding, client: str, local: str) -> Visit:
     def answer(request: Request) -> Response:
         page = binding.page(request.host)
-        if page is None or isinstance(page, Garbage | Hangup | Mute):
+        if page is None or isinstance(page, Garbage | Hangup | Mute | Play):
             return Response(status=421, body=b"no such site here")
         response = page(request)
         if binding.h3:
@@ -245,6 +254,16 @@ def _visit(binding: Binding, client: str, local: str) -> Visit:
         return response
 
     return Visit(binding.scheme, client, local, answer, pieces)
+
+
+async def _flood(sock: socket.socket) -> None:
+    """Answer each datagram with two thousand, which look like QUIC's and are none."""
+    udp = trio.socket.from_stdlib_socket(sock)
+    while True:
+        data, visitor = await udp.recvfrom(4096)
+        for number in range(2000):
+            noise = data[:6] + FILLING[number : number + 1100]
+            await udp.sendto(noise, visitor)
 
 
 async def _hang_up(stream: trio.SocketStream, hangup: Hangup) -> None:

@@ -12,11 +12,12 @@ from __future__ import annotations
 import gzip
 import ipaddress
 import itertools
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import brotli
+import trio
 
 from lab.certificates import ORDINARY, Certificate
 from lab.text import page_html
@@ -79,7 +80,16 @@ class Mute:
     """Accepts and never says a word."""
 
 
-Port = Page | Garbage | Hangup | Mute | None
+@dataclass(frozen=True)
+class Play:
+    """Talks to one visitor as it likes: *say* gets the connection (*over* ``tcp``), or what is
+    inside TLS once that has agreed on *over*."""
+
+    say: Callable[[trio.abc.Stream], Awaitable[None]]
+    over: Literal["tcp", "http/1.1", "h2"] = "tcp"
+
+
+Port = Page | Garbage | Hangup | Mute | Play | None
 
 HTML = ("Content-Type", "text/html; charset=utf-8")
 
@@ -250,7 +260,8 @@ class Site:
     *ports* are further ones, each with its scheme. A server that gets a name it
     does not know answers as the first site at its address. *certificate* carries
     *names* unless it says otherwise. *h3*: HTTP/3 is advertised with *https* (Alt-Svc)
-    and there, or else what comes to its port is ``"refused"`` or finds it ``"mute"``.
+    and there, or else what comes to its port is ``"refused"``, finds it ``"mute"``, or is
+    answered by a ``"flood"`` of noise.
     """
 
     names: tuple[str, ...]
@@ -260,7 +271,7 @@ class Site:
     ports: tuple[tuple[int, Literal["http", "https"], Port], ...] = ()
     certificate: Certificate = ORDINARY
     h2: bool = False
-    h3: Literal["", "on", "refused", "mute"] = ""
+    h3: Literal["", "on", "refused", "mute", "flood"] = ""
 
     def listeners(self) -> tuple[tuple[int, Literal["http", "https"], Port], ...]:
         """Port, scheme and behaviour of everything that listens."""

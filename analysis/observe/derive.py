@@ -328,7 +328,7 @@ class _Scene:
             "page_status_shared": main.page.statuses.count(status or 0) if (status or 0) >= 400
             else 0,
             "page_status_good": sum(1 for s in main.page.statuses if s < 400),
-            "redirect_private": _leads_inside(main),
+            "redirect_private": _leads_inside(main, self.controls),
             "redirect_unseen": main.page.unseen if main.path.how == "unvouched" else 0,
             "http_blockpage": max((n for n, _ in blockpages), default=0),
             "http_blockpage_twin": any(backs and n for n, backs in blockpages),
@@ -367,14 +367,15 @@ class _Scene:
         )
 
 
-def _leads_inside(chain: _Chain) -> bool:
-    """Whether the last answer, in the clear, redirects to a private address."""
+def _leads_inside(chain: _Chain, controls: Sequence[Sight]) -> bool:
+    """Whether the last answer, in the clear, redirects to a private address, and no control's."""
     last = chain.path.page if chain.path.end == "redirect" else None
     last = last or (chain.path.exchanges[-1] if chain.path.exchanges else None)
     if last is None or last.tls or last.location is None:
         return False
     host = place(last.location).host
-    return is_literal(host) and not public(host)
+    sent = {e.location for control in controls for e in control.pages.get(last.url, ())}
+    return is_literal(host) and not public(host) and last.location not in sent
 
 
 def _hello_unlike(measurement: Measurement) -> bool:

@@ -17,7 +17,7 @@ from publicsuffixlist import PublicSuffixList
 from analysis.observe.paths import Path
 from analysis.observe.sight import Sight, answered, is_literal, place
 from probe.evidence import HTTPExchange
-from probe.wire.page import similarity
+from probe.wire.page import SKETCH_SIZE, similarity
 
 Likeness = Literal["same", "similar", "differs", "unknown"]
 
@@ -26,6 +26,7 @@ MUCH_RICHER = 4  # times as long as the other page, which may then be a refusal 
 SHORTEST = 256  # bytes of a page whose length alone tells it from others
 VAST = 256 * 1024  # bytes; nobody writes so much into a stranger's connection
 RICH = 8192  # bytes; block pages are short
+FULL_SKETCH = 8 * SKETCH_SIZE  # hex digits of one that has not met the end of the page's words
 _REFUSALS = frozenset({403, 451})  # what a block page may call itself, besides 200
 
 # Names of headers that servers, caches and CDNs send for any site.
@@ -85,6 +86,9 @@ def likeness(a: HTTPExchange, b: HTTPExchange) -> Likeness:
         return "unknown"
     if not (a.sketch and b.sketch) and _of_one_length(a, b):
         return "similar"
+    if a.body_truncated and b.body_truncated and min(len(a.sketch), len(b.sketch)) < FULL_SKETCH:
+        # Of a page without end and almost without words, what is compared is where it was cut.
+        return "unknown"
     return "differs"
 
 
