@@ -105,7 +105,7 @@ class _Look:
         where = f"[{ip}]" if ":" in ip else ip
         seen = await reach(
             ctx.tools.net, ctx.trace.serving(step), way, ip=ip, port=port, relay=kind,
-            url=f"tor://{where}:{port}", name=target.attribute("name"),
+            url=f"tor://{where}:{port}", name=target.attribute("nickname"),
             channel=target.attribute("channel"),
         )  # fmt: skip
         return seen.failure is None

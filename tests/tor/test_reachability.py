@@ -44,7 +44,7 @@ def listed(kind: str = "or_port", *, port: int = 9001, dir_port: int = 0) -> Tar
         url=f"tor://{IP}:{port}",
         attributes=(
             ("relay", kind), ("fingerprint", KEYS.fingerprint), ("ed25519", KEYS.ed25519),
-            ("name", "ralf"), ("dir_port", str(dir_port or "")),
+            ("nickname", "ralf"), ("dir_port", str(dir_port or "")),
         ),
     )  # fmt: skip
 
