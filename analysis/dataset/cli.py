@@ -127,12 +127,18 @@ def status(dataset: Path) -> None:
     type=click.Choice(["table", "csv", "jsonl", "parquet"]), help="Of the answer.",
 )
 @click.option("--without-marked", is_flag=True, help="Without what the collector marked.")
+@click.option(
+    "--spark", metavar="URL", envvar="ZOND_SPARK",
+    help="Ask a server of Spark Connect (Sail, Spark), as sc://127.0.0.1:50051.",
+)
 def query(
-    dataset: Path, sql: str | None, file: Path | None, form: str, without_marked: bool
-) -> None:
+    dataset: Path, sql: str | None, file: Path | None, form: str, without_marked: bool,
+    spark: str | None,
+) -> None:  # fmt: skip
     """Ask the dataset one SELECT. It can read the views of the dataset and nothing else.
 
-    Views: verdicts, tests, observations, collected, left_out (docs/dataset.md).
+    Views: verdicts, tests, observations, collected, left_out (docs/dataset.md). A server that
+    --spark names is not closed so: what it can read is its operator's business.
 
     Example: zond dataset query dataset "SELECT outcome, count(*) FROM verdicts GROUP BY 1"
     """
@@ -140,6 +146,12 @@ def query(
         raise click.UsageError("one query: as an argument, or with --file")
     with _explained():
         text = file.read_text(encoding="utf-8") if file is not None else sql or ""
+        if spark is not None:
+            from analysis.dataset.cluster import connected
+
+            with connected(dataset, spark, without_marked=without_marked) as cluster:
+                _print(cluster.ask(text), form)
+            return
         with Queries(dataset, without_marked=without_marked) as queries:
             _print(queries.ask(text), form)
 

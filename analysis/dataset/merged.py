@@ -21,7 +21,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from analysis.dataset.manifest import Files, Manifest
 
 ROWS = 100_000  # in a row group
-LEVEL = 9  # of zstd: written once, read often
+LEVEL = 15  # of zstd: written once, read often
 ORDER = {
     "observations": ("measured_at", "measurement_id", "url", "run_id", "nettest"),
     "tests": ("measured_at", "measurement_id", "url", "test", "result", "ip", "port", "value"),

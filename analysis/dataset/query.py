@@ -28,10 +28,9 @@ MEMORY = "2GiB"
 SECONDS = 60.0
 ROWS = 1_000_000  # that a query may return
 
-_VERDICTS = """
-CREATE VIEW verdicts AS
+VERDICTS = """
 SELECT v.*, coalesce(c.marks, '') AS marks, coalesce(c.pseudonym, '') AS pseudonym
-FROM all_verdicts v LEFT JOIN collected c USING (measurement_id)
+FROM all_verdicts v LEFT JOIN collected c ON c.measurement_id = v.measurement_id
 """
 
 
@@ -76,7 +75,7 @@ class Queries:
             paths = [str(path.resolve()) for path in manifest.paths(root, of)]
             self._view(name, paths, schema, without_marked=without_marked)
             files += paths
-        self._db.execute(_VERDICTS)
+        self._db.execute(f"CREATE VIEW verdicts AS {VERDICTS}")
         self._close_doors(files)
 
     def __enter__(self) -> Self:
