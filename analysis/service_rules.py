@@ -253,6 +253,21 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
         source="OONI ts-018, ts-020",
     ),
     Rule(
+        "bootstrap_absent",
+        SERVICE & (_.service_end == "bootstrap") & (_.service_how == "absent"),
+        outcome="not_measured",
+        comment="The client, its transport or a bridge for it is not on this machine, or does not"
+        " run there: no word of the network.",
+        source="docs/tor.md",
+    ),
+    Rule(
+        "bootstrap_clock",
+        SERVICE & (_.service_end == "bootstrap") & (_.service_how == "clock_skew"),
+        outcome="local_fault",
+        comment="The client came as far as the network's own clock, and this machine's is off.",
+        source="tor control-spec, bootstrap phases",
+    ),
+    Rule(
         "bootstrap_stuck",
         SERVICE & (_.service_end == "bootstrap") & (_.service_part != "snowflake"),
         outcome="inconclusive",

@@ -194,6 +194,21 @@ class Budget(_Section, frozen=True, kw_only=True):
     reserve_bytes: Annotated[int, msgspec.Meta(ge=0)] = 50_000_000
 
 
+class Tor(_Section, frozen=True, kw_only=True):
+    """How Tor is brought up and its relays are reached (`probe.tor`).
+
+    *seconds* is how long a client may take to come up. *bridges* is a file of bridge lines
+    that the user was given: they are kept secret. *network* is a file of torrc lines that
+    name another Tor network than the public one, or the proxy of this line. *programs* says
+    where a program is (``tor``, ``obfs4proxy``), by its name.
+    """
+
+    seconds: Positive = 110.0
+    bridges: str | None = None
+    network: str | None = None
+    programs: dict[str, str] = {}
+
+
 class Config(_Section, frozen=True, kw_only=True):
     """All settings. *lists* are files or names of lists that the package carries.
 
@@ -217,6 +232,7 @@ class Config(_Section, frozen=True, kw_only=True):
     ladder: Ladder = Ladder()
     upload: Upload = Upload()
     budget: Budget = Budget()
+    tor: Tor = Tor()
     asn_database: str | None = None
     hello: Literal["browser", "python"] = "browser"
     follow_up: bool = True

@@ -50,6 +50,7 @@ from probe.steps.certificate import Verifier
 from probe.steps.encrypted import Kept
 from probe.store import Planned, Refused, Store, StoreError
 from probe.tools import Tools
+from probe.tor.ways import ways_of
 from probe.way_out import usual_countries
 from probe.writer import QUEUE, Record, Writer
 from testlists import Risk, Target, shuffle
@@ -118,7 +119,7 @@ async def run_session(
 ) -> Result:
     """Make the run that *request* asks for, or go on with the last one.
 
-    Raises `StoreError`, `probe.asn.AddressBookError` and
+    Raises `StoreError`, `probe.config.ConfigError`, `probe.asn.AddressBookError` and
     `probe.steps.certificate.TrustStoreError` where it cannot begin; what goes wrong
     later is in the result. *net* and *measure* are replaced by tests only.
     """
@@ -148,6 +149,7 @@ class _Session:
         self.hops = TrioHops() if net is None else None
         self.book = AddressBook(_path(config.asn_database))
         self.verifier = Verifier(None)
+        self.ways = ways_of(config.tor)
         self.nettests = {test.name: test for test in request.nettests}
         self.resumed = False
         self.run_record = self._open_run(request)
@@ -326,6 +328,7 @@ class _Session:
             seed=self.run_record.seed,
             kept=kept,
             hello=self.config.hello,
+            tor=self.ways,
         )
         await self._looked(line, controls)
         ended = "no_network"  # unless the queue is worked through before the patience ends

@@ -11,6 +11,7 @@ from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
 from probe.steps.encrypted import Kept
 from probe.steps.engine import Hello
+from probe.tor.ways import Ways
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +23,7 @@ class Tools:
     clock where a certificate's dates are judged. *seed* chooses among resolvers;
     *kept* holds connections to encrypted ones from one visit to the next (by default, none);
     *hops* is the way out for packets that are to die on their way; *hello* is whose
-    ClientHello is sent (`probe.steps.engine`).
+    ClientHello is sent (`probe.steps.engine`). *tor* are the ways into Tor from here.
     """
 
     net: Network
@@ -35,6 +36,7 @@ class Tools:
     kept: Kept = field(default_factory=lambda: Kept(0))
     hops: HopNetwork = field(default_factory=TrioHops)
     hello: Hello = "browser"
+    tor: Ways = field(default_factory=Ways)
 
     def usable(self, ip: str) -> bool:
         """Public, and of a family that this machine has. The only test before a connection."""

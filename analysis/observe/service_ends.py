@@ -52,6 +52,7 @@ _DNS = {
 }
 
 _SCHEMES = {"non_tor_tls": "tls"}  # of looks that are not Tor's, at a relay's own port
+_CLOCK = "clock_skew"  # as Tor calls it, in capitals
 _CLASSES = {"vanilla": "vanilla_bridge"}  # a bridge without a transport
 
 
@@ -419,9 +420,10 @@ def _bootstraps(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence])
             part = part_of(measurement.nettest, "bootstrap", e.transport)
             assert part is not None
             done = e.failure is None and e.progress in (-1, 100)
+            how = _CLOCK if _CLOCK.upper() in e.troubles else (e.stage or "unknown")[:40]
             yield End(
                 url=measurement.url, part=part, end=WORKS if done else "bootstrap",
-                how="" if done else (e.stage or "unknown")[:40], progress=e.progress,
+                how="" if done else how, progress=e.progress,
             )
             return
 

@@ -59,7 +59,6 @@ def _lines(daemon: Daemon, folder: Path, program: str) -> Iterator[str]:
         f"OutboundBindAddress {daemon.address}",
         f"ORPort {daemon.address}:{daemon.or_port}",
         "AssumeReachable 1",
-        
         "ContactInfo lab",
         "DirCache 1",
         "NumCPUs 1",

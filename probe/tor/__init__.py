@@ -1,1 +1,1 @@
-"""Tor: what a relay says, by what it is proved, and which relays there are."""
+"""Tor: what a relay says, by what it is proved, which there are, and how the client comes up."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from analysis.observe.services import service_rows
@@ -185,6 +186,10 @@ def test_a_bootstrap_is_named_by_its_transport() -> None:
     )
     assert "ok" == judged(of(done, nettest="tor_bootstrap", url=url))[url].outcome
     assert "inconclusive" == judged(of(stuck, nettest="tor_bootstrap", url=url))[url].outcome
+    absent = Bootstrap(transport="obfs4", stage="absent", url=url, failure=Failure.UNKNOWN)
+    assert "not_measured" == judged(of(absent, nettest="tor_bootstrap", url=url))[url].outcome
+    late = msgspec.structs.replace(stuck, stage="loading_status", troubles=("CLOCK_SKEW",))
+    assert "local_fault" == judged(of(late, nettest="tor_bootstrap", url=url))[url].outcome
     (row,) = service_rows(of(stuck, nettest="tor_bootstrap", url=url), RUN, [])
     assert ["obfs4"] == [t.test for t in service_trials(row)]
 

@@ -371,6 +371,7 @@ HOWS = [
     *(_row("tls", how) for how in ("silence", "reset", "closed", "alert")),
     *(_row("http", how) for how in ("silence", "reset", "closed", "redirect", "blockpage")),
     _row("certificate", "replaced"),
+    *(_row("bootstrap", how) for how in ("absent", "clock_skew")),
     _row("tcp", "silence", service_other_port="same"),
     _row("tls", "reset", service_same_port="free"),
     *(

@@ -1,0 +1,72 @@
+"""The ways into Tor that there are from this machine: programs, bridges, a network.
+
+A bridge that somebody was given is theirs to keep secret: it is read from a file that they
+name, held in memory, and in no record.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from probe.config import ConfigError, Tor
+from probe.tor.bootstrap_torrc import BadNetwork, read_network
+from probe.tor.bridges import VANILLA, BadBridges, Bridge, read
+
+# The programs that speak a transport, in the order of preference.
+PROGRAMS: Mapping[str, tuple[str, ...]] = {
+    "obfs4": ("lyrebird", "obfs4proxy"),
+    "snowflake": ("snowflake-client",),
+    "webtunnel": ("webtunnel-client", "lyrebird"),
+    "meek": ("lyrebird", "obfs4proxy"),
+}
+WAYS = (VANILLA, *PROGRAMS)
+_SPELLED = {"meek": "meek_lite"}  # as bridge lines and these programs call it
+_MORE_PLACES = "/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """By what means a client can be brought up here.
+
+    *seconds* is how long one may take. *bridges* are the user's own; *network* are lines of a
+    torrc that name another Tor network than the public one, or how this line reaches it.
+    *programs* says where a program is, by its name.
+    """
+
+    seconds: float = Tor().seconds
+    bridges: tuple[Bridge, ...] = ()
+    network: tuple[str, ...] = ()
+    programs: Mapping[str, str] = field(default_factory=dict)
+
+    def program(self, *names: str) -> str:
+        """The path of the first of *names* that is on this machine; empty: none is."""
+        for name in names:
+            said = self.programs.get(name, name)
+            if found := shutil.which(said) or shutil.which(said, path=_MORE_PLACES):
+                return found
+        return ""
+
+    def bridges_for(self, transport: str) -> tuple[Bridge, ...]:
+        spoken = spelled(transport)
+        return tuple(bridge for bridge in self.bridges if bridge.transport == spoken)
+
+
+def spelled(transport: str) -> str:
+    """*transport* as bridge lines call it."""
+    return _SPELLED.get(transport, transport)
+
+
+def ways_of(settings: Tor) -> Ways:
+    """The ways that *settings* name. Raises `ConfigError`."""
+    try:
+        return Ways(
+            seconds=settings.seconds,
+            bridges=read(Path(settings.bridges).expanduser()) if settings.bridges else (),
+            network=read_network(Path(settings.network).expanduser()) if settings.network else (),
+            programs=settings.programs,
+        )
+    except (BadBridges, BadNetwork) as exc:
+        raise ConfigError(f"tor: {exc}") from exc

@@ -1,0 +1,165 @@
+"""The real client brought up in the lab by the ordinary probe, and what is left of it."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.censors import AddressRefuse
+from lab.middlebox import Middlebox
+from lab.stage import DELAYS, Setting, Stage, verdicts
+from lab.tor.network import TorNetwork
+from lab.tor.plan import SMALL, by_kind
+from lab.trial import HURRY
+from lab.wire import WireSettings
+from lab.world import Wire
+from probe.evidence import Bootstrap
+from probe.failure import Failure
+from probe.store import Store
+from probe.tor.private_folder import MEMORY, PREFIX
+
+BRIDGE = by_kind(SMALL, "bridge")[0]
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, TorNetwork]]:
+    folder = tmp_path_factory.mktemp("stage")
+    tor = f'\n[tor]\nseconds = 15.0\nnetwork = "{folder}/network"\nbridges = "{folder}/bridges"\n'
+    refuse = Middlebox([AddressRefuse(addresses=tuple(d.address for d in SMALL))])
+    line = WireSettings(delay=DELAYS[Wire.LINE], prepared={"relays": refuse})
+    setting = Setting(
+        controls=(False, False),  # none could say anything of a bootstrap
+        config=HURRY + tor, wires={Wire.LINE: line},
+    )  # fmt: skip
+    with (
+        Stage((), folder, setting) as built,
+        TorNetwork(built.country, folder / "tor") as network,
+    ):
+        (folder / "network").write_text(network.torrc)
+        (folder / "bridges").write_text(f"{network.bridge_line(BRIDGE)}\n")
+        yield built, network
+
+
+def came_up(stage: Stage, db: Path, *ways: str) -> dict[str, Bootstrap]:
+    stage.list_file.write_text("".join(f"tor://{way}\n" for way in ways))
+    done = stage.run(db)
+    assert 0 == done.returncode, done.stderr
+    with Store(db) as store:
+        measurements = list(store.measurements())
+    found = {m.url: e for m in measurements for e in m.evidence if isinstance(e, Bootstrap)}
+    assert sorted(found) == sorted(f"tor://{way}" for way in ways)
+    return found
+
+
+def outcomes(db: Path) -> dict[str, str]:
+    return {url: verdict["outcome"] for url, verdict in verdicts(db).items()}
+
+
+def clients() -> list[int]:
+    """The processes of clients that the probe has started, on this machine."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue  # it has ended
+            if words[0].endswith(b"/tor") and words[1:3] == [b"-f", b"-"]:
+                found.append(int(entry.name))
+    return found
+
+
+def test_tor_comes_up_with_and_without_a_bridge(
+    stage: tuple[Stage, TorNetwork], tmp_path: Path
+) -> None:
+    db = tmp_path / "zond.db"
+    found = came_up(stage[0], db, "vanilla", "obfs4", "webtunnel")
+    for way in ("vanilla", "obfs4"):
+        record = found[f"tor://{way}"]
+        assert (None, 100) == (record.failure, record.progress)
+        assert 0 < record.seconds < record.limit and record.tool.startswith("tor 0.")
+    assert "absent" == found["tor://webtunnel"].stage
+    assert {
+        "tor://vanilla": "ok", "tor://obfs4": "ok", "tor://webtunnel": "not_measured"
+    } == outcomes(db)  # fmt: skip
+
+
+def test_a_bridge_is_nowhere_in_what_is_kept_or_said(
+    stage: tuple[Stage, TorNetwork], tmp_path: Path
+) -> None:
+    db = tmp_path / "zond.db"
+    built, network = stage
+    built.list_file.write_text("tor://obfs4\n")
+    done = built.run(db, "--json")
+    secrets = [BRIDGE.address, network.identity(BRIDGE).fingerprint, "cert="]
+    kept = db.read_bytes() + done.stdout.encode() + done.stderr.encode()
+    assert [] == [secret for secret in secrets if secret.encode() in kept]
+
+
+def test_relays_that_refuse_are_told_by_stage_and_trouble_and_accuse_nobody(
+    stage: tuple[Stage, TorNetwork], tmp_path: Path
+) -> None:
+    built, _ = stage
+    db = tmp_path / "zond.db"
+    built.country.switch(Wire.LINE, "relays")
+    try:
+        found = came_up(built, db, "vanilla")["tor://vanilla"]
+    finally:
+        built.country.switch(Wire.LINE, "relays", False)
+    assert (Failure.TIMEOUT, "conn") == (found.failure, found.stage)
+    assert {"CONNECTREFUSED"} == {*found.troubles}
+    assert {"tor://vanilla": "inconclusive"} == outcomes(db)
+
+
+def test_a_clock_that_is_off_by_a_day_is_our_own_fault(
+    stage: tuple[Stage, TorNetwork], tmp_path: Path
+) -> None:
+    built, _ = stage
+    built.list_file.write_text("tor://vanilla\n")
+    db = tmp_path / "zond.db"
+    process = built.start_run(db, before=["faketime", "-f", "-2d"])
+    _, said = process.communicate()
+    with Store(db) as store:
+        (record,) = (e for m in store.measurements() for e in m.evidence)
+    assert isinstance(record, Bootstrap)
+    assert record.failure is not None, said
+    assert "CLOCK_SKEW" in record.troubles
+    assert {"tor://vanilla": "local_fault"} == outcomes(db)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_ended_leaves_no_client_and_no_folder(
+    stage: tuple[Stage, TorNetwork], tmp_path: Path, number: signal.Signals
+) -> None:
+    built, _ = stage
+    built.list_file.write_text("tor://obfs4\n")
+    process = built.start_run(tmp_path / "zond.db")
+    while not clients():
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.communicate()
+    assert 128 + number == process.returncode
+    assert [] == clients()
+    assert [] == [*MEMORY.glob(f"{PREFIX}*")]
+
+
+def test_a_client_ends_by_itself_when_the_probe_is_killed(
+    stage: tuple[Stage, TorNetwork], tmp_path: Path
+) -> None:
+    built, _ = stage
+    built.list_file.write_text("tor://obfs4\n")
+    process = built.start_run(tmp_path / "zond.db")
+    while not clients():
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    end = time.monotonic() + 25  # it looks for us every 15 seconds
+    while clients() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert [] == clients()
