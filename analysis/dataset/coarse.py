@@ -9,7 +9,8 @@ another.
 Probes are counted by the pseudonyms of keys (`probe.identity`): one network, one month. So a
 week ends with its month, and where networks are joined twice as many pseudonyms are asked
 for, since one person may have a line at home and a telephone. What the collector marked
-counts for nobody: who sends much from many keys makes nobody else visible by it.
+counts for nobody and is left out: who sends much from many keys makes nobody else visible by it,
+and a row of what was marked would show the one honest probe among his own.
 
 The model is k-anonymity (Sweeney 2002) with generalisation of place and time; there is no
 pseudonym in what is published, so that rows of different days cannot be joined to a probe.
@@ -55,11 +56,10 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     trigger: Annotated[str, Meta(description="name, address, port, protocol, any")]
     fingerprints: Annotated[str, Meta(description="ids of the fingerprints that match")]
     rules_version: Annotated[str, Meta(description="version of the rules that judged")]
-    marked: Annotated[bool, Meta(description="the collector marked these as suspect")]
     measurements: Annotated[int, Meta(description="measurements with this verdict")]
     probes: Annotated[int, Meta(description="pseudonyms that made them")]
     group_probes: Annotated[
-        int, Meta(description="unmarked pseudonyms that measured the target there and then")
+        int, Meta(description="pseudonyms that measured the target there and then")
     ]
     probability: Annotated[
         float, Meta(description="mean probability of the verdicts, 0 to 1; -1: none has one")
@@ -99,18 +99,19 @@ _TYPE = {"network": "network_type", "kind": "network_type", "country": "''"}
 _GROUP = "period, period_kind, probe_cc, place_kind, asn, type, nettest, url"
 _CELL = (
     "period, period_kind, probe_cc, place_kind, asn AS probe_asn, type AS network_type, nettest,"
-    " url, host, category, outcome, mechanisms, trigger, fingerprints, rules_version, marked"
+    " url, host, category, outcome, mechanisms, trigger, fingerprints, rules_version"
 )
 
 
 class Month(msgspec.Struct, frozen=True, kw_only=True):
     """*cells* has the columns of `Cell`; *measurements* are in them, *too_few* are not because
-    too few probes measured the same."""
+    too few probes measured the same, *marked* because the collector marked them."""
 
     month: str
     cells: pa.Table
     measurements: int
     too_few: int
+    marked: int
 
 
 class Coarse:
@@ -138,6 +139,10 @@ class Coarse:
             "SELECT count(*) FROM verdicts WHERE outcome != 'not_measured' AND measurement_id"
             " NOT IN (SELECT measurement_id FROM collected WHERE pseudonym != '')"
         )
+        self._marked = dict(self._db.execute(
+            "SELECT month, count(*) FROM remaining WHERE marked GROUP BY 1"
+        ).fetchall())  # fmt: skip
+        self._db.execute("DELETE FROM remaining WHERE marked")
         for level in LEVELS:
             self._place(level, k)
 
@@ -164,9 +169,10 @@ class Coarse:
             schema=schema,
         )
         (placed,) = self._count("SELECT count(*) FROM placed WHERE month = ?", month)
+        marked = self._marked.get(month, 0)
         return Month(
-            month=month, cells=table, measurements=placed,
-            too_few=self._totals.get(month, 0) - placed,
+            month=month, cells=table, measurements=placed, marked=marked,
+            too_few=self._totals.get(month, 0) - placed - marked,
         )  # fmt: skip
 
     def _place(self, level: _Level, k: int) -> None:
@@ -178,7 +184,7 @@ class Coarse:
         )
         self._db.execute(
             f"CREATE OR REPLACE TABLE large AS SELECT {_GROUP}, count(DISTINCT pseudonym)"  # noqa: S608
-            f" FILTER (NOT marked) AS group_probes FROM told GROUP BY {_GROUP}"
+            f" AS group_probes FROM told GROUP BY {_GROUP}"
             f" HAVING group_probes >= {k * level.need}"
         )
         joined = f"SELECT t.*, g.group_probes FROM told t JOIN large g USING ({_GROUP})"  # noqa: S608

@@ -4,7 +4,8 @@
 
     manifest.json           format, k, SHA-256 of each file, what was left out and why
     README.md               what it is, column by column, generated from `coarse.Cell`
-    LICENSE.txt CHANGES.md
+    LICENSE.txt             the licence, word for word
+    CHANGES.md              each month and when it came, each change of the format
     data/cells-2026-11.parquet
 
 Rule: a month is published once, when it has been over for `SETTLE` days, and never again
@@ -35,15 +36,13 @@ FORMAT = 1
 SETTLE = 7  # days after a month's end: uploads wait for a line
 NAME = "manifest.json"
 
-LICENSE = """Creative Commons Attribution 4.0 International (CC BY 4.0)
-SPDX-License-Identifier: CC-BY-4.0
+LICENCE_FILE = Path(__file__).with_name("CC-BY-4.0.txt")  # its legal code, word for word
+LICENCE_NOTE = """SPDX-License-Identifier: CC-BY-4.0
 
 The data in this folder may be shared and adapted, also commercially, by whoever says where it
-is from and whether it was changed. The licence's text:
-https://creativecommons.org/licenses/by/4.0/legalcode
+is from and whether it was changed. Attribution: "zond shared dataset", with the SHA-256 of
+manifest.json. The licence, word for word:
 
-Attribution: "zond shared dataset", with the SHA-256 of manifest.json.
-Do not try to find out who measured: no licence permits what harms them.
 """
 FORMATS = {1: "first format: cells of targets by period, place and verdict"}
 
@@ -103,7 +102,8 @@ def publish(
                 left_out[word] = left_out.get(word, 0) + count
     manifest.left_out = {reason: count for reason, count in left_out.items() if count}
     manifest.software = f"zond {version('zond')}"
-    texts = {"README.md": _readme(), "LICENSE.txt": LICENSE, "CHANGES.md": _changes(manifest)}
+    licence = LICENCE_NOTE + LICENCE_FILE.read_text(encoding="utf-8")
+    texts = {"README.md": _readme(), "LICENSE.txt": licence, "CHANGES.md": _changes(manifest)}
     for name, text in texts.items():
         _write(out / name, text.encode())
     manifest.files = {name: _sha256(out / name) for name in texts} | {
@@ -150,7 +150,11 @@ def _month(coarse: Coarse, month: str, out: Path, k: int, today: str) -> Publish
     return Published(
         file=file, sha256=_sha256(out / file), published=today, k=k, cells=found.cells.num_rows,
         measurements=found.measurements,
-        left_out={"too few probes": found.too_few} if found.too_few else {},
+        left_out={
+            reason: count
+            for reason, count in (("marked", found.marked), ("too few probes", found.too_few))
+            if count
+        },
     )  # fmt: skip
 
 
@@ -167,8 +171,9 @@ def _readme() -> str:
         " a single probe: at least `k` (manifest.json) measured the same target there and then"
         f" (`group_probes`; where networks are joined, {PEOPLE} times `k`). A verdict within"
         " such a group may be that of one of them.\n\n"
-        "`marked` rows are what the collector held for suspect; leave them out, or weigh"
-        " them.\n\n## Columns of data/cells-*.parquet\n\n" + markdown(column_docs(Cell))
+        "What the collector held for suspect is left out, and counted in manifest.json.\n\n"
+        "We ask, beside the licence: do not try to find out who measured.\n\n"
+        "## Columns of data/cells-*.parquet\n\n" + markdown(column_docs(Cell))
     )
 
 
