@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sqlite3
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -27,10 +26,10 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from analysis.dataset import catalogue
+from analysis.dataset.browse import cells_file, metadata
 from analysis.dataset.coarse import PEOPLE, Cell, Coarse
 from analysis.dataset.manifest import DatasetError
 from analysis.dataset.query import column_docs, markdown
-from analysis.history.rows import arrow_schema
 
 FORMAT = 1
 SETTLE = 7  # days after a month's end: uploads wait for a line
@@ -111,7 +110,8 @@ def publish(
     }
     _write(out / NAME, msgspec.json.format(msgspec.json.encode(manifest, order="sorted")))
     if browse is not None:
-        _browse(out, manifest, browse)
+        made = cells_file([out / of.file for _month, of in sorted(manifest.months.items())], browse)
+        _write(made.with_name("metadata.json"), metadata(made.stem))
     return manifest
 
 
@@ -183,36 +183,6 @@ def _changes(manifest: PublicationManifest) -> str:
     for month, of in sorted(manifest.months.items()):
         lines.append(f"- {of.published}: {month} with {of.cells} cells, k = {of.k}")
     return "\n".join(lines) + "\n"
-
-
-def _browse(out: Path, manifest: PublicationManifest, path: Path) -> None:
-    """All published cells as a SQLite file, and ``metadata.json`` beside it: for Datasette."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    names = arrow_schema(Cell).names
-    db = sqlite3.connect(temporary)
-    with db:
-        db.execute(f"CREATE TABLE cells ({', '.join(names)})")
-        marks = ", ".join("?" * len(names))
-        for month in sorted(manifest.months):
-            rows = pq.read_table(out / manifest.months[month].file).to_pylist()
-            db.executemany(
-                f"INSERT INTO cells VALUES ({marks})",  # noqa: S608 - as many as columns
-                [tuple(row[name] for name in names) for row in rows],
-            )
-        for column in ("host", "period", "outcome", "probe_asn"):
-            db.execute(f"CREATE INDEX cells_{column} ON cells ({column})")
-    db.close()
-    os.replace(temporary, path)
-    metadata = {
-        "title": "zond: what was blocked, where and when", "license": "CC BY 4.0",
-        "license_url": "https://creativecommons.org/licenses/by/4.0/",
-        "databases": {path.stem: {"tables": {"cells": {
-            "columns": {name: meaning for name, _, meaning in column_docs(Cell)},
-            "facets": ["outcome", "probe_cc", "probe_asn", "mechanisms"],
-        }}}},
-    }  # fmt: skip
-    _write(path.with_name("metadata.json"), msgspec.json.format(msgspec.json.encode(metadata)))
 
 
 def _write(path: Path, data: bytes) -> None:

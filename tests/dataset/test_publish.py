@@ -244,3 +244,19 @@ def test_the_browsable_file_has_the_cells_and_says_what_they_are(
     told = json.loads((folder / "metadata.json").read_text())
     columns = told["databases"]["zond"]["tables"]["cells"]["columns"]
     assert set(Cell.__struct_fields__) == set(columns)
+
+
+def test_the_questions_for_browsing_run_and_find(
+    done: tuple[Path, PublicationManifest]
+) -> None:
+    folder = done[0].parent
+    told = json.loads((folder / "metadata.json").read_text())
+    queries = told["databases"]["zond"]["queries"]
+    asked = {"country": "BY", "host": "often.example"}
+    with sqlite3.connect(folder / "zond.db") as db:
+        found = {name: db.execute(of["sql"], asked).fetchall() for name, of in queries.items()}
+        (kind,) = db.execute("SELECT typeof(probability) FROM cells LIMIT 1").fetchone()
+    db.close()
+    assert {"blocked", "networks_differ", "of_host"} == set(found)
+    assert found["of_host"]
+    assert "real" == kind
