@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from urllib.parse import urlsplit
 
 from analysis.history.table import TestRow, host_of
 from analysis.observe.services import is_service
+from analysis.observe.sight import place
 from probe.evidence import (
     PROBE,
     CertificateCheck,
@@ -93,9 +93,9 @@ def _of(e: object, host: str) -> Iterator[_Trial]:
             if answered or e.failure is not None:
                 took = _milliseconds(e.t - e.t0) if answered else -1.0
                 yield whose, "works" if answered else "fails", took, "", 0
-        case HTTPExchange(tls=False, status=int()) if urlsplit(e.url).hostname == host:
-            sent = urlsplit(e.location or "")
-            upgraded = sent.scheme == "https" and sent.hostname in (host, f"www.{host}")
+        case HTTPExchange(tls=False, status=int()) if host_of(e.url) == host:
+            sent = place(e.location or "")
+            upgraded = sent.tls and sent.host in (host, f"www.{host}")
             yield "scheme", "upgraded" if upgraded else "kept", -1.0, e.ip, e.port
         case Transfer(whole=True) if e.received and e.seconds > 0:
             rate = e.received * 8 / 1000 / e.seconds

@@ -35,7 +35,7 @@ def outages(asn: int, probes: Mapping[str, Hours], heard: Mapping[int, int]) -> 
     """Stretches without a sign of life from *asn*, although several were due to give one."""
     alive = sorted({h for p in probes.values() for h in (*p.through, *p.cut)})
     found = []
-    for before, after in zip(alive, [*alive[1:], None], strict=True):
+    for before, after in zip(alive, [*alive, None][1:], strict=True):
         end = after if after is not None else max(heard) + 1
         if end - before <= (LEAST if after is not None else ARRIVING):
             continue

@@ -74,6 +74,12 @@ def test_plain_http_that_is_sent_to_https_is_upgraded() -> None:
     assert ("scheme", "kept", -1.0) in trials(away, url=url)
 
 
+def test_an_address_that_is_none_ends_nothing() -> None:
+    sent = HTTPExchange(ip=IP, port=80, url=f"http://{HOST}/", status=302, location="https://[")
+    assert ("scheme", "kept", -1.0) in trials(sent)
+    assert [] == [t for t in trials(sent, url="http://[") if t[0] == "scheme"]
+
+
 def test_refusals_are_alike_where_only_their_numbers_differ() -> None:
     def page(status: int, title: str, sha256: str) -> HTTPExchange:
         return HTTPExchange(

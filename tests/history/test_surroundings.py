@@ -197,6 +197,11 @@ def test_the_end_of_the_data_is_no_outage() -> None:
     assert [] == found(rows)
 
 
+def test_a_network_of_which_no_look_ever_told_anything_is_no_outage() -> None:
+    rows = looks(range(50), asn=10, outcome="inconclusive")
+    assert [] == found(rows) == found(rows + watched((20,), 0, 50))
+
+
 def test_months_of_silence_are_of_those_who_measure() -> None:
     rows = dark(10, range(240, 500), 700, silent="abc", probes="abc")
     assert [] == found(rows + watched((20,), 0, 700))
