@@ -391,8 +391,9 @@ class Bootstrap(Evidence, frozen=True, kw_only=True, tag="bootstrap"):
     """A Tor client that was started and watched until it had a circuit, or time was up.
 
     *transport* is ``"vanilla"`` (relays, no bridge) or a pluggable transport's name, with
-    its *rendezvous*. *progress* is in percent, *stage* Tor's tag of it (``"conn"``,
-    ``"handshake_done"``; control-spec, "Bootstrap phases"). *limit* is the time allowed and
+    its *rendezvous*, or whose bridges it went by (``"own"``, ``"public"``). *progress* is in
+    percent, *stage* Tor's tag of it (``"conn"``, ``"handshake_done"``; control-spec,
+    "Bootstrap phases"). *limit* is the time allowed and
     *seconds* what it took, 0 where it did not come to its end. *troubles* are the reasons
     that Tor gave for connections that failed (``"CONNECTREFUSED"``), as often as it gave them.
     """

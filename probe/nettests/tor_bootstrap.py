@@ -8,8 +8,11 @@ that the Tor network is there.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from probe.nettest import Context, nettest
 from probe.tor.bootstrap import bootstrap
+from probe.tor.bridges import BadBridges, Bridge, parse
 from probe.tor.ways import WAYS
 from testlists.target import Target
 
@@ -23,5 +26,16 @@ async def tor_bootstrap(ctx: Context, target: Target) -> None:
     """Does Tor's own client come up from here, and if not, where does it stop?"""
     tools = ctx.tools
     await bootstrap(
-        ctx.trace, target.url, target.hostname, tools.tor, ipv4=tools.ipv4, ipv6=tools.ipv6
-    )
+        ctx.trace, target.url, target.hostname, tools.tor, ipv4=tools.ipv4, ipv6=tools.ipv6,
+        public=public_bridges(target),
+    )  # fmt: skip
+
+
+def public_bridges(target: Target) -> list[Bridge]:
+    """The bridges in the columns ``bridge1``, ``bridge2``… of the list; bad lines are left out."""
+    found = []
+    for name, line in target.attributes:
+        if line and name.startswith("bridge"):
+            with suppress(BadBridges):
+                found.append(parse(line))
+    return found

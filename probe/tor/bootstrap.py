@@ -12,6 +12,7 @@ import os
 import resource
 import signal
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from probe.evidence import Bootstrap
 from probe.failure import Failure
 from probe.tor.bootstrap_log import Progress
 from probe.tor.bootstrap_torrc import torrc
-from probe.tor.bridges import VANILLA
+from probe.tor.bridges import VANILLA, Bridge
 from probe.tor.private_folder import private_folder
 from probe.tor.ways import PROGRAMS, Ways, spelled
 from probe.trace import Trace
@@ -36,15 +37,24 @@ _MARGIN = 5.0  # seconds before the target's deadline in which to end in order
 
 
 async def bootstrap(
-    trace: Trace, url: str, transport: str, ways: Ways, *, ipv4: bool, ipv6: bool
+    trace: Trace,
+    url: str,
+    transport: str,
+    ways: Ways,
+    *,
+    ipv4: bool,
+    ipv6: bool,
+    public: Sequence[Bridge] = (),
 ) -> None:
     """Bring a client up by *transport* (one of `WAYS`), on record under *url*.
 
-    What is missing on this machine is on record as well, with the stage `ABSENT`.
+    *public* are bridges that everybody knows, for who has none of their own. What is missing
+    on this machine is on record as well, with the stage `ABSENT`.
     """
     t0 = trace.now()
-    facts: dict[str, object] = {"url": url, "transport": transport}
-    if missing := _missing(transport, ways):
+    bridges, whose = ((), "") if transport == VANILLA else ways.bridges_for(transport, public)
+    facts: dict[str, object] = {"url": url, "transport": transport, "rendezvous": whose}
+    if missing := _missing(transport, ways, bridges):
         facts |= {"failure": Failure.UNKNOWN, "detail": missing, "stage": ABSENT}
         trace.append(Bootstrap, t0, facts)
         return
@@ -54,7 +64,7 @@ async def bootstrap(
         text = torrc(
             folder, owner=os.getpid(), ipv4=ipv4, ipv6=ipv6, network=ways.network,
             transport=spelled(transport), program=_program(transport, ways),
-            bridges=() if transport == VANILLA else ways.bridges_for(transport),
+            bridges=bridges,
         )  # fmt: skip
         began = trio.current_time()
         ended = await _watch(ways.program("tor"), text, folder, max(limit, 0.0), progress)
@@ -75,7 +85,7 @@ async def bootstrap(
     trace.append(Bootstrap, t0, facts)
 
 
-def _missing(transport: str, ways: Ways) -> str:
+def _missing(transport: str, ways: Ways, bridges: Sequence[Bridge]) -> str:
     """What is not on this machine, and what to do about it; empty: nothing."""
     if not ways.program("tor"):
         return "tor is not installed; on Debian: apt-get install tor"
@@ -83,7 +93,7 @@ def _missing(transport: str, ways: Ways) -> str:
         return ""
     if not _program(transport, ways):
         return f"no program for {transport} is installed: {' or '.join(PROGRAMS[transport])}"
-    if not ways.bridges_for(transport):
+    if not bridges:
         return f"no bridge for {transport} is known; tor.bridges in zond.toml names a file of some"
     return ""
 

@@ -7,7 +7,7 @@ name, held in memory, and in no record.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +31,8 @@ _MORE_PLACES = "/usr/local/bin:/usr/bin:/usr/local/sbin:/usr/sbin"
 class Ways:
     """By what means a client can be brought up here.
 
-    *seconds* is how long one may take. *bridges* are the user's own; *network* are lines of a
+    *seconds* is how long one may take. *bridges* are the user's own, and go before those that
+    everybody knows, which the list brings as a target's attributes. *network* are lines of a
     torrc that name another Tor network than the public one, or how this line reaches it.
     *programs* says where a program is, by its name.
     """
@@ -49,9 +50,15 @@ class Ways:
                 return found
         return ""
 
-    def bridges_for(self, transport: str) -> tuple[Bridge, ...]:
-        spoken = spelled(transport)
-        return tuple(bridge for bridge in self.bridges if bridge.transport == spoken)
+    def bridges_for(
+        self, transport: str, public: Sequence[Bridge] = ()
+    ) -> tuple[tuple[Bridge, ...], str]:
+        """Bridges for *transport*, and whose: ``"own"`` or ``"public"``; empty where none are."""
+        for whose, bridges in (("own", self.bridges), ("public", public)):
+            fitting = tuple(b for b in bridges if b.transport == spelled(transport))
+            if fitting:
+                return fitting, whose
+        return (), ""
 
 
 def spelled(transport: str) -> str:

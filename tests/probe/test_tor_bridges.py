@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from probe.config import ConfigError, Tor
+from probe.nettests.tor_bootstrap import a_way, public_bridges
 from probe.tor.bootstrap_torrc import torrc
 from probe.tor.bridges import MAX_BRIDGES, BadBridges, parse, read
-from probe.tor.ways import ways_of
+from probe.tor.ways import PROGRAMS, Ways, spelled, ways_of
+from testlists import Target, builtin
 
 FINGERPRINT = "B915C5CD4D51E761AFDCA36C882D388C235658A8"
 OBFS4 = f"obfs4 192.0.2.20:8443 {FINGERPRINT} cert=fpKd71Tq7x/hsr+VI4Hieq iat-mode=0"
@@ -122,3 +124,32 @@ def test_a_client_with_a_transport_starts_that_program_only() -> None:
         line for line in lines if "exec" in line
     ]
     assert f"Bridge {OBFS4}" in lines and "UseBridges 1" in lines
+
+
+def test_the_carried_list_brings_bridges_that_can_be_used() -> None:
+    targets, problems = builtin("tor-bootstrap")
+    assert [] == problems and all(map(a_way, targets))
+    for target in targets:
+        lines = [value for name, value in target.attributes if value and name.startswith("bridge")]
+        found = public_bridges(target)
+        assert len(lines) == len(found)
+        assert {spelled(target.hostname)} >= {bridge.transport for bridge in found}
+    assert {"obfs4", "snowflake", "meek"} == {t.hostname for t in targets if public_bridges(t)}
+
+
+def test_a_bad_line_of_a_list_is_left_out() -> None:
+    target = Target(url="tor://obfs4", attributes=(("bridge1", "nonsense"), ("bridge2", OBFS4)))
+    assert [OBFS4] == [bridge.line for bridge in public_bridges(target)]
+
+
+def test_ones_own_bridges_go_before_those_that_everybody_knows() -> None:
+    own, public = parse(OBFS4), parse(OBFS4.replace("192.0.2.20", "192.0.2.21"))
+    assert ((own,), "own") == Ways(bridges=(own,)).bridges_for("obfs4", [public])
+    assert ((public,), "public") == Ways().bridges_for("obfs4", [public])
+    assert ((), "") == Ways(bridges=(own,)).bridges_for("snowflake", [public])
+
+
+@pytest.mark.parametrize("url", ["tor://192.0.2.1:9001", "tor://tor", "https://vanilla/"])
+def test_what_is_no_way_into_tor_is_for_others(url: str) -> None:
+    assert not a_way(Target(url=url))
+    assert all(a_way(Target(url=f"tor://{way}")) for way in PROGRAMS)
