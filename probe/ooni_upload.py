@@ -26,6 +26,7 @@ import httpx2
 import msgspec
 import trio
 
+from probe import __version__
 from probe.control.transport import named_failures
 from probe.documents import packed, unpacked
 from probe.exporting import Scrubbing, Written, items
@@ -40,6 +41,7 @@ SECONDS = 60.0  # for one answer
 MAX_ANSWER = 64 * 1024  # bytes
 GIVE_UP = 3  # failures in a row, after which the collector is left for another time
 MAX_NAME = 200  # characters of an id that a collector gives
+LATER = frozenset({408, 425, 429})  # of 4xx, what is said of the moment and not of the document
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -132,6 +134,9 @@ async def submit(
                 try:
                     submissions.accept(id, await talk.submit(*submissions.document(id)))
                     done.accepted, failures = done.accepted + 1, 0
+                except _Refusal as exc:  # of this document: those behind it must not wait for it
+                    done.troubles[str(exc)] += 1
+                    failures = 0
                 except NetworkFailure as exc:
                     done.troubles[str(exc) or exc.failure.value] += 1
                     failures += 1
@@ -168,6 +173,10 @@ async def _make(
     done.withheld = written.withheld
 
 
+class _Refusal(NetworkFailure):
+    """The collector does not take this, now or later."""
+
+
 class _Talk:
     """The protocol, with a client. Every method raises `NetworkFailure`."""
 
@@ -179,7 +188,7 @@ class _Talk:
         now = time.strftime("%Y-%m-%d %H:00:00", time.gmtime())
         said = {
             "data_format_version": FORMAT_VERSION, "format": "json", "probe_asn": f"AS{asn}",
-            "probe_cc": cc, "software_name": SOFTWARE, "software_version": "0",
+            "probe_cc": cc, "software_name": SOFTWARE, "software_version": __version__,
             "test_name": "web_connectivity", "test_version": TEST_VERSION, "test_start_time": now,
         }  # fmt: skip
         return _decoded(await self._post("/report", msgspec.json.encode(said)), _Report).report_id
@@ -211,6 +220,8 @@ class _Talk:
 
 
 def _ok(status: int, answer: bytes) -> bytes:
+    if status // 100 == 4 and status not in LATER:
+        raise _Refusal(Failure.UNKNOWN, f"refused with {status}")
     if status // 100 != 2:
         raise NetworkFailure(Failure.UNKNOWN, f"answered {status}")
     return answer

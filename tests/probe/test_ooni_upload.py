@@ -30,6 +30,7 @@ class Collector(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.modern = True
         self.silent = False  # takes a document, and says nothing that can be used
+        self.refusing: set[str] = set()  # ids of documents that are refused
         self.opened: list[dict[str, Any]] = []
         self.taken: list[bytes] = []
 
@@ -47,6 +48,8 @@ class Handler(BaseHTTPRequestHandler):
             self.server.opened.append(body)
             return self._answer(200, {"report_id": REPORT, "backend_version": "1.3.5"})
         if self.path == "/api/v1/submit_measurement" and self.server.modern:
+            if json.loads(body["content"])["id"] in self.server.refusing:
+                return self._answer(400, {"reason": "not this one"})
             self.server.taken.append(body["content"].encode())
         elif self.path == f"/report/{REPORT}":
             self.server.taken.append(json.dumps(body["content"]).encode())
@@ -126,6 +129,22 @@ def test_after_an_answer_that_was_lost_the_same_bytes_are_sent_again(
     assert upload(db, collector.url, tmp_path).returncode == 0
     first, second = collector.taken
     assert first == second
+
+
+def test_what_is_refused_keeps_nothing_behind_it_from_going(
+    collector: Collector, tmp_path: Path
+) -> None:
+    path = tmp_path / "many.db"
+    for number in range(6):
+        measure(path, msgspec.structs.replace(RUN, id=f"run{number}"))
+    collector.refusing = {f"m-run{number}" for number in range(5)}
+    done = upload(path, collector.url, tmp_path)
+    assert 5 == done.returncode, done.stderr
+    assert "5 x refused with 400" in done.stderr
+    assert ["m-run5"] == [json.loads(data)["id"] for data in collector.taken]
+    collector.refusing = set()
+    assert 0 == upload(path, collector.url, tmp_path).returncode
+    assert 6 == len(collector.taken)
 
 
 def test_a_run_that_goes_on_waits(collector: Collector, tmp_path: Path) -> None:
