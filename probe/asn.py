@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib import resources
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
@@ -59,7 +59,7 @@ class AddressBookError(Exception):
 class AddressBook:
     """Answers whose an address is from the database at *path*, else from the carried table.
 
-    *source* is the database's name, the day it was built and what it says of
+    *built* is the day it was built; *source* is its name, that day and what it says of
     itself, for the record of each run; the carried table names there the sources
     that its licences ask to name. Raises `AddressBookError` where the database
     cannot be read.
@@ -71,6 +71,7 @@ class AddressBook:
         try:
             self._reader = maxminddb.open_database(path, maxminddb.MODE_MMAP)
             self.source = _source(self._reader.metadata())
+            self.built = _built(self._reader.metadata())
             self._has_v6 = self._reader.metadata().ip_version == 6
         except (OSError, ValueError, *_DAMAGED) as exc:
             raise AddressBookError(f"cannot read the address database {path}: {exc}") from exc
@@ -113,8 +114,12 @@ class AddressBook:
         self.close()
 
 
+def _built(metadata: Metadata) -> date:
+    return datetime.fromtimestamp(metadata.build_epoch, UTC).date()
+
+
 def _source(metadata: Metadata) -> str:
-    built = datetime.fromtimestamp(metadata.build_epoch, UTC).date()
+    built = _built(metadata)
     about = _text(metadata.description.get("en", ""), MAX_ABOUT)
     return f"{_text(metadata.database_type)} {built}" + (f": {about}" if about else "")
 

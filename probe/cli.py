@@ -15,6 +15,7 @@ import click
 
 from probe.consent_cli import consent
 from probe.control_cli import control
+from probe.doctor_cli import doctor
 from probe.ending import Problem
 from probe.export_cli import export
 from probe.import_cli import import_
@@ -81,7 +82,7 @@ def zond() -> None:
     """
 
 
-for command in (run, upload, consent, export, import_, control, schedule, lists):
+for command in (run, upload, consent, export, import_, control, schedule, lists, doctor):
     zond.add_command(command)
 
 

@@ -140,7 +140,7 @@ class _Session:
         limits = config.limits
         self.config, self.limits = config, limits
         self.store, self.reporter, self.measure = store, reporter, measure
-        self.resolvers = _resolvers(config)
+        self.resolvers = resolvers_of(config)
         rates = Rates(**{name: getattr(limits, name) for name in Rates.__struct_fields__})
         encrypted = {ip for _, ip in (*self.resolvers.dot, *self.resolvers.doh)}
         self.ports, self.traffic = OwnPorts(), Traffic()
@@ -529,7 +529,8 @@ def _agreed_to(target: Target, tiers: Collection[Risk] | None) -> bool:
     return tiers is None or not target.list_name or target.risk in tiers
 
 
-def _resolvers(config: Config) -> Resolvers:
+def resolvers_of(config: Config) -> Resolvers:
+    """Which resolvers to ask: this machine's own, and those to compare with."""
     chosen, usual = config.resolvers, Resolvers()
     return Resolvers(
         own=system_resolvers() if chosen.own is None else chosen.own,

@@ -84,6 +84,13 @@ class Shelf:
         return None
 
     @property
+    def damaged(self) -> Version | None:
+        """A release that is newer than what is in use, and cannot be read."""
+        folders = self._release_folders()
+        newest = Version.parse(folders[0].name) if folders else self.version
+        return newest if newest > self.version else None
+
+    @property
     def version(self) -> Version:
         """That of the project's lists in use."""
         return self.release.version if self.release else carried_version()

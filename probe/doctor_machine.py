@@ -1,0 +1,299 @@
+"""What can be told of this machine without a packet: what was agreed to, what is installed,
+what is stored, what is old.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+import trio
+
+from probe import __version__, consent, networks, places
+from probe.asn import AddressBook, AddressBookError
+from probe.clock import NOT_BEFORE
+from probe.config import Config
+from probe.doctor import Finding, fault, ok, unknown, warning
+from probe.ending import Problem
+from probe.net import open_capture
+from probe.outbox import Outbox
+from probe.retention import LEAST
+from probe.schedule.plan import Installed
+from probe.store import Store, StoreError
+from probe.way_out import way_out
+from testlists import Shelf
+
+OLD_LISTS = 180  # days; lists are edited a few times a year
+OLD_TABLE = 365  # days; in a year some addresses in a hundred have changed hands
+OLD_BACKLOG = 14  # days that what is to leave may wait
+ROOM = 500_000_000  # bytes free, below which a year of runs will not fit
+CHECK_SECONDS = 5.0  # for the database; a large one on a card takes minutes
+MISSED = 3  # turns of a schedule
+FILES = 1024  # that may be open; thirty targets at once take some hundreds
+DAY = 86400.0
+EXTRAS = {
+    "utls": ("browser", "the ClientHello is Python's, which few people send"),
+    "aioquic": ("quic", "QUIC is not tried"),
+    "scapy": ("packets", "no packets are kept as evidence"),
+}
+
+
+def look(config: Config, *, agreed_now: bool = False) -> list[Finding]:
+    """Every line. No packet is sent, and no file is changed. *agreed_now*: for this once."""
+    folder = places.data_directory()
+    return [
+        agreed(folder, now=agreed_now),
+        network(folder),
+        vpn(),
+        clock(time.time()),
+        *privileges(),
+        extras(),
+        disk(config),
+        database(config),
+        lists(places.lists(), datetime.now(UTC).date()),
+        addresses(config, datetime.now(UTC).date()),
+        schedule(folder),
+        sharing(config, folder),
+    ]
+
+
+def agreed(folder: Path, *, now: bool = False) -> Finding:
+    tiers = consent.tiers(folder)
+    if not tiers and now:
+        return unknown("consent", "agreed to for this once", "to measure as well: zond consent ask")
+    if not tiers:
+        said = "nobody has agreed to be measured from, so nothing is sent"
+        return fault("consent", said, "zond consent ask", stops=True)
+    share = "shared after each run" if consent.upload_recorded(folder) else "not shared"
+    return ok("consent", f"targets of {', '.join(tiers)} risk; what is measured is {share}")
+
+
+def network(folder: Path) -> Finding:
+    here, approved = networks.here(), networks.Networks(folder)
+    if here.doubt == "no_route":
+        do = "connect it: a cable, Wi-Fi, a SIM card"
+        return fault("network", "this machine is on no network", do, stops=True)
+    if approved.permits(here):
+        return ok("network", "any was agreed to" if approved.anywhere else "this one was approved")
+    said = "this one was not approved: runs that nobody watches measure nothing here"
+    if here.doubt:
+        said += ", and it cannot be told from others"
+    return warning("network", said, "if you may measure here: zond consent networks --approve-this")
+
+
+def vpn() -> Finding:
+    way = way_out()
+    if way.kind == "tunnel":
+        said = f"packets leave by a tunnel ({way.name})"
+        do = "if that is a VPN turn it off, or the network at its other end is measured"
+        return warning("vpn", said, do)
+    if not way.name:
+        return unknown("vpn", "this system does not tell by which way packets leave")
+    return ok("vpn", f"packets leave by {way.name}, which is no tunnel")
+
+
+def clock(now: float) -> Finding:
+    if now < NOT_BEFORE:
+        said = f"it is not {datetime.fromtimestamp(now, UTC).date()}: this program is younger"
+        return fault("clock", said, "set it: timedatectl set-ntp true")
+    return unknown("clock", "only other machines can tell")
+
+
+def privileges() -> Iterator[Finding]:
+    try:
+        trio.run(_capture)
+    except OSError as exc:
+        said = f"no packets are kept as evidence: {exc.strerror or exc}"
+        do = "not needed; where it is wanted: docs/packets.md"
+        yield warning("privileges", said, do)
+    else:
+        yield ok("privileges", "packets may be captured")
+    if (most := _open_files()) is not None and most < FILES:
+        said = f"only {most} files may be open at once"
+        yield warning("open files", said, "ulimit -n 4096, or [limits] concurrency = 10")
+
+
+def extras() -> Finding:
+    missing = [name for name in EXTRAS if find_spec(name) is None]
+    if not missing:
+        return ok("extras", f"zond {__version__} with browser, quic and packets")
+    said = "; ".join(EXTRAS[name][1] for name in missing)
+    names = ",".join(EXTRAS[name][0] for name in missing)
+    return warning("extras", f"zond {__version__}: {said}", f"pip install 'zond[{names}]'")
+
+
+def disk(config: Config) -> Finding:
+    folder = config.database.parent
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(there, os.W_OK):
+        said = f"{there} cannot be written to"
+        return fault("disk", said, "change its owner, or say --db elsewhere", stops=True)
+    free = shutil.disk_usage(there).free
+    room = f"{free / 1e6:,.0f} MB are free where the database is"
+    if free < config.budget.reserve_bytes + LEAST:
+        do = "make room: without it no run begins ([budget] reserve_bytes)"
+        return fault("disk", room, do, stops=True)
+    if free < ROOM:
+        return warning("disk", room, "make room, or bound the database: [budget] database_bytes")
+    return ok("disk", room)
+
+
+def database(config: Config) -> Finding:
+    path = config.database
+    if not path.exists():
+        return ok("database", "there is none yet: the first run makes it")
+    try:
+        with Store(path) as store:
+            runs = [run for run in store.runs() if not run.imported]
+        trouble = _checked(path)
+    except StoreError as exc:
+        if "holds no run yet" in str(exc):
+            return ok("database", "it holds no run yet")
+        return fault("database", str(exc), "move it away; the next run makes a new one", stops=True)
+    except sqlite3.Error as exc:
+        trouble = str(exc)
+    if trouble:
+        do = "copy it to a safe place before you go on: what can be read can be exported"
+        return fault("database", f"{path} is damaged: {trouble}", do)
+    if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return warning("database", f"others can read {path}", f"chmod 600 {path}")
+    size = path.stat().st_size / 1e6
+    last = f", the last on {_day(runs[-1].started_at)}" if runs else ""
+    return ok("database", f"{len(runs)} runs{last}; {size:,.1f} MB")
+
+
+def lists(directory: Path, today: date) -> Finding:
+    shelf = Shelf(directory)
+    for name in shelf.names():
+        try:
+            broken = shelf.book(name).targets()[1]
+        except OSError as exc:
+            return fault("lists", f"{name}: {exc.strerror or exc}", f"zond lists remove {name}")
+        if broken:
+            return warning("lists", f"{name}, {broken[0]}", "mend that line: zond lists validate")
+    if damaged := shelf.damaged:
+        said = f"the release {damaged} is damaged; the lists before it are used"
+        return warning("lists", said, "fetch it again: zond lists update")
+    age = (today - shelf.version.day).days
+    said = f"of {shelf.version}, {age} days old"
+    if age > OLD_LISTS:
+        return warning("lists", said, "a newer release: zond lists update, or a newer zond")
+    return ok("lists", said)
+
+
+def addresses(config: Config, today: date) -> Finding:
+    try:
+        with AddressBook(address_database(config)) as book:
+            built = book.built
+    except AddressBookError as exc:
+        return fault("address table", str(exc), "correct asn_database, or leave it out", stops=True)
+    age = (today - built).days
+    said = f"of {built}, {age} days old"
+    if age > OLD_TABLE:
+        do = "a newer zond, or a database of your own: asn_database"
+        return warning("address table", said, do)
+    return ok("address table", said)
+
+
+def address_database(config: Config) -> Path | None:
+    return Path(config.asn_database).expanduser() if config.asn_database else None
+
+
+def schedule(folder: Path) -> Finding:
+    from probe.schedule.standing import installed
+
+    try:
+        found = installed()
+    except Problem as exc:
+        return unknown("schedule", exc.message)
+    if not found:
+        return ok("schedule", "none: runs are started by hand")
+    bad = [finding for each in found if (finding := _turns(each, folder)).state != "ok"]
+    return bad[0] if bad else _turns(found[0], folder)
+
+
+def sharing(config: Config, folder: Path) -> Finding:
+    """What is to leave, and whether it can."""
+    if not consent.upload_recorded(folder):
+        return ok("upload", "what is measured stays here")
+    if config.upload.collector is None:
+        do = "[upload] collector in zond.toml, or zond consent --upload no"
+        return fault("upload", "sharing was agreed to, and no collector is set", do)
+    if not config.database.exists():
+        return ok("upload", "nothing is waiting")
+    try:
+        with Outbox(config.database) as outbox:
+            counts = outbox.counts()
+        with Store(config.database) as store:
+            runs = [run for run in store.runs() if not run.imported]
+    except StoreError as exc:
+        return unknown("upload", str(exc))
+    if counts.given_up:
+        said = f"{counts.given_up} batches were refused too often"
+        return warning("upload", said, "zond upload says why; zond upload --again tries them")
+    waiting = f"{counts.waiting} batches and {counts.measurements} measurements are waiting"
+    oldest = runs[0].started_at if runs and counts.waiting + counts.measurements else time.time()
+    if counts.delivered == 0 and time.time() - oldest > OLD_BACKLOG * DAY:
+        said = f"{waiting}, and nothing was delivered since {_day(oldest)}"
+        return warning("upload", said, "zond upload")
+    return ok("upload", f"{waiting}, {counts.delivered} batches delivered")
+
+
+def _turns(installed: Installed, folder: Path) -> Finding:
+    from probe.schedule.telling import in_words, turns
+
+    words = in_words(installed)
+    if installed.trouble:
+        return warning("schedule", words, "zond schedule install writes it anew")
+    if not consent.recorded(Path(installed.plan.folder or folder)):
+        said = f"{words}: and nobody has agreed to measuring"
+        return fault("schedule", said, "zond consent ask, or zond schedule remove")
+    latest = turns(installed.plan)
+    last = latest[-1][0] if latest else None
+    if last is not None and time.time() - last > MISSED * installed.plan.every * 3600:
+        do = "zond schedule status; is the machine on at that time?"
+        return warning("schedule", f"{words}; the last turn was on {_day(last)}", do)
+    in_vain = [what for _, what in latest[-MISSED:]]
+    if len(in_vain) == MISSED and all(what.startswith("left out") for what in in_vain):
+        return warning("schedule", f"{words}; the last turns were {in_vain[-1]}", "mend that")
+    return ok("schedule", words)
+
+
+def _checked(path: Path) -> str:
+    """What SQLite finds wrong with the file; empty: nothing, or not within the time."""
+    until = time.monotonic() + CHECK_SECONDS
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        connection.set_progress_handler(lambda: time.monotonic() > until, 100_000)
+        (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        return "" if said == "ok" else " ".join(str(said).split())[:200]
+    except sqlite3.OperationalError as exc:
+        if "interrupted" in str(exc):
+            return ""
+        raise
+    finally:
+        connection.close()
+
+
+async def _capture() -> None:
+    open_capture().close()
+
+
+def _open_files() -> int | None:
+    try:
+        import resource
+    except ImportError:
+        return None  # a system without such limits
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    return None if hard == resource.RLIM_INFINITY else hard
+
+
+def _day(at: float) -> str:
+    return str(datetime.fromtimestamp(at, UTC).date())
