@@ -118,12 +118,7 @@ def link(*, fingerprint: str = "", ed25519: str = "", clock_offset: float = 0.0)
     async def way(
         trace: Trace, transport: trio.abc.Stream, common: dict[str, Any], learned: dict[str, Any]
     ) -> None:
-        learned["operation"] = "tls_handshake"
-        stream = await tls_handshake(
-            trace, transport, sni=_made_up_name(), alpn=(), hello="tor", **common
-        )
-        learned["operation"] = "link_handshake"
-        introduced = await _introduced(stream, common["ip"], learned)
+        stream, _, introduced = await open_link(trace, transport, common, learned)
         learned["operation"] = "identity"
         now = time.time() + clock_offset
         _judge(introduced, stream.chain(), fingerprint, ed25519, now, learned)
@@ -131,8 +126,18 @@ def link(*, fingerprint: str = "", ed25519: str = "", clock_offset: float = 0.0)
     return way
 
 
-async def _introduced(stream: TLSStream, ip: str, learned: dict[str, Any]) -> Introduction:
-    """What the relay says of itself; it is answered as ``tor`` answers. Raises `NetworkFailure`."""
+async def open_link(
+    trace: Trace, transport: trio.abc.Stream, common: dict[str, Any], learned: dict[str, Any]
+) -> tuple[TLSStream, Link, Introduction]:
+    """Open a link as ``tor`` does, and what the relay says of itself.
+
+    *common* are facts of the TLS record. Raises `StepFailed`, `NetworkFailure`.
+    """
+    learned["operation"] = "tls_handshake"
+    stream = await tls_handshake(
+        trace, transport, sni=_made_up_name(), alpn=(), hello="tor", **common
+    )
+    learned["operation"] = "link_handshake"
     link = Link()
     await stream.send_all(link.hello())
     received, introduced = 0, None
@@ -150,8 +155,9 @@ async def _introduced(stream: TLSStream, ip: str, learned: dict[str, Any]) -> In
     finally:
         learned["versions"] = link.versions
     with suppress(*NETWORK_ERRORS), trio.move_on_after(1.0):
-        await stream.send_all(netinfo(link.version, ip))  # it is there, whether or not it listens
-    return introduced
+        # It is there, whether or not it listens.
+        await stream.send_all(netinfo(link.version, common["ip"]))
+    return stream, link, introduced
 
 
 def _judge(

@@ -88,7 +88,7 @@ class Link:
 
     def receive(self, data: bytes) -> Introduction | None:
         """None while more must come. Raises `BadLink`."""
-        self._unread += data
+        self.feed(data)
         while (cell := self.next_cell()) is not None:
             self._seen += 1
             if self._seen > MAX_CELLS:
@@ -98,8 +98,12 @@ class Link:
                 return introduced
         return None
 
+    def feed(self, data: bytes) -> None:
+        """Take what arrived, to be read by `next_cell`."""
+        self._unread += data
+
     def next_cell(self) -> Cell | None:
-        """The next whole cell among what has arrived."""
+        """The next whole cell among what has arrived. Raises `BadLink`."""
         data = self._unread
         if not self._version:
             return self._first(data)
