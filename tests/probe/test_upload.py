@@ -15,7 +15,7 @@ from probe.config import Config, ConfigError, Upload
 from probe.identity import Identity
 from probe.outbox import REFUSALS, Outbox
 from probe.store import Store
-from probe.upload import Collector, Sent, UploadError, allowance, collector_of, send
+from probe.upload import Collector, Sent, UploadError, allowance, collector_of, scrubbing, send
 from probe.ways_out import WayOut, ways_out
 from tests.probe.uploading import (
     PlainScrubber,
@@ -134,6 +134,18 @@ async def test_a_stranger_paints_nothing_on_the_terminal(db: Path) -> None:
     with Outbox(db) as outbox:
         kept = [detail for b in small.batches for _, _, detail in outbox.events(b)]
     assert all(detail.isprintable() for detail in kept)
+
+
+def test_a_control_of_ones_own_is_named_only_where_the_settings_say_so() -> None:
+    mine, other = "https://mine.example/", "https://other.example/"
+    run = a_run(controls=(mine, other))
+
+    def leaving(*named: str) -> bytes:
+        return scrubbing(Config(upload=Upload(controls=named)))[0].run(run)
+
+    assert b"mine.example" not in leaving()
+    assert b"mine.example" in leaving(mine)
+    assert b"other.example" not in leaving(mine)
 
 
 async def test_what_a_receipt_set_aside_is_told_and_is_delivered(db: Path) -> None:
