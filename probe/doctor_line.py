@@ -75,7 +75,11 @@ def packets(config: Config, *, sharing: bool) -> list[tuple[str, str]]:
 
 def look(config: Config, *, sharing: bool) -> list[Finding]:
     """Every line. Raises `TrustStoreError`, `AddressBookError`, `ConfigError`."""
-    return list(judge(config, trio.run(partial(look_around, config, sharing=sharing))))
+    try:
+        return list(judge(config, trio.run(partial(look_around, config, sharing=sharing))))
+    except trio.TooSlowError:
+        do = "try again; if it stays so, look for what else uses the line"
+        return [warning("line", f"looking at it took more than {SECONDS:g} seconds", do)]
 
 
 async def look_around(

@@ -58,9 +58,12 @@ def show(name: str | None, max_risk: str | None, as_json: bool) -> None:
     targets, _ = _book(shelf, name).targets()
     chosen = select(targets, max_risk=max_risk or "high")  # type: ignore[arg-type]  # click's
     rows = [
-        {"url": t.url, "category": t.category, "risk": t.risk, "source": t.source, "notes": t.notes}
+        {
+            "url": t.url, "category": t.category, "risk": t.risk, "date_added": t.date_added,
+            "source": t.source, "notes": t.notes, **dict(t.attributes),
+        }
         for t in chosen
-    ]
+    ]  # fmt: skip
     _print(rows, ("url", "category", "risk", "notes"), as_json)
 
 

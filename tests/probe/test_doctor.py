@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from testlists.release import Version, comment, make
 from testlists.shelf import carried_version
 from tests.probe.uploading import a_run
 
+ROOT = Path(__file__).parents[2]
 ZOND = Path(sys.executable).with_name("zond")
 TODAY = carried_version().day
 DAY = 86400.0
@@ -383,3 +385,11 @@ def test_every_line_that_is_not_ok_says_what_to_do(folder: Path) -> None:
     lines = [json.loads(line) for line in typed("--local", "--json").stdout.splitlines()]
     assert len(lines) > 10
     assert all(line["do"] for line in lines if line["state"] in ("warning", "fault"))
+
+
+def test_the_page_has_every_line_and_no_other() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "probe").glob("doctor*.py"))
+    said = set(re.findall(r"\b(?:ok|warning|fault|unknown)\(\s*\"([a-z ]+)\"", code))
+    page = (ROOT / "docs" / "doctor.md").read_text().partition("## The lines")[2]
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert said | {"ipv4", "ipv6"} == {name for row in rows for name in re.findall("`(.+?)`", row)}
