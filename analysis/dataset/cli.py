@@ -26,6 +26,7 @@ from analysis.dataset.catalogue import Catalogue
 from analysis.dataset.coarse import K
 from analysis.dataset.collect import STORE, collect
 from analysis.dataset.compacting import compact as compact_tables
+from analysis.dataset.copying import copy as copy_tables
 from analysis.dataset.manifest import DatasetError
 from analysis.dataset.publish import check as check_publication
 from analysis.dataset.publish import publish as publish_months
@@ -97,6 +98,24 @@ def compact(dataset: Path) -> None:
     )  # fmt: skip
 
 
+@dataset.command("copy")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def copy_(source: str, target: str) -> None:
+    """Copy a dataset to object storage or back: a folder, or s3://bucket/dataset. Only what is not
+    there is sent, and who reads there meets it whole.
+
+    Example: zond dataset copy dataset s3://zond/dataset
+    """
+    with _explained():
+        with Console(stderr=True).status("copying"):
+            done = copy_tables(source, target)
+    click.echo(
+        f"{done.sent} files sent, {done.bytes:,} bytes; {done.kept} were there;"
+        f" {done.removed} removed", err=True,
+    )  # fmt: skip
+
+
 @dataset.command()
 @_dataset
 def status(dataset: Path) -> None:
@@ -131,9 +150,13 @@ def status(dataset: Path) -> None:
     "--spark", metavar="URL", envvar="ZOND_SPARK",
     help="Ask a server of Spark Connect (Sail, Spark), as sc://127.0.0.1:50051.",
 )
+@click.option(
+    "--at", default="", metavar="URL",
+    help="With --spark: the server reads the copy at this URL, as s3://bucket/dataset.",
+)
 def query(
     dataset: Path, sql: str | None, file: Path | None, form: str, without_marked: bool,
-    spark: str | None,
+    spark: str | None, at: str,
 ) -> None:  # fmt: skip
     """Ask the dataset one SELECT. It can read the views of the dataset and nothing else.
 
@@ -144,12 +167,14 @@ def query(
     """
     if (sql is None) == (file is None):
         raise click.UsageError("one query: as an argument, or with --file")
+    if at and spark is None:
+        raise click.UsageError("--at is of a server: --spark")
     with _explained():
         text = file.read_text(encoding="utf-8") if file is not None else sql or ""
         if spark is not None:
             from analysis.dataset.cluster import connected
 
-            with connected(dataset, spark, without_marked=without_marked) as cluster:
+            with connected(dataset, spark, without_marked=without_marked, at=at) as cluster:
                 _print(cluster.ask(text), form)
             return
         with Queries(dataset, without_marked=without_marked) as queries:

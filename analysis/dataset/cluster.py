@@ -28,9 +28,11 @@ _SPARK = {
 
 class ClusterQueries:
     """The views of the dataset in the folder *root*, in the *session* of a server that sees that
-    folder under the same path. Raises `DatasetError`."""
+    folder under the same path, or its copy *at* a URL. Raises `DatasetError`."""
 
-    def __init__(self, root: Path, session: Any, *, without_marked: bool = False) -> None:
+    def __init__(
+        self, root: Path, session: Any, *, without_marked: bool = False, at: str = ""
+    ) -> None:
         self._session = session
         found = manifest.load(root)
         for name, table in catalogue.tables(root).items():
@@ -44,7 +46,8 @@ class ClusterQueries:
             ("tests", found.tests, arrow_schema(TestRow)),
             ("observations", found.observations, SCHEMA),
         ):
-            paths = [str(path.resolve()) for path in manifest.paths(root, of)]
+            names = sorted({name for files in of.values() for name in files.files})
+            paths = [f"{at or root.resolve()}/{name}" for name in names]
             if paths:
                 rows = session.read.option("mergeSchema", "true").parquet(*paths)
             else:
@@ -77,14 +80,17 @@ class ClusterQueries:
 
 
 @contextmanager
-def connected(root: Path, url: str, *, without_marked: bool = False) -> Iterator[ClusterQueries]:
+def connected(
+    root: Path, url: str, *, without_marked: bool = False, at: str = ""
+) -> Iterator[ClusterQueries]:
     """The views of the dataset in *root* on the server at *url*, as ``sc://127.0.0.1:50051``.
     Raises `QueryError` where no server answers, and `DatasetError`."""
     from pyspark.errors import PySparkException
 
     with ExitStack() as stack:
         try:
-            engine = stack.enter_context(engines.spark(url))
+            session = stack.enter_context(engines.spark(url)).backend._session
+            views = ClusterQueries(root, session, without_marked=without_marked, at=at)
         except PySparkException as error:
-            raise QueryError(f"no Spark Connect server at {url}: {error}") from error
-        yield ClusterQueries(root, engine.backend._session, without_marked=without_marked)
+            raise QueryError(f"the server at {url} does not have it: {error}") from error
+        yield views

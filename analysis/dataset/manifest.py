@@ -60,9 +60,15 @@ def load(root: Path) -> Manifest:
     try:
         if path.stat().st_size > MAX_SIZE:
             raise DatasetError(f"{path} is larger than a manifest can be")
-        found = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        return decode(path.read_bytes(), str(path))
     except FileNotFoundError:
         return Manifest()
+
+
+def decode(data: bytes, path: str) -> Manifest:
+    """The manifest in *data*, which was at *path*. Raises `DatasetError`."""
+    try:
+        found = msgspec.json.decode(data, type=Manifest)
     except msgspec.DecodeError as exc:
         raise DatasetError(f"{path} is not a dataset's manifest: {exc}") from exc
     if found.form != FORM:
