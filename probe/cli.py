@@ -18,6 +18,7 @@ from probe.control_cli import control
 from probe.doctor_cli import doctor
 from probe.ending import Problem
 from probe.export_cli import export
+from probe.i18n import language_option
 from probe.import_cli import import_
 from probe.lists_cli import lists
 from probe.run_cli import run
@@ -75,6 +76,7 @@ def _loaded(entry: EntryPoint) -> click.Command:
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="zond", message="%(prog)s %(version)s")
+@language_option
 def zond() -> None:
     """Find out what is blocked on this network, how, and how sure that is.
 

@@ -22,7 +22,7 @@ import msgspec
 from probe import places
 
 PREFIX = "ZOND_"
-POINTERS = frozenset({"ZOND_CONFIG"})  # says where the file is, so it is in no file
+POINTERS = frozenset({"ZOND_CONFIG", "ZOND_LANG"})  # where the file is, and what is needed before
 MAX_FILE = 1_000_000  # bytes
 
 HttpURL = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")]

@@ -225,8 +225,8 @@ def _show(*, as_json: bool) -> None:
     click.echo(_("on this network, unattended: {what}", what=here_too))
     words = {"direct": _("straight"), "proxy": _("by a proxy"), "file": _("by a file")}
     click.echo(_("controls are reached: {what}", what=proxy or words["direct"]))
-    said = ", ".join(words.get(way, "Tor") for way in ways)
-    click.echo(_("the collector is reached: {what}", what=said))
+    collector = ", ".join(words.get(way, "Tor") for way in ways)
+    click.echo(_("the collector is reached: {what}", what=collector))
 
 
 def _way() -> tuple[str | None, list[str]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gettext
 import os
+import re
 import shutil
 import textwrap
 from collections.abc import Callable
@@ -25,6 +26,7 @@ LANGUAGES = {"en": "English", "be": "Беларуская", "ru": "Русски�
 SYSTEMS_OWN = ("LC_ALL", "LC_MESSAGES", "LANG")  # in the order of locale(7)
 DOMAIN = "zond"
 WIDTH = 88  # columns at most
+JOINT = "\N{WORD JOINER}"
 _CHOSEN = "zond.language"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -67,10 +69,13 @@ def paragraph(text: str, *, indent: str = "", bullet: str = "") -> str:
     """*text* in lines as long as the terminal has, the first after *bullet*."""
     width = min(WIDTH, shutil.get_terminal_size().columns)
     after = indent + " " * len(bullet)
-    return textwrap.fill(
-        text, max(40, width), initial_indent=indent + bullet, subsequent_indent=after,
+    # A command stays in one line, so that it can be copied.
+    joined = re.sub("`[^`]*`", lambda command: command[0].replace(" ", JOINT), text)
+    lines = textwrap.fill(
+        joined, max(40, width), initial_indent=indent + bullet, subsequent_indent=after,
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
+    return lines.replace(JOINT, " ")
 
 
 def language_option(command: Command) -> Command:

@@ -25,6 +25,7 @@ from probe.ending import (
     NOTHING_MEASURED,
     Problem,
 )
+from probe.i18n import language_option
 from probe.opening import locked, opened
 from probe.upload_cli import upload_after_run
 
@@ -57,6 +58,7 @@ GARBAGE = 5000  # objects more than before, at which the collector looks for cyc
 @click.option("--vpn-ok", is_flag=True, help="Measure the network at the other end of a VPN.")
 @click.option("--yes", is_flag=True, help="I know the risks, and agree.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each target measured.")
+@language_option
 def run(**given: Any) -> None:
     """Measure lists or URLs, compare with the controls, keep everything.
 
