@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from testlists.categories import CATEGORIES
-from testlists.parsing import COLUMNS, Problem, parse
+from testlists.parsing import COLUMNS, MAX_FIELD, Problem, parse
 from testlists.target import RISK_UNSAID, Target
 from testlists.url import BadURL, normalise
 
@@ -39,8 +39,9 @@ def grown(
     """
     if category and category.upper() not in CATEGORIES:
         raise NotAdded(f"no category {category[:20]!r}; as in {', '.join(CATEGORIES)}")
-    if set(note) & set("\r\n\t\\"):
-        raise NotAdded("a note is one line, without tabs and backslashes")
+    note = " ".join(note.split())
+    if not note.isprintable() or "\\" in note or len(note) > MAX_FIELD:
+        raise NotAdded(f"a note has up to {MAX_FIELD} letters, and no backslash")
     there, broken = parse(old, "")
     if broken:  # writing the list anew would lose that line
         raise NotAdded(f"mend the list first: {broken[0]}")

@@ -127,7 +127,7 @@ def test_nothing_of_an_own_list_is_lost_when_more_is_added(tmp_path: Path) -> No
         (("add", "mine", "ftp://a.example.com/"), "scheme 'ftp'"),
         (("add", "mine", "https://192.168.1.1/"), "no address on the public Internet"),
         (("add", "mine", "https://a.example.com/", "--category", "X"), "no category 'X'"),
-        (("add", "mine", "https://a.example.com/", "--note", "a\nb"), "a note is one line"),
+        (("add", "mine", "https://a.example.com/", "--note", "a\\b"), "and no backslash"),
         (("show", "nowhere"), "no list named 'nowhere'; there are: "),
         (("validate", "nowhere"), "nowhere: No such file or directory; lists that there are"),
         (("remove", "by"), "not yours to remove"),
