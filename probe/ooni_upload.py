@@ -29,7 +29,7 @@ import trio
 from probe import __version__
 from probe.control.transport import named_failures
 from probe.documents import packed, unpacked
-from probe.exporting import Scrubbing, Written, items
+from probe.exporting import Item, Scrubbing, Written, items
 from probe.failure import Failure, NetworkFailure
 from probe.formats.ooni_export import NotOONI, document
 from probe.formats.ooni_export.document import FORMAT_VERSION, SOFTWARE, TEST_VERSION
@@ -67,9 +67,9 @@ class _Uid(msgspec.Struct):
 class Submissions:
     """What is to go, and has gone, to one collector; in the database at *path*."""
 
-    def __init__(self, path: Path, collector: str) -> None:
+    def __init__(self, path: Path, collector: str, *, write: bool = True) -> None:
         self.path, self.collector = path, collector.rstrip("/")
-        self._db = open_database(path, write=True)
+        self._db = open_database(path, write=write)
 
     def close(self) -> None:
         with explained(self.path):
@@ -148,16 +148,41 @@ async def submit(
     return done
 
 
+def would_go(path: Path, collector: str, scrubber: Scrubbing, withheld: Written) -> Iterator[bytes]:
+    """The documents that `submit` would send, the new ones without the id of a report that
+    the collector gives first. Changes nothing. Raises `StoreError`."""
+    submissions = Submissions(path, collector, write=False)
+    try:
+        for id in submissions.waiting():
+            yield submissions.document(id)[1]
+        with Store(path) as store:
+            for item in _new(store, scrubber, submissions, withheld):
+                try:
+                    yield document(item.run, item.measurement, item.follow_ups, item.canaries)
+                except NotOONI:
+                    continue
+    finally:
+        submissions.close()
+
+
+def _new(
+    store: Store, scrubber: Scrubbing, submissions: Submissions, written: Written
+) -> Iterator[Item]:
+    """What was measured here, in runs that have ended, and has no document yet."""
+    known = submissions.known()
+    for item in items(store, scrubber, written):
+        if not item.document and item.measurement.id not in known and item.run.ended:
+            yield item
+
+
 async def _make(
     store: Store, scrubber: Scrubbing, submissions: Submissions, talk: _Talk, done: Submitted
 ) -> None:
     """Make the documents of what is new, each run's in a report of its own."""
-    known, written = submissions.known(), Written()
+    written = Written()
     reports: dict[str, str] = {}
-    for item in items(store, scrubber, written):
+    for item in _new(store, scrubber, submissions, written):
         m = item.measurement
-        if item.document or m.id in known or not item.run.ended:
-            continue
         if item.run.id not in reports:
             try:
                 reports[item.run.id] = await talk.open(item.run.probe_asn, item.run.probe_cc)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from probe.ending import BAD_ARGUMENTS, FAILED, NO_CONSENT, Problem
-from probe.upload_words import show, status, tell
+from probe.upload_words import show, show_documents, status, tell
 from probe.upload_work import (
     bring_home,
     collector_in,
@@ -79,7 +79,7 @@ def upload(**given: Any) -> None:
         if not config.database.is_file():
             raise Problem(f"there is no file {config.database}", BAD_ARGUMENTS)
         if given["dry_run"]:
-            return show(config)
+            return show_documents(config, given["ooni"]) if given["ooni"] else show(config)
         if given["ooni"]:
             with only_upload(config.database):
                 sys.exit(to_ooni(config, given["ooni"]))

@@ -51,6 +51,26 @@ def show(config: Config) -> None:
         )
 
 
+def show_documents(config: Config, url: str) -> None:
+    """As `show`, of what would go to the OONI collector at *url*."""
+    from probe.exporting import Written
+    from probe.ooni_upload import would_go
+    from probe.upload import scrubbing
+
+    written, count = Written(), 0
+    for data in would_go(config.database, url, scrubbing(config)[0], written):
+        count += 1
+        click.echo(data)
+    click.echo(f"{count} documents would be sent; none was", err=True)
+    tell_of_withheld(written.withheld)
+
+
+def tell_of_withheld(count: int) -> None:
+    """Measurements of targets that are the user's own."""
+    if count:
+        click.echo(f"{count} on no carried list stay here ([upload] personal)", err=True)
+
+
 def tell_of_bugs(outbox: Outbox) -> None:
     """What stays because it could not be scrubbed."""
     for why in outbox.unscrubbed[:TROUBLES]:
@@ -83,8 +103,7 @@ def tell_of_documents(done: Submitted) -> int:
     """How an upload of OONI's documents went; the exit status."""
     for trouble, count in done.troubles.most_common(TROUBLES):
         click.echo(f"{count} x {trouble}", err=True)
-    if done.withheld:
-        click.echo(f"{done.withheld} on no carried list stay here ([upload] personal)", err=True)
+    tell_of_withheld(done.withheld)
     click.echo(f"{done.accepted} accepted, {done.remaining} remain", err=True)
     if not done.troubles and not done.remaining:
         return DONE

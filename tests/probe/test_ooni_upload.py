@@ -95,11 +95,12 @@ def measure(path: Path, run: Run) -> None:
         store.append([plain])
 
 
-def upload(db: Path, url: str, tmp_path: Path) -> subprocess.CompletedProcess[str]:
+def upload(db: Path, url: str, tmp_path: Path, *more: str) -> subprocess.CompletedProcess[str]:
     config = tmp_path / "zond.toml"
     config.write_text("[upload]\npersonal = true\n")
     return subprocess.run(
-        [sys.executable, "-c", ZOND, "upload", "--db", db, "--config", config, "--ooni", url],
+        [sys.executable, "-c", ZOND, "upload", "--db", db, "--config", config, "--ooni", url,
+         *more],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -145,6 +146,19 @@ def test_what_is_refused_keeps_nothing_behind_it_from_going(
     collector.refusing = set()
     assert 0 == upload(path, collector.url, tmp_path).returncode
     assert 6 == len(collector.taken)
+
+
+def test_a_dry_run_shows_the_documents_and_sends_none(
+    collector: Collector, db: Path, tmp_path: Path
+) -> None:
+    shown = upload(db, collector.url, tmp_path, "--dry-run")
+    assert 0 == shown.returncode, shown.stderr
+    assert not collector.opened and not collector.taken
+    assert 0 == upload(db, collector.url, tmp_path).returncode
+    (before,) = map(json.loads, shown.stdout.splitlines())
+    (sent,) = map(json.loads, collector.taken)
+    assert before | {"report_id": REPORT} == sent
+    assert not upload(db, collector.url, tmp_path, "--dry-run").stdout
 
 
 def test_a_run_that_goes_on_waits(collector: Collector, tmp_path: Path) -> None:
