@@ -1,14 +1,15 @@
-"""The report's charts, as SVG that stands in the page: drawn by Vega, described by Altair.
+"""The report's charts, as SVG that stands in the page: described by Altair, drawn by Vega.
 
-Rule: a chart says nothing that a table or a sentence beside it does not say as well, for those
-who cannot see it; colours are told apart by everybody, and beside each there is a shape or a word.
-Nothing of a chart is loaded from anywhere, and it runs nothing in the page.
+Rule: a chart says nothing that words or a table beside it do not say as well, for those who
+cannot see it; and nothing by colour alone. What is drawn runs nothing and loads nothing. Texts
+keep room to their left, since the reader's letters may be wider than those it was drawn with.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,146 +21,165 @@ from analysis.history.event import Event
 from analysis.report.gather import Network
 from analysis.report.inert import plain
 from analysis.report.tell import Teller
-from analysis.report.words import KINDS, Words
+from analysis.report.words import SHORT_KINDS
 
-INK, QUIET, RULE = "#23262b", "#5c6370", "#d9d7d0"
-# After Okabe and Ito (2008): told apart by those who see few colours, and in grey.
-PALETTE = ["#b3472b", "#2b6a99", "#c9922e", "#5b8c7b", "#7b5a94", "#8a8f98"]
+INK, QUIET, RULE, PAPER = "#23262b", "#5c6370", "#d9d7d0", "#fdfcf9"
+# Quiet, told apart by those who see few colours, and not the only thing that tells kinds apart.
+COLOURS = {
+    "blocking": "#a63d23", "throttling": "#c9922e", "shutdown": "#3c2a21", "outage": "#8a8f98",
+    "geofence": "#7b5a94", "ddos": "#7e9cb5", "site_death": "#5c6370", "registry": "#2b6a99",
+}  # fmt: skip
 FONT = "system-ui, sans-serif"
-WIDTH = 640
+LETTER = 7.4   # pixels that a letter of a label may take
+PLOT = 560     # pixels
 MOST_ROWS = 40
+LONGEST = 28   # characters of a site's name in a label
+WIDE = 12      # networks, from which on the columns are narrow
 _VERSION = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])  # of Vega-Lite
-LABEL = 34  # characters of a row's name
-DAY = 86400.0
 
 
 def timeline(events: Sequence[Event], end: float, tell: Teller) -> Markup:
     """Events as bars over time: the pale ends are the intervals in which something began or
-    ended, an arrow says that it went on at the last look."""
-    words = tell.words
+    ended; an arrow says that it went on at the last look, or had begun before the first."""
     bars: list[dict[str, Any]] = []
-    points: list[dict[str, Any]] = []
-    order: list[str] = []
+    arrows: list[dict[str, Any]] = []
+    labels: list[str] = []
     for number, e in enumerate(events[:MOST_ROWS], 1):
-        label = f"{number}. {_label(e, words)}"
-        order.append(label)
-        kind = words.of(KINDS, e.kind).partition(":")[0]
+        labels.append(f"{number}. {_targets(e, tell)} · {tell.words.of(SHORT_KINDS, e.kind)}")
         by = e.onset.by or e.onset.after or end
         after = by if e.onset.after is None else e.onset.after
-        stop, gone = end, end
-        if e.lift is not None:
-            stop = e.lift.after or by
-            gone = e.lift.by or stop
-        row = {"event": label, "kind": kind}
-        bars.append(row | {"from": _ms(after), "to": _ms(by), "part": "unsure"})
-        bars.append(row | {"from": _ms(by), "to": _ms(max(stop, by)), "part": "sure"})
-        bars.append(row | {"from": _ms(stop), "to": _ms(gone), "part": "unsure"})
-        if e.onset.after is None:
-            points.append(row | {"from": _ms(by), "shape": "before"})
-        if e.lift is None:
-            points.append(row | {"from": _ms(end), "shape": "on"})
+        stop = end if e.lift is None else max(by, e.lift.after or by)
+        gone = stop if e.lift is None else e.lift.by or stop
+        row = {"event": labels[-1], "kind": e.kind}
+        bars += [
+            row | {"from": _time(begin), "to": _time(until), "sure": sure}
+            for begin, until, sure in ((after, by, 0), (by, stop, 1), (stop, gone, 0))
+            if until > begin
+        ]
+        arrows += [row | {"from": _time(by), "shape": "before"}] * (e.onset.after is None)
+        arrows += [row | {"from": _time(end), "shape": "on"}] * (e.lift is None)
     if not bars:
         return Markup("")
-    kinds = list(dict.fromkeys(bar["kind"] for bar in bars))
-    y = alt.Y("event:N", sort=order, title=None, axis=alt.Axis(labelLimit=230, ticks=False))
-    x = alt.X("from:T", title=None, axis=alt.Axis(format="%Y-%m-%d", tickCount=6, grid=True))
-    colour = alt.Color(
-        "kind:N", title=None, scale=alt.Scale(domain=kinds, range=PALETTE[: len(kinds)]),
-        legend=alt.Legend(orient="top", columns=2, labelLimit=400),
-    )
+    colour = alt.Color("kind:N", legend=None, scale=alt.Scale(
+        domain=list(COLOURS), range=list(COLOURS.values())))  # fmt: skip
+    axis = alt.Axis(format="%Y-%m-%d", tickCount=5, grid=True, orient="top", domain=False)
+    x, y = alt.X("from:T", title=None, axis=axis), _rows("event:N", labels)
     drawn = (
-        alt.Chart(_data(bars)).mark_bar(height=11).encode(
+        alt.Chart(_data(bars)).mark_bar(height=10).encode(
             x=x, x2="to:T", y=y, color=colour,
-            opacity=alt.Opacity("part:N", legend=None, scale=alt.Scale(
-                domain=["sure", "unsure"], range=[1, 0.4])),
+            opacity=alt.Opacity("sure:N", legend=None, scale=alt.Scale(
+                domain=[1, 0], range=[1, 0.35])),
         )
-        + alt.Chart(_data(points)).mark_point(filled=True, size=80, opacity=1).encode(
+        + alt.Chart(_data(arrows)).mark_point(filled=True, size=110, opacity=1).encode(
             x=x, y=y, color=colour,
             shape=alt.Shape("shape:N", legend=None, scale=alt.Scale(
                 domain=["on", "before"], range=["triangle-right", "triangle-left"])),
         )
     )  # fmt: skip
-    title = words.gettext("Events over time; the table below says the same.")
-    return _svg(drawn.properties(width=WIDTH - 230), title)
+    title = tell.words.gettext("Events over time; the list below says the same.")
+    return _svg(drawn.properties(width=PLOT, height=alt.Step(19)), title)
 
 
 def mechanisms(networks: Sequence[Network], tell: Teller) -> Markup:
     """How many sites meet which mechanism on which network, as numbers on tiles."""
     rows: list[dict[str, Any]] = [
-        {"network": tell.short(n.asn), "way": way, "sites": count}
+        {"network": tell.network(n.asn), "way": way, "sites": count}
         for n in networks
         for way, count in n.mechanisms.most_common()
     ]
     if not rows:
         return Markup("")
     most = max(row["sites"] for row in rows)
+    names = list(dict.fromkeys(row["network"] for row in rows))
+    ways = sorted({row["way"] for row in rows})
     base = alt.Chart(_data(rows)).encode(
-        x=alt.X("network:N", title=None, sort=None,
-                axis=alt.Axis(orient="top", labelAngle=-40, ticks=False, domain=False)),
-        y=alt.Y("way:N", title=None, axis=alt.Axis(ticks=False, domain=False)),
-    )
-    tiles = base.mark_rect(stroke="white", strokeWidth=2, cornerRadius=3).encode(
-        color=alt.Color("sites:Q", legend=None, scale=alt.Scale(
-            domain=[0, most], range=["#f7ece6", "#b3472b"])),
-    )
-    numbers = base.mark_text(fontSize=12).encode(
-        text="sites:Q",
-        color=alt.condition(f"datum.sites > {0.55 * most}", alt.value("white"), alt.value(INK)),
+        x=alt.X("network:N", title=None, sort=names, axis=alt.Axis(
+            orient="top", labelAngle=-90, ticks=False, domain=False, labelLimit=400,
+            minExtent=_room(names))),
+        y=_rows("way:N", ways),
     )  # fmt: skip
+    tiles = base.mark_rect(stroke=PAPER, strokeWidth=3, cornerRadius=4).encode(
+        color=alt.Color("sites:Q", legend=None, scale=alt.Scale(
+            domain=[0, most], range=["#f9efe9", "#a63d23"])),
+    )  # fmt: skip
+    pale = alt.datum.sites < 0.55 * most
+    numbers = base.mark_text(fontSize=12).encode(
+        text="sites:Q", color=alt.when(pale).then(alt.value(INK)).otherwise(alt.value("white"))
+    )
     title = tell.words.gettext("Sites by network and by what is done to them.")
-    return _svg((tiles + numbers).properties(width=alt.Step(44), height=alt.Step(26)), title)
+    step = 46 if len(names) <= WIDE else 30
+    return _svg((tiles + numbers).properties(width=alt.Step(step), height=alt.Step(28)), title)
 
 
 def path(networks: Sequence[Network], tell: Teller) -> Markup:
-    """Where on the way interference was met: hops by network, as large as there are sites."""
-    rows: list[dict[str, Any]] = [
-        {"network": tell.network(n.asn), "hop": hop, "sites": count,
-         "whose": f"{count} · {tell.short(asn)}" if asn else str(count)}
-        for n in networks
-        for hop, asn, _ip, count in tell.hops(n)
-    ]
-    if not rows:
+    """Where on the way interference was met: the hop on each network, and whose it is."""
+    met: dict[tuple[str, int], dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for n in networks:
+        for hop, asn, _ip, count in tell.hops(n):
+            met[tell.network(n.asn), hop][asn] += count
+    if not met:
         return Markup("")
-    last = max(row["hop"] for row in rows) + 2
-    title = tell.words.gettext("Where on the way interference is met, hop by hop.")
+    rows = [
+        {"network": network, "hop": hop, "sites": sum(whose.values()), "whose": _whose(whose, tell)}
+        for (network, hop), whose in met.items()
+    ]
+    last = max(hop for _network, hop in met) + 1
+    names = list(dict.fromkeys(network for network, _hop in met))
+    axis = alt.Axis(values=list(range(last + 1)), format="d", grid=True)
+    scale = alt.Scale(domain=[0, last])
     base = alt.Chart(_data(rows)).encode(
-        x=alt.X("hop:Q", title=tell.words.gettext("hops from the probe"),
-                scale=alt.Scale(domain=[0, last]),
-                axis=alt.Axis(values=list(range(last + 1)), format="d", grid=True)),
-        y=alt.Y("network:N", title=None, sort=None, axis=alt.Axis(labelLimit=230, ticks=False)),
+        x=alt.X("hop:Q", title=tell.words.gettext("hops from the probe"), scale=scale, axis=axis),
+        y=_rows("network:N", names),
     )
-    drawn = base.mark_point(filled=True, shape="diamond", color=PALETTE[0], opacity=0.9).encode(
-        size=alt.Size("sites:Q", legend=None, scale=alt.Scale(rangeMin=60, rangeMax=420))
-    ) + base.mark_text(align="left", dx=14, color=INK).encode(text="whose:N")
-    return _svg(drawn.properties(width=WIDTH - 230, height=alt.Step(40)), title)
+    marks = base.mark_point(filled=True, shape="diamond", color="#a63d23", opacity=1).encode(
+        size=alt.Size("sites:Q", legend=None, scale=alt.Scale(rangeMin=60, rangeMax=320))
+    )
+    texts = base.mark_text(align="left", dx=13, color=INK, fontSize=12).encode(text="whose:N")
+    title = tell.words.gettext("Where on the way interference is met, hop by hop.")
+    return _svg((marks + texts).properties(width=PLOT, height=alt.Step(34)), title)
 
 
-def _label(event: Event, words: Words) -> str:
-    name = event.targets[0] if event.targets else words.gettext("all targets")
+def _whose(whose: dict[int, int], tell: Teller) -> str:
+    named = sorted(whose.items(), key=lambda w: (-w[1], w[0]))
+    return ", ".join(f"{tell.short(asn)} {count}" if asn else f"? {count}" for asn, count in named)
+
+
+def _targets(event: Event, tell: Teller) -> str:
+    name = event.targets[0] if event.targets else tell.words.gettext("all targets")
     more = f" +{len(event.targets) - 1}" if len(event.targets) > 1 else ""
-    return plain(name, LABEL - len(more)) + more
+    return plain(name, LONGEST) + more
 
 
-def _ms(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _rows(field: str, names: Sequence[str]) -> alt.Y:
+    axis = alt.Axis(
+        ticks=False, domain=False, labelLimit=600, labelPadding=8, minExtent=_room(names)
+    )
+    return alt.Y(field, sort=list(names), title=None, axis=axis)
+
+
+def _room(names: Iterable[str]) -> float:
+    return LETTER * max(map(len, names)) + 8
 
 
 def _data(rows: list[dict[str, Any]]) -> alt.InlineData:
     return alt.InlineData(values=rows)
 
 
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _svg(chart: Any, title: str) -> Markup:
     spec = chart.configure(
         font=FONT, background="transparent", aria=False,
         axis=alt.AxisConfig(labelColor=INK, titleColor=QUIET, gridColor=RULE, domainColor=RULE,
-                            tickColor=RULE, labelFontSize=12, titleFontWeight="normal"),
-        legend=alt.LegendConfig(labelColor=INK, labelFontSize=12),
+                            labelFontSize=12, titleFontSize=12, titleFontWeight="normal"),
         view=alt.ViewConfig(stroke=None),
     ).to_dict()  # fmt: skip
     svg = vl_convert.vegalite_to_svg(spec, vl_version=_VERSION, allowed_base_urls=[])
-    # The text's size is measured with other fonts than the reader's: room at the sides is left.
-    head = re.search(r'<svg [^>]*viewBox="([^"]+)"[^>]*>', svg)
-    assert head is not None
-    label = Markup.escape(title)
-    opened = f'<svg viewBox="{head[1]}" role="img" aria-label="{label}">'
-    return Markup(opened + svg[head.end() :])  # noqa: S704 - drawn by Vega, which escapes its texts
+    head = re.search(r'<svg [^>]*width="([\d.]+)"[^>]*viewBox="([-\d. ]+)"[^>]*>', svg)
+    assert head is not None, "Vega draws an svg with its size"
+    drawn = svg[head.end() :].removesuffix("</svg>")
+    return Markup(
+        '<svg width="{}" viewBox="{}" role="img" aria-label="{}"><g aria-hidden="true">{}</g></svg>'
+    ).format(head[1], head[2], title, Markup(drawn))  # noqa: S704 - Vega escapes what it draws

@@ -33,30 +33,52 @@ COUNTRY = "belarus"
     help="Language of the report; by default that of the environment.",
 )
 @click.option(
+    "--for-sharing", is_flag=True,
+    help="Say less of who measured: days in place of times, no evidence, no addresses.",
+)
+@click.option(
     "--country", default=COUNTRY, show_default=True, metavar="NAME|DIR",
     help="Whose regime: one that comes with zond, or a folder of data.",
 )
 def report(
-    db: Path | None, dataset: Path | None, out: Path, lang: str | None, country: str
-) -> None:
+    db: Path | None, dataset: Path | None, out: Path, lang: str | None, for_sharing: bool,
+    country: str,
+) -> None:  # fmt: skip
     """Write what was found as an HTML report: what is blocked here, since when, how sure.
 
     Example: zond report --out report.html --lang be
     """
     from analysis.report.gather import gather
+    from analysis.report.sharing import for_sharing as coarser
     from analysis.report.tell import Teller
     from analysis.report.words import Words, usual_language
-    from analysis.report.writing import Writer
+    from analysis.report.writing import Writer, take
 
     if dataset is None:
         db = db or database()
         if not db.exists():
             raise click.BadParameter(f"there is no file {db}", param_hint="--db")
-    words = Words(lang or usual_language())
+    words = Words(lang or usual_language(), days_only=for_sharing)
     with _explained():
+        first, folder = _places(out, dataset is not None)
+        if folder is not None:
+            take(folder)
         facts = gather(db, dataset, Path(country) if Path(country).is_dir() else country)
-        written = Writer(facts, Teller(words, facts.regime), out, None).write()
-    click.echo(written[0])
+        if for_sharing:
+            facts = coarser(facts)
+        written = Writer(facts, Teller(words, facts.regime), first, folder).write()
+    if folder is not None:
+        click.echo(f"{len(written) - 1} pages in {folder}", err=True)
+    click.echo(first)
+
+
+def _places(out: Path, of_dataset: bool) -> tuple[Path, Path | None]:
+    """The first page, and the folder of the pages behind it, where there are to be some."""
+    if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
+        return out / "index.html", out / "pages"
+    if not out.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
+    return out, out.with_name(f"{out.stem}_pages") if of_dataset else None
 
 
 @contextmanager

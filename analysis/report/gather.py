@@ -30,12 +30,15 @@ from analysis.run_findings import RunFinding, run_findings
 from probe.store import Store
 
 T = TypeVar("T")
+HELD: tuple[State, ...] = ("blocked", "mixed", "interfered")
 UNKNOWN = "ZZ"
 
 
 @dataclass
 class Network:
-    """What was found on one network. *states* counts sites; times are POSIX seconds."""
+    """What was found on one network: *states*, *mechanisms*, *hops* (hop, AS number, address)
+    and *places* (hop, AS number) count sites; *held* are the cells in which something is met,
+    and *sure* the probabilities of those that are blocked. Times are POSIX seconds, UTC."""
 
     asn: int
     cc: str
@@ -45,7 +48,9 @@ class Network:
     states: Counter[State] = field(default_factory=Counter)
     mechanisms: Counter[str] = field(default_factory=Counter)
     hops: Counter[tuple[int, int, str]] = field(default_factory=Counter)
-    least_sure: float = 1.0
+    places: Counter[tuple[int, int]] = field(default_factory=Counter)
+    held: list[Cell] = field(default_factory=list)
+    sure: list[float] = field(default_factory=list)
 
     @property
     def sites(self) -> int:
@@ -61,12 +66,14 @@ class Network:
         self.looks += cell.looks
         self.last = max(self.last, cell.last)
         self.first = min(filter(None, (self.first, cell.first)), default=0.0)
-        if state in ("blocked", "mixed", "interfered"):
+        if state in HELD:
             self.mechanisms.update(name for name in cell.mechanisms.split(",") if name)
+            self.held.append(cell)
             if cell.hop:
                 self.hops[cell.hop, cell.hop_asn, cell.hop_ip] += 1
+                self.places[cell.hop, cell.hop_asn] += 1
             if cell.probability >= 0:
-                self.least_sure = min(self.least_sure, cell.probability)
+                self.sure.append(cell.probability)
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,12 @@ class Facts:
     dataset: bool
 
     @property
+    def held(self) -> int:
+        """Sites that are blocked, all or in part, on some network of the country."""
+        names = ("blocked", "mixed")
+        return len({c.host for n in self.networks for c in n.held if c.state in names})
+
+    @property
     def first(self) -> float:
         return min((n.first for n in self.networks if n.first), default=0.0)
 
@@ -108,17 +121,18 @@ def gather(db: Path | None, dataset: Path | None, country: str | Path) -> Facts:
     outside = outside_store.load(db)[0] if db is not None and db.exists() else {}
     kept = _kept(dataset) if dataset else None
     history = History(source, country, outside=outside, known=kept[0] if kept else ())
+    regime = history.regime  # first, since a mistake in it is told at once
     table = cells(history.verdicts).order_by(["host", "probe_asn"]).to_pyarrow()
     events = kept[0] if kept else history.events
     findings = kept[1] if kept else history.findings
     results = kept[2] if kept else history.hypotheses()
-    networks, hosts = _networks(table)
-    cc = _country(networks, history.regime.country.cc)
+    networks, hosts = networks_of(table)
+    cc = _country(networks, regime.country.cc)
     store = db if db is not None and db.exists() else None
     if store is None and dataset is not None and (dataset / STORE).exists():
         store = dataset / STORE
     return Facts(
-        regime=history.regime,
+        regime=regime,
         table=table,
         networks=tuple(n for n in networks if n.cc == cc),
         abroad=tuple(n for n in networks if n.cc != cc),
@@ -153,7 +167,7 @@ def _lines(path: Path, of: type[T]) -> list[T]:
     return [msgspec.json.decode(line, type=of) for line in path.read_bytes().splitlines()]
 
 
-def _networks(table: Any) -> tuple[list[Network], int]:
+def networks_of(table: Any) -> tuple[list[Network], int]:
     """The networks, those with most looks first, and how many hosts there are."""
     by: dict[tuple[str, int], Network] = {}
     hosts = 0

@@ -4,103 +4,120 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from analysis.history.event import Event
+from analysis.regime.query import Result
 from analysis.regime.signs import State
 from analysis.report import charts
 from analysis.report.gather import Facts, Network
-from analysis.report.tell import HELD, Teller
+from analysis.report.tell import Teller
 from analysis.run_findings import RunFinding
 
-MOST_ANSWERS = 3   # networks that have a paragraph of their own; more have a table
+MOST_ANSWERS = 3   # networks that have an answer of their own; more have a table
 MOST_EVENTS = 60   # told on the first page
 MOST_COLUMNS = 40  # networks in the table of sites
-DAY = 86400.0
+MOST_NAMED = 6     # things named one by one in the answer
+ORDERED = ("shutdown", "blocking", "throttling")  # of these the answer speaks
+ORDER: tuple[State, ...] = ("contradicts", "consistent", "cannot_tell")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer for *network*, which may stand for all: a *headline*, what is *counted*, and
+    *lines* of a name and a sentence, or several."""
+
+    network: Network
+    headline: str
+    lines: list[tuple[str, str | list[str]]]
+    counted: str = ""
 
 
 def overview(facts: Facts, tell: Teller) -> dict[str, Any]:
     """What the template ``overview`` is filled with, but for rows, sites and pages."""
-    _ = tell.words.gettext
     networks = facts.networks[:MOST_COLUMNS]
-    events = in_order(facts.events)
+    events = in_time(facts.events)
     told = events[:MOST_EVENTS]
-    totals: Counter[str] = Counter()
-    for network in networks:
-        totals.update(network.states)
     many = len(facts.networks) > MOST_ANSWERS
+    of_each = [_answer(n, tell) for n in facts.networks]
     return {
         "title": _title(facts, tell),
         "period": _period(facts, tell),
-        "networks": networks,
-        "more_networks": many,
-        "answers": [_answer(n, tell) for n in facts.networks[: 1 if many else MOST_ANSWERS]]
-        if not many else [_all(facts, tell)],
-        "run_warnings": [_run_warning(f, tell) for f in facts.run_findings],
-        "totals": totals,
+        "warning": _warning(facts, tell),
+        "all_networks": facts.networks,
+        "many": many,
+        "answers": [_of_all(facts, tell)] if many else of_each,
+        "run_warnings": list(dict.fromkeys(_run_warning(f, tell) for f in facts.run_findings)),
+        "totals": sum((n.states for n in networks), Counter()),
         "events": [tell.event(e) for e in told],
+        "events_left_out": len(events) - len(told),
         "timeline": charts.timeline(told, facts.last, tell),
-        "events_left_out": _left_out(len(events) - len(told), tell),
-        "no_events": _("There is no event to tell: for one it takes looks before and after, or"
-                       " several probes. What one run found stands above."),
-        "mechanisms_chart": charts.mechanisms(networks, tell),
-        "mechanism_codes": list(dict.fromkeys(m for n in networks for m in sorted(n.mechanisms))),
+        "mechanisms": _mechanisms(facts.networks, tell),
+        "mechanisms_chart": charts.mechanisms(networks, tell) if len(networks) > 1 else "",
         "path_chart": charts.path(networks, tell),
         "path_lines": [line for n in networks for line in _path(n, tell)],
-        "regime": _regime(facts),
-    }  # fmt: skip
+        "hypotheses": _hypotheses(facts, tell),
+        "instruments": _instruments(facts),
+    }
 
 
-def in_order(events: Sequence[Event]) -> list[Event]:
+def in_time(events: Sequence[Event]) -> list[Event]:
     """Those that go on first, then the latest."""
     return sorted(events, key=lambda e: (e.lift is not None, -(e.onset.by or 0), e.id))
-
-
-class Answer:
-    """A paragraph: the *headline*, and *lines* of a name and what is said."""
-
-    def __init__(self, network: Network, headline: str, lines: list[tuple[str, str]]) -> None:
-        self.network, self.headline, self.lines = network, headline, lines
 
 
 def _title(facts: Facts, tell: Teller) -> str:
     _ = tell.words.gettext
     if len(facts.networks) == 1:
-        n = facts.networks[0]
-        return _("What is blocked on %(network)s") % {"network": tell.network(n.asn)}
+        network = tell.network(facts.networks[0].asn)
+        return _("What is blocked on %(network)s") % {"network": network}
     country = facts.networks[0].cc if facts.networks else facts.regime.country.cc
     return _("What is blocked: %(country)s") % {"country": tell.words.country(country)}
 
 
 def _period(facts: Facts, tell: Teller) -> str:
     w = tell.words
-    said = [w.country(facts.networks[0].cc)] if facts.networks else []
+    said = [w.country(facts.networks[0].cc)] if len(facts.networks) == 1 else []
     sites = w.ngettext("%(num)s site", "%(num)s sites", facts.hosts)
     said.append(sites % {"num": w.number(facts.hosts)})
-    nets = w.ngettext("%(num)s network", "%(num)s networks", len(facts.networks))
-    said.append(nets % {"num": w.number(len(facts.networks))})
+    networks = w.ngettext("%(num)s network", "%(num)s networks", len(facts.networks))
+    said.append(networks % {"num": w.number(len(facts.networks))})
     if facts.last:
         begin, end = w.day(facts.first), w.day(facts.last)
         said.append(begin if begin == end else f"{begin} – {end}")
     return " · ".join(said)
 
 
+def _warning(facts: Facts, tell: Teller) -> str:
+    _ = tell.words.gettext
+    if tell.words.days_only:
+        return _("It has no times of day, no addresses and no evidence, and still says that"
+                 " somebody measured these sites on these networks and days.")  # fmt: skip
+    if facts.dataset:
+        return _("Where few probes measured, it can lead to who measured. zond report"
+                 " --for-sharing leaves out what fewer than five saw.")  # fmt: skip
+    return _("It can lead to you: it names your network, when you measured to the second, and what"
+             " you measured. zond report --for-sharing makes one that says less.")  # fmt: skip
+
+
 def _answer(n: Network, tell: Teller) -> Answer:
     w = tell.words
-    _ = w.gettext
-    lines = []
+    lines: list[tuple[str, str | list[str]]] = []
     if n.mechanisms:
-        ways = [f"{w.mechanism(name)} ({count})" for name, count in n.mechanisms.most_common(5)]
-        lines.append((_("how"), "; ".join(ways)))
-    if n.hops:
-        places = [f"{tell.place(hop, asn)} ({count})" for hop, asn, _ip, count in tell.hops(n)[:3]]
-        lines.append((_("where"), "; ".join(places)))
-    if any(n.states[state] for state in HELD):
-        when = _("the sites below say it one by one; first look %(first)s, last %(last)s")
-        lines.append((_("since when"), when % {
-            "first": w.moment(n.first), "last": w.moment(n.last)}))  # fmt: skip
-        lines.append((_("how sure"), _("each for itself; the least sure: %(sure)s") % {
-            "sure": w.sure(n.least_sure)}))  # fmt: skip
+        lines.append((w.gettext("how"), [
+            f"{w.mechanism(name)}: {_sites(count, tell)}"
+            for name, count in n.mechanisms.most_common(MOST_NAMED)
+        ]))  # fmt: skip
+    if n.places:
+        lines.append((w.gettext("where"), [
+            f"{tell.place(hop, asn)}: {_sites(count, tell)}"
+            for (hop, asn), count in n.places.most_common(MOST_NAMED)
+        ]))  # fmt: skip
+    if n.held:
+        lines.append((w.gettext("since when"), _since(n, tell)))
+        if n.sure:
+            lines.append((w.gettext("how sure"), _sure(n, tell)))
     return Answer(n, _headline(n, tell), lines)
 
 
@@ -110,101 +127,150 @@ def _headline(n: Network, tell: Teller) -> str:
     said = {"num": w.number(blocked), "of": w.number(of), "network": tell.network(n.asn)}
     if not of:
         return w.gettext("On %(network)s nothing was measured.") % said
-    if not blocked:
-        head = w.gettext("No site of %(of)s was found blocked on %(network)s.") % said
-    else:
+    if blocked:
         head = w.ngettext(
-            "%(num)s site of %(of)s is blocked on %(network)s.",
-            "%(num)s sites of %(of)s are blocked on %(network)s.", blocked,
+            "%(num)s of %(of)s sites is blocked on %(network)s.",
+            "%(num)s of %(of)s sites are blocked on %(network)s.", blocked,
         ) % said  # fmt: skip
+    else:
+        head = w.gettext("None of %(of)s sites was found blocked on %(network)s.") % said
     unsure = n.states["inconclusive"] + n.states["local_fault"]
     if unsure:
-        head += " " + w.ngettext(
-            "%(num)s more could not be decided.", "%(num)s more could not be decided.", unsure
-        ) % {"num": w.number(unsure)}  # fmt: skip
+        more = w.ngettext("%(num)s could not be decided.", "%(num)s could not be decided.", unsure)
+        head += " " + more % {"num": w.number(unsure)}
     return head
 
 
-def _all(facts: Facts, tell: Teller) -> Answer:
+def _since(n: Network, tell: Teller) -> list[str]:
+    """From when on what is held has been so, the latest changes first."""
+    w = tell.words
+    lines = []
+    before = sum(1 for cell in n.held if not cell.clear)
+    if before:
+        said = w.ngettext(
+            "%(num)s site was so at the first look already (%(time)s)",
+            "%(num)s sites were so at the first look already (the first %(time)s)", before,
+        )  # fmt: skip
+        lines.append(said % {"num": w.number(before), "time": w.moment(n.first)})
+    changed = sorted((c for c in n.held if c.clear), key=lambda c: (-c.since, c.host))
+    lines += [f"{cell.host}: {tell.since(cell)}" for cell in changed[:MOST_NAMED]]
+    if len(changed) > MOST_NAMED:
+        left = len(changed) - MOST_NAMED
+        more = w.ngettext("%(num)s more, see below", "%(num)s more, see below", left)
+        lines.append(more % {"num": w.number(left)})
+    return lines
+
+
+def _sure(n: Network, tell: Teller) -> str:
+    w = tell.words
+    least = {"least": w.sure(min(n.sure))}
+    if len(n.sure) == 1:
+        return least["least"]
+    return w.gettext("%(least)s or more, each site for itself") % least
+
+
+def _of_all(facts: Facts, tell: Teller) -> Answer:
     w = tell.words
     whole = Network(0, facts.networks[0].cc)
     for n in facts.networks:
         whole.states.update(n.states)
-    headline = w.gettext(
-        "Sites were looked at from %(networks)s networks. Counted below: each site on each network."
-    ) % {"networks": w.number(len(facts.networks))}  # fmt: skip
-    going = [e for e in facts.events if e.lift is None and e.kind in ("blocking", "throttling")]
-    lines = []
+    said = {"num": w.number(facts.held), "of": w.number(facts.hosts),
+            "networks": w.number(len(facts.networks))}  # fmt: skip
+    headline = w.ngettext(
+        "%(num)s of %(of)s sites is blocked on at least one of %(networks)s networks.",
+        "%(num)s of %(of)s sites are blocked on at least one of %(networks)s networks.", facts.held,
+    ) % said  # fmt: skip
+    going = [e for e in in_time(facts.events) if e.lift is None and e.kind in ORDERED]
+    going.sort(key=lambda e: -len(e.networks))
+    lines: list[tuple[str, str | list[str]]] = []
     if going:
-        said = w.ngettext(
-            "%(num)s event of blocking goes on", "%(num)s events of blocking go on", len(going)
-        ) % {"num": w.number(len(going))}  # fmt: skip
-        lines.append((w.gettext("now"), said))
-    return Answer(whole, headline, lines)
+        told = [tell.event(e) for e in going[:MOST_NAMED]]
+        named = [f"{t.targets}: {t.what} {t.where}; {t.since}; {t.sure}" for t in told]
+        if len(going) > MOST_NAMED:
+            left = len(going) - MOST_NAMED
+            more = w.ngettext("%(num)s more, see below", "%(num)s more, see below", left)
+            named.append(more % {"num": w.number(left)})
+        lines.append((w.gettext("goes on"), named))
+    return Answer(
+        whole, headline, lines, counted=w.gettext("Counted here: each site on each network.")
+    )
 
 
 def _run_warning(f: RunFinding, tell: Teller) -> str:
+    _ = tell.words.gettext
     said = {
-        "shutdown": tell.words.gettext(
-            "Shutdown: nothing abroad answered, while sites in the country did."),
-        "abroad_lost": tell.words.gettext(
-            "For a while no foreign canary answered, while domestic ones did; it is not known to be"
-            " a shutdown."),
-        "line_lost": tell.words.gettext(
-            "For a while the line itself was dead: nothing is said of anybody else."),
-        "forger": tell.words.gettext("Somebody signs for every site on this line."),
-        "vpn": tell.words.gettext(
-            "A VPN carried the traffic: what was found is about the network at its other end."),
-        "captive_portal": tell.words.gettext(
-            "A captive portal answered in place of the sites."),
-        "wrong_clock": tell.words.gettext("The clock was wrong, which was allowed for."),
+        "shutdown": _("Shutdown: nothing abroad answered, while sites in the country did."),
+        "abroad_lost": _("For a while no foreign canary answered, while domestic ones did; whether"
+                         " that was a shutdown is not known."),
+        "line_lost": _("For a while the line itself was dead: that says nothing of anybody else."),
+        "forger": _("Somebody signs certificates for every site on this line."),
+        "vpn": _("A VPN carried the traffic: what was found is about the network at its other"
+                 " end."),
+        "captive_portal": _("A captive portal answered in place of sites."),
+        "wrong_clock": _("The clock was wrong, which was allowed for."),
     }[f.finding]  # fmt: skip
-    if f.since:
-        said += f" ({f.since}{' – ' + f.until if f.until else ''})"
-    return said
+    times = [at[:10] if tell.words.days_only else at for at in (f.since, f.until) if at]
+    return f"{said} ({' – '.join(dict.fromkeys(times))})" if times else said
 
 
-def _left_out(n: int, tell: Teller) -> str:
-    if n <= 0:
-        return ""
-    return tell.words.ngettext(
-        "%(num)s more event is told by zond events.",
-        "%(num)s more events are told by zond events.", n,
-    ) % {"num": tell.words.number(n)}  # fmt: skip
+def _mechanisms(networks: Sequence[Network], tell: Teller) -> list[tuple[str, str]]:
+    """Each mechanism, with on which networks it was met at how many sites."""
+    w = tell.words
+    total = sum((n.mechanisms for n in networks), Counter[str]())
+    if len(networks) == 1:
+        return [(name, w.number(count)) for name, count in total.most_common()]
+    return [
+        (name, w.joined([
+            f"{tell.network(n.asn)}: {w.number(n.mechanisms[name])}"
+            for n in sorted(networks, key=lambda n: -n.mechanisms[name]) if n.mechanisms[name]
+        ]))
+        for name, _count in total.most_common()
+    ]  # fmt: skip
 
 
 def _path(n: Network, tell: Teller) -> list[str]:
-    w = tell.words
     lines = []
     for hop, asn, ip, count in tell.hops(n):
-        sites = w.ngettext("%(num)s site", "%(num)s sites", count) % {"num": w.number(count)}
         at = tell.place(hop, asn) + (f", {ip}" if ip else "")
-        lines.append(f"{tell.network(n.asn)}: {at}: {sites}")
+        lines.append(f"{tell.network(n.asn)}: {at}: {_sites(count, tell)}")
     return lines
 
 
-def _regime(facts: Facts) -> dict[str, Any]:
+def _sites(count: int, tell: Teller) -> str:
+    said = tell.words.ngettext("%(num)s site", "%(num)s sites", count)
+    return said % {"num": tell.words.number(count)}
+
+
+def _hypotheses(facts: Facts, tell: Teller) -> list[tuple[State, list[dict[str, Any]]]]:
+    """By their state, those that the data speak to first."""
     told = {h.id: h for h in facts.hypotheses}
-    counts = Counter(r.state for r in facts.results)
-    order: tuple[State, ...] = ("contradicts", "consistent", "cannot_tell")
+    by: dict[State, list[dict[str, Any]]] = {state: [] for state in ORDER}
+    for r in sorted(facts.results, key=lambda r: r.id):
+        of = told.get(r.id)
+        by[r.state].append({
+            "id": r.id, "title": r.title, "reason": r.reason, "missing": r.missing,
+            "legal_basis": r.legal_basis, "counts": _cases(r, tell),
+            "prediction": of.prediction if of else "",
+            "falsified_if": of.falsified_if if of else "",
+        })  # fmt: skip
+    return [(state, found) for state, found in by.items() if found]
+
+
+def _cases(r: Result, tell: Teller) -> str:
+    w = tell.words
+    names = {"for": w.gettext("for it"), "against": w.gettext("against it"),
+             "open": w.gettext("undecided"), "set_aside": w.gettext("set aside")}  # fmt: skip
+    said = [f"{names[state]} {w.number(r.counts[state])}" for state in names if r.counts.get(state)]
+    return ", ".join(said) or w.gettext("none")
+
+
+def _instruments(facts: Facts) -> list[dict[str, Any]]:
     actors = {a.id: a.name for a in facts.regime.actors}
     could = Counter(i.id for f in facts.findings.values() for i in f.instruments)
-    return {
-        "counts": [(state, counts[state]) for state in order if counts[state]],
-        "hypotheses": [
-            {
-                "id": r.id, "title": r.title, "state": r.state, "reason": r.reason,
-                "missing": r.missing, "legal_basis": r.legal_basis,
-                "prediction": told[r.id].prediction if r.id in told else "",
-                "falsified_if": told[r.id].falsified_if if r.id in told else "",
-            }
-            for r in sorted(facts.results, key=lambda r: (order.index(r.state), r.id))
-        ],
-        "instruments": [
-            {
-                "title": i.title, "in_force": i.in_force, "until": i.until, "appeal": i.appeal,
-                "decides": ", ".join(actors.get(a, a) for a in i.decides), "events": could[i.id],
-            }
-            for i in facts.regime.instruments
-        ],
-    }  # fmt: skip
+    return [
+        {
+            "title": i.title, "in_force": i.in_force, "until": i.until, "appeal": i.appeal,
+            "decides": ", ".join(actors.get(a, a) for a in i.decides), "events": could[i.id],
+        }
+        for i in facts.regime.instruments
+    ]  # fmt: skip

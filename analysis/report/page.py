@@ -17,16 +17,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from analysis.report.gather import HELD
 from analysis.report.inert import plain
-from analysis.report.tell import HELD, Teller
+from analysis.report.tell import Teller
 from analysis.report.words import CATEGORIES, STANDS, STATES
 from probe import __version__
 
 
 class Pages:
-    """Pages told by *tell*; *rules_version* is named at their foot."""
+    """Pages told by *tell*; *rules_version* is named at their foot, *more* is known to all."""
 
-    def __init__(self, tell: Teller, rules_version: str) -> None:
+    def __init__(self, tell: Teller, rules_version: str, **more: Any) -> None:
         place = files("analysis.report") / "templates"
         style = (place / "style.css").read_text("utf-8")
         script = (place / "report.js").read_text("utf-8")
@@ -45,7 +46,7 @@ class Pages:
             "held": HELD, "stands": STANDS, "categories": CATEGORIES, "version": __version__,
             "rules_version": rules_version, "made": words.day(datetime.now(UTC).timestamp()),
             "style": Markup(style), "script": Markup(script),  # noqa: S704 - files of ours
-            "policy": policy(style, script),
+            "policy": policy(style, script), **more,
         }  # fmt: skip
 
     def render(self, template: str, **facts: Any) -> Iterator[str]:

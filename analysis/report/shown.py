@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup, escape
 
 from analysis.explain import Node
 from analysis.history.event import Event
-from analysis.report.cells import STATES, Cell
-from analysis.report.evidence import Proof
+from analysis.report.cells import STATES as ORDER
+from analysis.report.cells import Cell
+from analysis.report.evidence import TOLD, Proof
 from analysis.report.inert import PageSeen, plain
 from analysis.report.tell import EventTold, Teller
+from analysis.report.words import STATES, Words
 from analysis.verdict import Verdict
 
 MAX_LINE = 400  # characters of one line of a chain
@@ -31,17 +35,28 @@ class Row:
     @property
     def rank(self) -> tuple[int, int, str]:
         """What is held first, on most networks first."""
-        states = [STATES.index(cell.state) for cell in self.on.values()]
-        worst = min(states)
-        return worst, -states.count(worst), self.host
+        states = [ORDER.index(cell.state) for cell in self.on.values()]
+        return min(states), -states.count(min(states)), self.host
+
+    @property
+    def told(self) -> bool:
+        """Whether there is more to tell than that it was open, or not measured."""
+        return any(cell.state in TOLD for cell in self.on.values())
 
 
 @dataclass(frozen=True)
 class ProofShown:
+    """A proof as it stands in a page: its *chain* in view, or *packed* for a script to show."""
+
     asn: int
     verdict: Verdict
     chain: Markup
+    packed: str
     pages: tuple[PageSeen, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.chain) + len(self.packed)
 
 
 @dataclass
@@ -68,46 +83,68 @@ def anchor(host: str) -> str:
     return f"site-{hashlib.sha256(host.encode()).hexdigest()[:12]}"
 
 
-def site(host: str, found: Sequence[Cell], events: Iterable[Event], tell: Teller) -> Site:
-    by_state: dict[str, int] = defaultdict(int)
-    for cell in found:
-        by_state[tell.words.state(cell.state)] += 1
-    if len(found) == 1:
-        summary = next(iter(by_state))
-    else:
-        summary = ", ".join(f"{state}: {count}" for state, count in by_state.items())
+def site(found: Row, events: Iterable[Event], tell: Teller) -> Site:
+    states = Counter(cell.state for cell in found.on.values())
+    names = [(tell.words.state(state), states[state]) for state in ORDER if states[state]]
+    summary = names[0][0] if len(found.on) == 1 else ", ".join(f"{s}: {n}" for s, n in names)
     return Site(
-        host=host, anchor=anchor(host), cells=found, summary=summary,
+        host=found.host, anchor=anchor(found.host), summary=summary,
+        cells=sorted(found.on.values(), key=lambda c: (ORDER.index(c.state), c.probe_asn)),
         events=[tell.event(e) for e in events],
     )  # fmt: skip
 
 
-def shown(proof: Proof) -> ProofShown:
+def fields(asns: Sequence[int], words: Words) -> Callable[[Row], Markup]:
+    """What makes a row's fields, one for each of the networks *asns*: a sign, and the word for
+    those who do not see it. Not by a template, which takes long for a million fields."""
+    field = Markup(
+        '<td class="cell {}"><span aria-hidden="true">{}</span><span class="hidden">{}</span></td>'
+    )
+    of = {state: field.format(state, STATES[state].sign, words.state(state)) for state in ORDER}
+    nobody = Markup('<td class="cell"><span class="hidden">{}</span></td>').format(
+        words.gettext("nobody looked")
+    )
+    empty = Markup("")
+    return lambda row: empty.join(
+        of[row.on[asn].state] if asn in row.on else nobody for asn in asns
+    )
+
+
+def in_view(proof: Proof) -> ProofShown:
+    """*proof* with its chain as nested lists."""
+    return _shown(proof, Markup("<ul>{}</ul>").format(_list(proof.chain)), "")
+
+
+def packed(proof: Proof) -> ProofShown:
+    """*proof* with its chain as lines, indented, in zlib's format and base64: a tenth of it."""
+    text = "\n".join(_lines(proof.chain, 0)).encode()
+    return _shown(proof, Markup(""), base64.b64encode(zlib.compress(text, 9)).decode())
+
+
+def _shown(proof: Proof, chain: Markup, packed: str) -> ProofShown:
     asn = proof.verdict.probe_asn.removeprefix("AS")
     return ProofShown(
-        asn=int(asn) if asn.isdigit() else 0, verdict=proof.verdict, chain=tree(proof.chain),
+        asn=int(asn) if asn.isdigit() else 0, verdict=proof.verdict, chain=chain, packed=packed,
         pages=proof.pages,
     )  # fmt: skip
 
 
-def tree(node: Node) -> Markup:
-    """*node* as nested lists. By hand, since templates take long for a hundred thousand lines."""
-    out: list[str] = []
-    _tree(node, out)
-    return Markup(f"<ul>{''.join(out)}</ul>")  # noqa: S704 - each line was escaped
-
-
-def _tree(node: Node, out: list[str]) -> None:
-    out.append(f"<li>{escape(plain(node.text, MAX_LINE))}")
+def _list(node: Node) -> Markup:
+    # Not by a template either. An li ends where the next begins.
+    text = f"<li>{escape(plain(node.text, MAX_LINE))}"
     if node.below:
-        out.append("<ul>")
-        for below in node.below:
-            _tree(below, out)
-        out.append("</ul>")
-    out.append("\n")  # an li ends where the next begins
+        text += f"<ul>{''.join(map(_list, node.below))}</ul>"
+    return Markup(text)  # noqa: S704 - each line was escaped
+
+
+def _lines(node: Node, depth: int) -> Iterator[str]:
+    yield "  " * depth + plain(node.text, MAX_LINE).replace("\n", " ")
+    for below in node.below:
+        yield from _lines(below, depth + 1)
 
 
 def by_host(events: Iterable[Event]) -> dict[str, list[Event]]:
+    """Events by the sites that they are of."""
     found: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         for target in event.targets:

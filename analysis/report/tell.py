@@ -10,12 +10,11 @@ import msgspec
 
 from analysis.history.event import Event, Interval
 from analysis.regime.documents import Regime
-from analysis.report.cells import Cell, State
-from analysis.report.gather import Network
+from analysis.report.cells import Cell
+from analysis.report.gather import HELD, Network
 from analysis.report.words import KINDS, POSITIONS, SCOPES, TRIGGERS, Words
 
 CERTAIN_SHARE = 0.9  # of the looks, below which an event is said to hold in a part of them
-HELD: tuple[State, ...] = ("blocked", "mixed", "interfered")
 
 
 class EventTold(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +46,9 @@ class Teller:
         if not asn:
             return self.words.gettext("an unknown network")
         known = self._networks.get(asn)
-        return f"{known.operator} (AS{asn})" if known else f"AS{asn}"
+        if known:
+            return f"{known.operator} (AS{asn})"
+        return self.words.gettext("another network") if self.words.days_only else f"AS{asn}"
 
     def short(self, asn: int) -> str:
         """The operator's name, for the head of a column."""

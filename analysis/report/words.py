@@ -116,6 +116,12 @@ KINDS = {
     "registry": N_("The name is gone from its registry, for everybody"),
 }  # fmt: skip
 
+SHORT_KINDS = {
+    "blocking": N_("blocked"), "throttling": N_("slow"), "shutdown": N_("shutdown"),
+    "outage": N_("outage"), "geofence": N_("refused"), "ddos": N_("down for a while"),
+    "site_death": N_("dead"), "registry": N_("name gone"),
+}  # fmt: skip
+
 SCOPES = {
     "network": N_("on one network"), "operator": N_("on the networks of one operator"),
     "gateway": N_("on the customers of one gateway"), "national": N_("in the whole country"),
@@ -145,9 +151,10 @@ CATEGORIES = {
 
 
 class Words:
-    """Gettext and formats of one of `LANGUAGES`."""
+    """Gettext and formats of one of `LANGUAGES`; with *days_only* no time of day is told."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, *, days_only: bool = False) -> None:
+        self.days_only = days_only
         self.language = language
         self.locale = Locale.parse(language)
         self.translations = _catalogue(language)
@@ -169,8 +176,8 @@ class Words:
 
     def moment(self, at: float | None) -> str:
         """A POSIX second as date and time, UTC."""
-        if not at:
-            return self.gettext("an unknown time")
+        if not at or self.days_only:
+            return self.day(at)
         when = datetime.fromtimestamp(at, UTC)
         return f"{format_datetime(when, 'd MMM yyyy, HH:mm', locale=self.locale)} UTC"
 

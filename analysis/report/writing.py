@@ -1,116 +1,218 @@
 """Writing a report: one file, or one file and a folder of pages behind it.
 
-Rule: the first page stays small whatever there is to tell (`MOST`): what does not fit is on
-pages of its own where there is a folder, and is counted where there is none. Files are whole or
-not there.
+Rule: the first page stays small whatever there is to tell. What does not fit is on pages of its
+own where there is a folder; where there is none it is counted, and said how to have it. Files are
+whole or not there, and of a folder's only those that a report writes are ever removed.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
+from heapq import nsmallest
 from itertools import islice
 from pathlib import Path
 
+from analysis.dataset.manifest import DatasetError
 from analysis.report.cells import sites
-from analysis.report.evidence import TOLD, in_order, proofs
+from analysis.report.evidence import Proof, in_order, proofs
 from analysis.report.gather import Facts
 from analysis.report.inert import PageSeen
-from analysis.report.overview import MOST_COLUMNS, overview
+from analysis.report.overview import MOST_COLUMNS, MOST_EVENTS, in_time, overview
 from analysis.report.page import Pages
-from analysis.report.shown import Row, Site, anchor, by_host, row, shown, site
+from analysis.report.shown import (
+    Row,
+    Site,
+    anchor,
+    by_host,
+    fields,
+    in_view,
+    packed,
+    row,
+    site,
+)
 from analysis.report.tell import Teller
 from probe.store import Store
 
-MOST_CELLS = 40_000          # in the first page's table
-MOST_SITES = 1500            # told one by one in a single file
-MOST_EVIDENCE = 2_200_000    # bytes of chains in a single file
-MOST_PAGES = 40              # pages that came in place of sites, in a single file
-MOST_PROVED = 400            # sites whose evidence is read
-PER_LIST = 500               # sites on one page of the list
+MOST_CELLS = 24_000        # in the first page's table
+PER_PAGE = 10_000          # cells of a page in the folder
+EVENTS_PER_PAGE = 300
+MOST_TOLD = 600            # sites told one by one in a single file
+MOST_PROVED = 400          # sites whose evidence is shown
+IN_VIEW = 500_000          # bytes of chains in view in a single file
+PACKED = 1_800_000         # bytes of packed ones
+MOST_PAGES = 30            # of those that came in place of sites, in a single file
+OURS = re.compile(r"(site-[0-9a-f]{12}|sites-\d{4,}|events-\d{4,})\.html")
+
+
+def take(folder: Path) -> None:
+    """Make *folder*, which is for pages of a report alone; raises `DatasetError` where there are
+    other things in it, and `OSError`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    strange = next((p for p in folder.iterdir() if not OURS.fullmatch(p.name)), None)
+    if strange is not None:
+        raise DatasetError(f"{folder} holds what is no page of a report: {strange.name}")
 
 
 class Writer:
-    """Writes the report of *facts* to *out*; with *folder*, pages of sites go there."""
+    """Writes the report of *facts* to the file *out*; where there is a *folder*, which `take`
+    made, it has a page for each site that there is something to tell of, and the list of all."""
 
-    def __init__(self, facts: Facts, tell: Teller, out: Path, folder: Path | None) -> None:
+    def __init__(self, facts: Facts, tell: Teller, out: Path, folder: Path | None = None) -> None:
         self._facts, self._tell, self._out, self._folder = facts, tell, out, folder
-        self._pages = Pages(tell, facts.rules_version)
-        self._asns = [n.asn for n in facts.networks]
+        self._asns = {n.asn for n in facts.networks}
+        columns = facts.networks[:MOST_COLUMNS]
+        self._pages = Pages(
+            tell, facts.rules_version, networks=columns,
+            fields=fields([n.asn for n in columns], tell.words),
+        )  # fmt: skip
+        self._per_row = max(1, len(columns))
         self._events = by_host(facts.events)
+        self._written: list[Path] = []
 
     def write(self) -> list[Path]:
         """Write all of it; the files, the first page first. Raises `OSError`, `StoreError`."""
-        rows = self._rows()
-        told = self._told(rows)
-        written = [self._out]
-        known = {s.host for s in told}
-        context = overview(self._facts, self._tell) | {
-            "rows": rows, "rows_left_out": self._left_out(len(rows)), "list_pages": [],
-            "sites": told, "pages": [], "site_pages": "", "warning": "", "told_elsewhere": "",
-            "link": lambda host: f"#{anchor(host)}" if host in known else "",
-            "page_link": lambda id: f"#page-{id}",
-        }  # fmt: skip
-        context["pages"] = self._prove(told)
-        self._write(self._out, self._pages.render("overview.html.jinja", **context))
-        return written
+        rows = nsmallest(MOST_CELLS // self._per_row, self._rows(), key=lambda r: r.rank)
+        proved = self._proofs(rows)
+        if self._folder is None:
+            self._single(rows, proved)
+        else:
+            self._first_and_folder(rows, proved, self._folder)
+        return [self._out, *self._written]
 
-    def _all(self) -> Iterator[Row]:
-        """Each site with its cells in the country."""
-        wanted = set(self._asns)
+    def _rows(self) -> Iterator[Row]:
+        """Each site with its cells in the country, in order of names."""
         for host, found in sites(self._facts.table):
-            cells = [c for c in found if c.probe_asn in wanted]
+            cells = [c for c in found if c.probe_asn in self._asns]
             if cells:
                 yield row(host, cells)
 
-    def _rows(self) -> list[Row]:
-        """The rows of the first page: what is held comes first."""
-        most = MOST_CELLS // max(1, min(len(self._asns), MOST_COLUMNS))
-        return sorted(self._all(), key=lambda r: r.rank)[:most]
-
-    def _told(self, rows: Iterable[Row]) -> list[Site]:
-        """The sites that have something to tell beside their row."""
-        some = (r for r in rows if any(c.state in TOLD for c in r.on.values()))
-        return [
-            site(r.host, list(r.on.values()), self._events.get(r.host, ()), self._tell)
-            for r in islice(some, MOST_SITES)
-        ]
-
-    def _prove(self, told: list[Site]) -> list[PageSeen]:
-        """Put the evidence to the sites, as much as there is room for; the pages that came."""
+    def _proofs(self, rows: Iterable[Row]) -> list[Proof]:
+        """What the findings on *rows* rest on, one of each kind before the second of any."""
         if self._facts.store is None:
             return []
-        by = {s.host: s for s in told}
-        wanted = in_order(c for s in told for c in s.cells)[:MOST_PROVED]
+        wanted = in_order(c for r in rows for c in r.on.values())[:MOST_PROVED]
         places = {(c.host, c.measurement_id): place for place, c in enumerate(wanted)}
         with Store(self._facts.store) as store:
-            found = sorted(
-                proofs(store, wanted),
-                key=lambda p: places.get((p.host, p.id), len(places)),
-            )
-        size, pages = 0, dict[str, PageSeen]()
-        for proof in found:
-            drawn = shown(proof)
-            size += len(drawn.chain)
-            if size > MOST_EVIDENCE:
+            return sorted(proofs(store, wanted), key=lambda p: places[p.host, p.id])
+
+    # One file
+
+    def _single(self, rows: list[Row], proved: list[Proof]) -> None:
+        told = [self._site(r) for r in islice((r for r in rows if r.told), MOST_TOLD)]
+        known = {s.host: s for s in told}
+        pages = self._with_proofs(known, proved)
+        w = self._tell.words
+        self._write(
+            self._out, "overview.html.jinja", **overview(self._facts, self._tell), rows=rows,
+            sites=told, pages=pages, list_pages=(), event_pages=(), site_pages=0,
+            left_out=self._facts.hosts - len(rows),
+            not_told=sum(r.told for r in rows) - len(told),
+            link=lambda host: f"#{anchor(host)}" if host in known else "",
+            page_link=lambda id: f"#page-{id}",
+            how_to=w.gettext("The evidence is told by"),
+        )  # fmt: skip
+
+    def _with_proofs(self, by: dict[str, Site], proved: Iterable[Proof]) -> list[PageSeen]:
+        """Put the proofs to their sites: in view as long as there is room, then packed, then
+        not at all; the pages that came."""
+        room, more = IN_VIEW, PACKED
+        pages: dict[str, PageSeen] = {}
+        for proof in proved:
+            if proof.host not in by:
+                continue
+            drawn = in_view(proof) if room > 0 else packed(proof)
+            room, more = (room - drawn.size, more) if room > 0 else (room, more - drawn.size)
+            if more < 0:
                 break
             by[proof.host].proofs.append(drawn)
-            pages |= {p.id: p for p in drawn.pages if p.id in pages or len(pages) < MOST_PAGES}
+            for page in drawn.pages:
+                if len(pages) < MOST_PAGES:
+                    pages.setdefault(page.id, page)
         return list(pages.values())
 
-    def _left_out(self, shown: int) -> str:
-        w = self._tell.words
-        left = self._facts.hosts - shown
-        if left <= 0:
-            return ""
-        return w.ngettext(
-            "%(num)s more site is not in this table.", "%(num)s more sites are not in this table.",
-            left,
-        ) % {"num": w.number(left)}  # fmt: skip
+    # A folder
 
-    def _write(self, path: Path, pieces: Iterator[str]) -> None:
+    def _first_and_folder(self, rows: list[Row], proved: list[Proof], folder: Path) -> None:
+        told = self._site_pages(folder, proved)
+        lists = self._list_pages(folder, told)
+        events = self._event_pages(folder)
+        up = f"{folder.name}/"
+        self._write(
+            self._out, "overview.html.jinja", **overview(self._facts, self._tell), rows=rows,
+            sites=(), pages=(), site_pages=len(told), left_out=0, not_told=0,
+            list_pages=[(up + name, first, last) for name, first, last in lists],
+            event_pages=[up + name for name in events],
+            link=lambda host: f"{up}{anchor(host)}.html" if host in told else "",
+            page_link=lambda id: f"#page-{id}", how_to="",
+        )  # fmt: skip
+        written = {path.name for path in self._written}
+        for path in folder.iterdir():
+            if path.name not in written and OURS.fullmatch(path.name):
+                path.unlink()
+
+    def _site_pages(self, folder: Path, proved: Iterable[Proof]) -> set[str]:
+        """A page for each site with something to tell; which those are."""
+        of: dict[str, list[Proof]] = {}
+        for proof in proved:
+            of.setdefault(proof.host, []).append(proof)
+        told: set[str] = set()
+        for r in self._rows():
+            if not r.told and r.host not in self._events:
+                continue
+            told.add(r.host)
+            found = self._site(r)
+            found.proofs.extend(map(in_view, of.get(r.host, ())))
+            pages = {p.id: p for proof in found.proofs for p in proof.pages}
+            self._page(
+                folder / f"{found.anchor}.html", "site.html.jinja", site=found,
+                pages=list(pages.values()), page_link=lambda id: f"#page-{id}", how_to="",
+            )  # fmt: skip
+        return told
+
+    def _list_pages(self, folder: Path, told: set[str]) -> list[tuple[str, str, str]]:
+        """The list of all sites, page by page: names of the file, of its first and last site."""
+        found: list[tuple[str, str, str]] = []
+        rows = self._rows()
+        per = max(1, PER_PAGE // self._per_row)
+        some = list(islice(rows, per))
+        while some:
+            number, following = len(found) + 1, list(islice(rows, per))
+            name = f"sites-{number:04}.html"
+            self._page(
+                folder / name, "list.html.jinja", rows=some,
+                before=found[-1][0] if found else "",
+                after=f"sites-{number + 1:04}.html" if following else "",
+                link=lambda host: f"{anchor(host)}.html" if host in told else "",
+            )  # fmt: skip
+            found.append((name, some[0].host, some[-1].host))
+            some = following
+        return found
+
+    def _event_pages(self, folder: Path) -> list[str]:
+        """The events that the first page has no room for."""
+        rest = in_time(self._facts.events)[MOST_EVENTS:]
+        names: list[str] = []
+        for start in range(0, len(rest), EVENTS_PER_PAGE):
+            names.append(f"events-{len(names) + 1:04}.html")
+            told = [self._tell.event(e) for e in rest[start : start + EVENTS_PER_PAGE]]
+            self._page(folder / names[-1], "events.html.jinja", events=told,
+                       first=MOST_EVENTS + start + 1)  # fmt: skip
+        return names
+
+    def _site(self, found: Row) -> Site:
+        return site(found, in_time(self._events.get(found.host, ())), self._tell)
+
+    def _page(self, path: Path, template: str, **facts: object) -> None:
+        self._write(path, template, home=f"../{self._out.name}", **facts)
+        self._written.append(path)
+
+    def _write(self, path: Path, template: str, **facts: object) -> None:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        with temporary.open("w", encoding="utf-8") as file:
-            for piece in pieces:
-                file.write(piece)
-        os.replace(temporary, path)
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.writelines(self._pages.render(template, **facts))
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -1,37 +1,43 @@
-"""`zond report` as a command: one file, and one line where it cannot be made."""
+"""`zond report` as a command: the answer first, and one line where it cannot be given."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from analysis.report.cli import report
-from tests.report import databases
 
 
-def _run(*arguments: object, status: int = 0, **more: Any) -> Result:
-    result = CliRunner().invoke(report, [str(a) for a in arguments], **more)
-    assert result.exit_code == status, result.output
-    return result
-
-
-@pytest.fixture(scope="module")
-def db(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return databases.history(tmp_path_factory.mktemp("report") / "zond.db")
-
-
-def test_the_answer_comes_first(db: Path, tmp_path: Path) -> None:
-    out = tmp_path / "report.html"
-    assert _run("--db", db, "--out", out, "--lang", "en").stdout.strip() == str(out)
-    text = out.read_text("utf-8")
-    before, _, rest = text.partition("1 site of 3 is blocked on Beltelecom (AS6697).")
+def test_the_answer_comes_first(history_page: Path) -> None:
+    text = history_page.read_text("utf-8")
+    before, _, rest = text.partition("1 of 3 sites is blocked on Beltelecom (AS6697).")
     assert rest and "<table" not in before
-    assert "began between" in rest and "MTS (AS25106)" in rest
+    assert "news.example: began between" in rest and "MTS (AS25106)" in rest
 
 
-def test_a_database_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    said = _run("--db", tmp_path / "no.db", "--out", tmp_path / "r.html", status=2).stderr
-    assert "there is no file" in said and "Traceback" not in said
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--db", "no.db", "--out", "r.html"), "there is no file"),
+        (("--db", "empty.db", "--out", "r.html"), "empty.db"),
+        (("--db", "run.db", "--out", "no/folder/r.html"), "there is no folder"),
+        (("--db", "run.db", "--out", "r.html", "--country", "nowhere"), "no regime in nowhere"),
+        (("--db", "run.db", "--out", "."), "letter.txt"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...],
+    said: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    Path("empty.db").touch()
+    Path("run.db").symlink_to(run)
+    Path("pages").mkdir()
+    Path("pages/letter.txt").write_text("mine")
+    done = CliRunner().invoke(report, arguments)
+    assert done.exit_code in (1, 2)
+    assert said in done.stderr and "Traceback" not in done.stderr
+    assert not Path("r.html").exists()
+    assert "mine" == Path("pages/letter.txt").read_text()
