@@ -134,7 +134,7 @@ class Killing:
             self.tally.kills += 1
             self.tally.moments.append(moment)
         self.tally.statuses[status] += 1
-        self._look(listener, before)
+        self.look(listener, before)
         return None if early else status
 
     def complete(self) -> None:
@@ -186,7 +186,7 @@ class Killing:
         finally:
             connection.close()
 
-    def _look(self, listener: Listener, before: Run | None) -> None:
+    def look(self, listener: Listener, before: Run | None) -> None:
         wrong = self.tally.wrong
         if "Traceback" in listener.talk:
             wrong.append(f"a traceback: {listener.talk[-2000:]}")
