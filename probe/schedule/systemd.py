@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -158,7 +159,7 @@ def _state(plan: Plan, file: Path, *, system: bool) -> Installed:
     if runs_here(system=system):
         names = [f"{plan.name}.timer", f"{plan.name}.service"]
         wanted = "--property=ActiveState,NextElapseUSecRealtime,Result"
-        told = _systemctl(["show", "--timestamp=unix", wanted, *names], system=system).stdout
+        told = _systemctl(["show", wanted, *names], system=system).stdout
         of_timer, _, of_service = told.partition("\n\n")
         next_at = _seconds(of_timer)
         running = "ActiveState=active" in of_service
@@ -182,14 +183,20 @@ def remove(schedule: Installed) -> None:
     if runs_here(system=system):
         _systemctl(["disable", "--now", f"{name}.timer"], system=system)
         _systemctl(["stop", f"{name}.service"], system=system)
-        # When a persistent timer last elapsed: a file of systemd's own.
-        _systemctl(["clean", "--what=state", f"{name}.timer"], system=system)
-    for file in (*schedule.files, str(folder(system=system) / "timers.target.wants")):
-        path = Path(file)
-        (path / f"{name}.timer" if path.is_dir() else path).unlink(missing_ok=True)
+    wanted = folder(system=system) / "timers.target.wants" / f"{name}.timer"
+    for path in (*map(Path, schedule.files), wanted, _stamp(name, system=system)):
+        path.unlink(missing_ok=True)
     if runs_here(system=system):
         _systemctl(["daemon-reload"], system=system)
         _systemctl(["reset-failed", f"{name}.service"], system=system)
+
+
+def _stamp(name: str, *, system: bool) -> Path:
+    """Where systemd keeps when a persistent timer last elapsed (systemd.timer(5))."""
+    if system:
+        return Path(STATE, "systemd/timers", f"stamp-{name}.timer")
+    data = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local/share")
+    return Path(data, "systemd/timers", f"stamp-{name}.timer")
 
 
 def lingers() -> bool | None:
@@ -210,8 +217,11 @@ def _plan_in(file: Path) -> Plan | None:
 
 
 def _seconds(told: str) -> float | None:
-    found = re.search(r"NextElapseUSecRealtime=@(\d+)", told)
-    return float(found[1]) if found else None
+    """When it elapses next: systemd 252 writes a date there, whatever is asked for."""
+    found = re.search(r"NextElapseUSecRealtime=(?:\w+ )?([-\d]+ [:\d]+) UTC", told)
+    if found is None:
+        return None
+    return datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
 
 
 def _must(arguments: Sequence[str], *, system: bool) -> None:
@@ -230,7 +240,7 @@ def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(  # noqa: S603 - no shell, and the words are ours
             command, capture_output=True, text=True, timeout=_TIMEOUT, check=False,
-            env=os.environ | {"LC_ALL": "C"},
+            env=os.environ | {"LC_ALL": "C", "TZ": "UTC"},
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as exc:
         return subprocess.CompletedProcess(command, 1, "", str(exc))

@@ -38,8 +38,8 @@ def turns(plan: Plan) -> list[tuple[float, str]]:
     entries = diary.entries(plan.data)
     runs = _runs(Path(plan.database))
     what_came = []
-    for entry, following in zip(entries, [*entries[1:], None], strict=True):
-        until = following.at if following is not None else float("inf")
+    ends = [*(entry.at for entry in entries[1:]), float("inf")]
+    for entry, until in zip(entries, ends, strict=False):
         if entry.what == "left out":
             what_came.append((entry.at, f"left out: {entry.why}"))
             continue

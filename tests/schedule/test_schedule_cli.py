@@ -80,8 +80,9 @@ def test_cron_install_again_status_and_remove(agreed: Path) -> None:
     ours = crontab.removeprefix(OTHERS).splitlines()
     assert 2 == len(ours)
     assert f"--list {agreed / 'my.csv'}" in ours[1]
-    told = zond(agreed, "schedule", "status").stdout
-    assert "zond: every 1 h by cron; next 20" in told
+    told = zond(agreed, "schedule", "status")
+    assert (0, "") == (told.returncode, told.stderr)
+    assert "zond: every 1 h by cron; next 20" in told.stdout
 
     assert 0 == zond(agreed, "schedule", "remove").returncode
     assert OTHERS == (agreed / "crontab").read_text()
