@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from probe.i18n import language, language_option
 from probe.places import database
 from probe.store import StoreError
 
@@ -15,6 +16,7 @@ COUNTRY = "belarus"
 
 
 @click.command()
+@language_option
 @click.option(
     "--db", default=None, envvar="ZOND_DB", metavar="FILE", type=click.Path(path_type=Path),
     help="The database that 'zond run' wrote, by default where it writes by default; beside"
@@ -29,10 +31,6 @@ COUNTRY = "belarus"
     help="Where to write it: one file, or a folder.",
 )
 @click.option(
-    "--lang", type=click.Choice(["be", "ru", "en"]),
-    help="Language of the report; by default that of the environment.",
-)
-@click.option(
     "--for-sharing", is_flag=True,
     help="Say less of who measured: days in place of times, no evidence, no addresses.",
 )
@@ -41,9 +39,8 @@ COUNTRY = "belarus"
     help="Whose regime: one that comes with zond, or a folder of data.",
 )
 def report(
-    db: Path | None, dataset: Path | None, out: Path, lang: str | None, for_sharing: bool,
-    country: str,
-) -> None:  # fmt: skip
+    db: Path | None, dataset: Path | None, out: Path, for_sharing: bool, country: str
+) -> None:
     """Write what was found as an HTML report: what is blocked here, since when, how sure.
 
     Example: zond report --out report.html --lang be
@@ -51,14 +48,14 @@ def report(
     from analysis.report.gather import gather
     from analysis.report.sharing import for_sharing as coarser
     from analysis.report.tell import Teller
-    from analysis.report.words import Words, usual_language
+    from analysis.report.words import Words
     from analysis.report.writing import Writer, take
 
     if dataset is None:
         db = db or database()
         if not db.exists():
             raise click.BadParameter(f"there is no file {db}", param_hint="--db")
-    words = Words(lang or usual_language(), days_only=for_sharing)
+    words = Words(language(), days_only=for_sharing)
     with _explained():
         first, folder = _places(out, dataset is not None)
         if folder is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gettext
 import io
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -26,7 +25,6 @@ from babel.numbers import format_decimal, format_percent
 
 from analysis.report.cells import State
 
-LANGUAGES = ("en", "be", "ru")
 DOMAIN = "report"
 SUREST = 0.99  # above which no more is said than that it is above
 
@@ -151,7 +149,7 @@ CATEGORIES = {
 
 
 class Words:
-    """Gettext and formats of one of `LANGUAGES`; with *days_only* no time of day is told."""
+    """Gettext and formats of a *language* of `probe.i18n`; with *days_only* no time of day."""
 
     def __init__(self, language: str, *, days_only: bool = False) -> None:
         self.days_only = days_only
@@ -219,11 +217,3 @@ def _catalogue(language: str) -> gettext.NullTranslations:
         write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
-
-
-def usual_language() -> str:
-    """The language of the environment, if it is one of ours; else English."""
-    for variable in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if found := os.environ.get(variable):
-            return found[:2] if found[:2] in LANGUAGES else "en"
-    return "en"
