@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from probe.i18n import _, language_option
+
 if TYPE_CHECKING:
     from probe.config import Config
     from probe.doctor import Finding
 
-MARKS = {"ok": "ok", "warning": "WARNING", "fault": "FAULT", "unknown": "?"}
+
+STATE, ABOUT = 10, 16  # columns of the first words of a line
 
 
 @click.command()
@@ -29,6 +32,7 @@ MARKS = {"ok": "ok", "warning": "WARNING", "fault": "FAULT", "unknown": "?"}
 @click.option("--local", is_flag=True, help="Send nothing; say what would be sent, and to whom.")
 @click.option("--yes", is_flag=True, help="I know that this can be seen, and agree.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each finding.")
+@language_option
 def doctor(**given: Any) -> None:
     """Say what works here, what does not, and what to do.
 
@@ -42,10 +46,10 @@ def doctor(**given: Any) -> None:
 
     try:
         config = _settings(given)
-        settings, sound = ok("settings", "can be read"), True
+        settings, sound = ok("settings", _("can be read")), True
     except ConfigError as exc:
         # What else they say, as a proxy, is not known either: nothing is sent by defaults.
-        do = "correct that line of zond.toml, or the variable"
+        do = _("correct that line of zond.toml, or the variable")
         config, sound = Config(), False
         settings = fault("settings", str(exc), do, stops=True)
     machine = [settings, *look_at_machine(config, agreed_now=given["yes"])]
@@ -82,7 +86,7 @@ def _line(config: Config, machine: Sequence[Finding], *, agreed: bool) -> list[F
     try:
         return look(config, sharing=consent.upload_recorded(data_directory()))
     except TrustStoreError as exc:
-        do = "apt-get install ca-certificates, or SSL_CERT_FILE"
+        do = "apt-get install ca-certificates; SSL_CERT_FILE"
         return [fault("certificates", str(exc), do, stops=True)]
     except AddressBookError:
         return []  # the line about the table has said so
@@ -94,9 +98,26 @@ def _tell(finding: Finding, *, as_json: bool) -> None:
 
         click.echo(msgspec.json.encode(finding))
         return
-    click.echo(f"{MARKS[finding.state]:<8} {finding.about:<14} {finding.seen}")
+    marks = {"ok": _("ok"), "warning": _("WARNING"), "fault": _("FAULT"), "unknown": "?"}
+    head = f"{marks[finding.state]:<{STATE}} {_named(finding.about):<{ABOUT}} "
+    click.echo(f"{head}{finding.seen}")
     if finding.do:
-        click.echo(f"{'':<8} {'':<14} → {finding.do}")
+        click.echo(f"{'':<{len(head)}}→ {finding.do}")
+
+
+def _named(about: str) -> str:
+    """The subject of a line, as the user calls it."""
+    names = {
+        "settings": _("settings"), "consent": _("consent"), "network": _("network"),
+        "vpn": "VPN", "clock": _("clock"), "privileges": _("privileges"),
+        "open files": _("open files"), "extras": _("extras"), "disk": _("disk"),
+        "database": _("database"), "lists": _("lists"), "address table": _("address table"),
+        "schedule": _("schedule"), "upload": _("upload"), "portal": _("login page"),
+        "line": _("line"), "dns": "DNS", "ipv4": "IPv4", "ipv6": "IPv6",
+        "certificates": _("certificates"), "controls": _("controls"), "place": _("place"),
+        "collector": _("collector"),
+    }  # fmt: skip
+    return names[about]
 
 
 def _tell_packets(config: Config) -> None:
@@ -106,11 +127,13 @@ def _tell_packets(config: Config) -> None:
     from probe.places import data_directory
 
     click.echo(
-        "Nothing was sent, so this line and the servers were not looked at. zond doctor does that"
-        " where you agreed to measuring (zond consent), or now with --yes. It would send:",
+        _(
+            "Nothing was sent, so this line and the servers were not looked at. zond doctor does"
+            " that where you agreed to measuring (zond consent), or now with --yes. It would send:"
+        ),
         err=True,
     )
     for who, what in packets(config, sharing=consent.upload_recorded(data_directory())):
-        click.echo(f"  to {who}: {what}", err=True)
+        click.echo(f"  {who}: {what}", err=True)
 
 

@@ -19,13 +19,14 @@ from probe.asking import Controls
 from probe.asn import AddressBook
 from probe.canary import Line
 from probe.clock import AGREEMENT, MAX_OFF
-from probe.config import Config, ConfigError
+from probe.config import Config, ConfigError, Upload
 from probe.control.introduction import Introduction
 from probe.control.transport import fetch
 from probe.doctor import Finding, fault, ok, unknown, warning
-from probe.doctor_machine import address_database
+from probe.doctor_machine import address_database, turn_it_off
 from probe.evidence import CanaryCheck, Run
-from probe.failure import NetworkFailure
+from probe.failure import Failure, NetworkFailure
+from probe.i18n import _
 from probe.net import Network, TrioNetwork
 from probe.resolvers import Resolvers
 from probe.session import resolvers_of
@@ -36,6 +37,7 @@ from probe.ways_out import open_way, ways_out
 
 SECONDS = 180.0  # for everything; a dead line is looked at three times
 COLLECTOR_SECONDS = 60.0
+TOR = Upload().tor
 SHORT = 500  # characters of a server's word
 
 
@@ -55,21 +57,22 @@ class Looked:
 def packets(config: Config, *, sharing: bool) -> list[tuple[str, str]]:
     """What `look` sends: to whom, and what. *sharing* was agreed to."""
     resolvers = resolvers_of(config)
-    own = ", ".join(resolvers.own) or "the system's resolver"
+    own = ", ".join(resolvers.own) or _("the system's resolver")
     sites = (*config.canaries.domestic, *config.canaries.foreign)
     checks = [check.url for check in config.portal_checks]
     controls = [control.url for control in config.all_controls]
-    by = f", by {config.proxy}" if config.proxy else ""
+    names = ", ".join(filter(None, (_("the names of the sites below"), config.resolvers.whoami)))
+    by = config.proxy or _("straight")
     plan = [
-        (own, f"the names of the sites below{_whoami(config)}"),
-        (", ".join(resolvers.public[:2]), "the same, where that does not answer"),
-        ("your router", "a connection to port 53, 80 or 443"),
-        (", ".join(sites), "a connection to port 443, and a TLS handshake"),
-        (", ".join(checks), "one page each, over plain HTTP"),
-        (", ".join(controls), f"one request each{by}"),
+        (own, names),
+        (", ".join(resolvers.public[:2]), _("the same, where that does not answer")),
+        (_("your router"), _("a connection to port 53, 80 or 443")),
+        (", ".join(sites), _("a connection to port 443, and a TLS handshake")),
+        (", ".join(checks), _("one page each, over plain HTTP")),
+        (", ".join(controls), _("one request each, by: {way}", way=by)),
     ]
     if sharing and config.upload.collector:
-        plan.append((config.upload.collector, "one request, by the ways of [upload]"))
+        plan.append((config.upload.collector, _("one request, by the ways of [upload]")))
     return [(who, what) for who, what in plan if who]
 
 
@@ -78,8 +81,9 @@ def look(config: Config, *, sharing: bool) -> list[Finding]:
     try:
         return list(judge(config, trio.run(partial(look_around, config, sharing=sharing))))
     except trio.TooSlowError:
-        do = "try again; if it stays so, look for what else uses the line"
-        return [warning("line", f"looking at it took more than {SECONDS:g} seconds", do)]
+        said = _("looking at it took more than {seconds} seconds", seconds=f"{SECONDS:g}")
+        do = _("try again; if it stays so, look for what else uses the line")
+        return [warning("line", said, do)]
 
 
 async def look_around(
@@ -139,128 +143,134 @@ def judge(config: Config, looked: Looked) -> Iterator[Finding]:
 def _line(looked: Looked) -> Finding:
     alive = looked.arrival.line.alive
     if looked.arrival.line.lost:
-        said = "none of the sites answers that always should"
-        do = "is the cable in, is the bill paid, does a browser open anything?"
+        said = _("none of the sites answers that always should")
+        do = _("is the cable in, is the bill paid, does a browser open anything?")
         return fault("line", said, do, stops=True)
     if alive.get("foreign") is False:
-        said = "sites at home answer, and none abroad: the network is cut at the border"
-        return warning("line", said, "nothing is wrong with this machine; runs say so and go on")
+        said = _("sites at home answer, and none abroad: the country may be cut off")
+        do = _("nothing is wrong with this machine; runs say so and go on")
+        return warning("line", said, do)
     if alive.get("domestic") is False:
-        return warning("line", "sites abroad answer, and none at home", "is this a line abroad?")
-    return ok("line", "sites at home and abroad answer")
+        do = _("is this a line in another country?")
+        return warning("line", _("sites abroad answer, and none at home"), do)
+    return ok("line", _("sites at home and abroad answer"))
 
 
 def _names(looked: Looked) -> Finding:
     asked = {check.name: check.resolver_failure for check in looked.checks if check.ring != "home"}
     failed = {name: why for name, why in asked.items() if why is not None}
-    own = ", ".join(looked.resolvers.own) or "the system's resolver"
+    own = ", ".join(looked.resolvers.own) or _("the system's resolver")
     if asked and len(failed) == len(asked):
         why = next(iter(failed.values()))
-        do = "restart the router, or set another resolver; other ways to resolve are measured"
-        return fault("dns", f"{own} resolves nothing: {why}", do)
+        said = _("{resolver} resolves nothing: {why}", resolver=own, why=why)
+        do = _("restart the router, or set another resolver")
+        return fault("dns", said, do)
     if failed:
-        names = ", ".join(failed)
-        said = f"{own} does not resolve {names}"
-        do = "look whether a browser opens it; if all else works, that is a finding of a run"
+        said = _("{resolver} does not resolve {names}", resolver=own, names=", ".join(failed))
+        do = _("does a browser open it? If all else works, that is a finding of a run")
         return warning("dns", said, do)
-    return ok("dns", f"{own} resolves")
+    return ok("dns", _("{resolver} resolves", resolver=own))
 
 
 def _families(routes: tuple[bool, bool], facts: dict[str, Any]) -> Iterator[Finding]:
     for version, routed in zip((4, 6), routes, strict=True):
         name, works = f"ipv{version}", facts[f"ipv{version}"]
         if works:
-            yield ok(name, "works")
+            yield ok(name, _("works"))
         elif routed:
-            do = "restart the router; until then only the other family is measured"
-            yield warning(name, "there is a route, and nothing answers by it", do)
+            do = _("restart the router; until then it is not measured")
+            yield warning(name, _("there is a route, and nothing answers by it"), do)
         elif version == 4:
-            do = "this network is IPv6 alone: what has only IPv4 is not measured"
-            yield warning(name, "this line has none", do)
+            do = _("on such a line sites that have only IPv4 are not measured")
+            yield warning(name, _("this line has none"), do)
         else:
-            yield ok(name, "this line has none, and it is not measured")
+            yield ok(name, _("this line has none, and it is not measured"))
 
 
 def _portal(facts: dict[str, Any]) -> Finding:
     match facts["captive_portal"]:
         case True:
-            said = "a login page answers in place of the sites"
-            return fault("portal", said, "open a browser and log in", stops=True)
+            said = _("a login page answers in place of the sites")
+            return fault("portal", said, _("open a browser and log in"), stops=True)
         case None:
-            return unknown("portal", "no page answered by which it shows")
-        case _:
-            return ok("portal", "no login page stands in between")
+            return unknown("portal", _("no page answered by which it shows"))
+    return ok("portal", _("no login page stands in between"))
 
 
 def _certificates(arrival: Arrival) -> Finding:
     if "forger_at" not in arrival.facts:
-        return ok("certificates", "nobody signs for every site")
-    said = next(note for note in arrival.notes if note.startswith("every certificate"))
-    do = "if an antivirus or a filter of yours does it, turn that off"
-    return fault("certificates", said.partition(":")[0], do)
+        return ok("certificates", _("nobody signs for every site"))
+    said = _("somebody opens what is encrypted: every certificate here is signed by the same")
+    do = _("if an antivirus or a filter of yours does it, turn that off")
+    return fault("certificates", said, do)
 
 
 def _vpn(config: Config, facts: dict[str, Any]) -> Finding:
     if facts["vpn"] and not config.vpn_ok:
-        said = "a VPN is on: the network at its other end would be measured"
-        return fault("vpn", said, "turn it off, or measure that one: --vpn-ok", stops=True)
+        said = _("a VPN is on: the network at its other end would be measured")
+        do = _("turn it off, or measure that one: --vpn-ok")
+        return fault("vpn", said, do, stops=True)
     if facts["vpn"]:
-        return ok("vpn", "a VPN is on, as you said")
+        return ok("vpn", _("a VPN is on, as you said"))
     if facts["way_out"] == "tunnel":
-        do = "if that is a VPN turn it off, or the network at its other end is measured"
-        return warning("vpn", "packets leave by a tunnel", do)
+        return warning("vpn", _("packets leave by a tunnel"), turn_it_off())
     if not facts["way_out"]:
-        return unknown("vpn", "this system does not tell by which way packets leave")
+        return unknown("vpn", _("this system does not tell by which way packets leave"))
     if facts["vpn"] is None:
-        said = "this machine is not where it usually is"
-        return warning("vpn", said, "a VPN in the router? Else it is a journey, and nothing wrong")
-    return ok("vpn", "none is on")
+        said = _("this machine is not where it usually is")
+        do = _("a VPN in the router? Else it is a journey, and nothing is wrong")
+        return warning("vpn", said, do)
+    return ok("vpn", _("none is on"))
 
 
 def _clock(offset: float | None, arrival: Arrival) -> Finding:
     if arrival.stop == "wrong_clock":
-        said = "it is wrong, and no two servers agree on the time"
-        return fault("clock", said, "set it: timedatectl set-ntp true", stops=True)
+        said = _("it is wrong, and no two servers agree on the time")
+        return fault("clock", said, _("set it: timedatectl set-ntp true"), stops=True)
     if offset is None:
-        return unknown("clock", "no two servers agree on the time")
-    said = f"{abs(offset):,.0f} seconds {'behind' if offset > 0 else 'ahead'}"
+        return unknown("clock", _("no two servers agree on the time"))
+    seconds = f"{abs(offset):,.0f}"
+    if offset > 0:
+        said = _("behind by seconds: {seconds}", seconds=seconds)
+    else:
+        said = _("ahead by seconds: {seconds}", seconds=seconds)
     if abs(offset) > MAX_OFF:
-        do = "set it: timedatectl set-ntp true; until then runs go by the servers' time"
-        return fault("clock", said, do)
+        return fault("clock", said, _("set it: timedatectl set-ntp true"))
     if abs(offset) > AGREEMENT:
-        return warning("clock", said, "set it: timedatectl set-ntp true")
-    return ok("clock", "right to the minute")
+        return warning("clock", said, _("set it: timedatectl set-ntp true"))
+    return ok("clock", _("right to the minute"))
 
 
 def _controls(config: Config, introductions: Sequence[Introduction]) -> Finding:
     if not config.all_controls:
-        do = "--control URL, or ooni_helpers = true for OONI's public ones"
-        return warning("controls", "none is set: less can be said of what is measured", do)
+        do = _("--control URL, or ooni_helpers = true for OONI's public ones")
+        return warning("controls", _("none is set: less can be said of what is measured"), do)
     silent = [i for i in introductions if i.failure is not None]
-    said = "; ".join(f"{i.control}: {i.failure}" for i in silent)
-    if len(silent) == len(introductions):
-        do = "are they blocked here? Another way to them: proxy = \"socks5h://127.0.0.1:9050\""
-        return fault("controls", f"none answers ({said})", do)
+    why = "; ".join(f"{i.control}: {i.failure}" for i in silent)
+    answering = len(introductions) - len(silent)
+    if not answering:
+        do = _("are they blocked here? Another way to them: proxy = {way}", way=TOR)
+        return fault("controls", _("none answers ({why})", why=why), do)
     if silent:
-        do = "runs go on with the others; what one control says is never called a block"
-        return warning("controls", f"{len(introductions) - len(silent)} answer; {said}", do)
-    if len(introductions) == 1:
-        do = "a second one: what one control says is never enough to call silence a block"
-        return warning("controls", "one answers", do)
-    return ok("controls", f"{len(introductions)} answer")
+        said = _("answering: {count}; {why}", count=answering, why=why)
+        return warning("controls", said, _("runs go on with the others, and say less"))
+    if answering == 1:
+        do = _("set a second one: by one alone no silence is called a block")
+        return warning("controls", _("one answers"), do)
+    return ok("controls", _("answering: {count}", count=answering))
 
 
 def _place(facts: dict[str, Any]) -> Finding:
     if asn := facts.get("probe_asn"):
         return ok("place", f"AS{asn} {facts['probe_network']} ({facts['probe_cc']})")
-    do = "two controls tell: without them measurements are of an unknown network"
-    return warning("place", "nobody told whose network this is", do)
+    do = _("two controls tell: without them measurements are of an unknown network")
+    return warning("place", _("nobody told whose network this is"), do)
 
 
 def _collector(answer: str) -> Finding:
     if answer == "ok":
-        return ok("collector", "it answers, and can store")
-    do = "what is measured waits on this machine; or another way: [upload] ways"
+        return ok("collector", _("it answers, and can store"))
+    do = _("what is measured waits on this machine; another way to it: [upload] ways")
     return fault("collector", answer, do)
 
 
@@ -272,7 +282,7 @@ async def _ask_collector(config: Config) -> str:
         ways = ways_out(config.upload, config.proxy)
     except ConfigError as exc:
         return str(exc)
-    troubles = [] if ways else ["batches go by a carried file"]
+    troubles = [] if ways else [_("batches go by a carried file")]
     for way in ways:
         with trio.move_on_after(COLLECTOR_SECONDS) as scope:
             try:
@@ -283,9 +293,9 @@ async def _ask_collector(config: Config) -> str:
                 continue
             if reply.status == 200:
                 return "ok"
-            troubles.append(f"{way.name}: status {reply.status}")
+            troubles.append(f"{way.name}: HTTP {reply.status}")
         if scope.cancelled_caught:
-            troubles.append(f"{way.name}: no answer in {COLLECTOR_SECONDS:g} s")
+            troubles.append(f"{way.name}: {Failure.TIMEOUT}")
     return "; ".join(troubles)
 
 
@@ -296,7 +306,3 @@ def _earlier(config: Config) -> list[Run]:
             return [run for run in store.runs() if not run.imported]
     except StoreError:
         return []  # there are none yet, or the line about the database says why
-
-
-def _whoami(config: Config) -> str:
-    return f", and {config.resolvers.whoami}" if config.resolvers.whoami else ""

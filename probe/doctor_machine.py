@@ -22,6 +22,7 @@ from probe.clock import NOT_BEFORE
 from probe.config import Config
 from probe.doctor import Finding, fault, ok, unknown, warning
 from probe.ending import Problem
+from probe.i18n import _
 from probe.net import open_capture
 from probe.outbox import Outbox
 from probe.retention import LEAST
@@ -38,11 +39,7 @@ CHECK_SECONDS = 5.0  # for the database; a large one on a card takes minutes
 MISSED = 3  # turns of a schedule
 FILES = 1024  # that may be open; thirty targets at once take some hundreds
 DAY = 86400.0
-EXTRAS = {
-    "utls": ("browser", "the ClientHello is Python's, which few people send"),
-    "aioquic": ("quic", "QUIC is not tried"),
-    "scapy": ("packets", "no packets are kept as evidence"),
-}
+EXTRAS = {"utls": "browser", "aioquic": "quic", "scapy": "packets"}  # by what they install
 
 
 def look(config: Config, *, agreed_now: bool = False) -> list[Finding]:
@@ -67,65 +64,82 @@ def look(config: Config, *, agreed_now: bool = False) -> list[Finding]:
 def agreed(folder: Path, *, now: bool = False) -> Finding:
     tiers = consent.tiers(folder)
     if not tiers and now:
-        return unknown("consent", "agreed to for this once", "to measure as well: zond consent ask")
+        return unknown(
+            "consent", _("agreed to for this once"), _("to measure as well: zond consent ask")
+        )
     if not tiers:
-        said = "nobody has agreed to be measured from, so nothing is sent"
+        said = _("nobody has agreed to be measured from, so nothing is sent")
         return fault("consent", said, "zond consent ask", stops=True)
-    share = "shared after each run" if consent.upload_recorded(folder) else "not shared"
-    return ok("consent", f"targets of {', '.join(tiers)} risk; what is measured is {share}")
+    levels = ", ".join(tiers)
+    if consent.upload_recorded(folder):
+        said = _("targets of {levels} risk; what is measured is shared", levels=levels)
+    else:
+        said = _("targets of {levels} risk; what is measured is not shared", levels=levels)
+    return ok("consent", said)
 
 
 def network(folder: Path) -> Finding:
     here, approved = networks.here(), networks.Networks(folder)
     if here.doubt == "no_route":
-        do = "connect it: a cable, Wi-Fi, a SIM card"
-        return fault("network", "this machine is on no network", do, stops=True)
+        do = _("connect it: a cable, Wi-Fi, a SIM card")
+        return fault("network", _("this machine is on no network"), do, stops=True)
     if approved.permits(here):
-        return ok("network", "any was agreed to" if approved.anywhere else "this one was approved")
-    said = "this one was not approved: runs that nobody watches measure nothing here"
+        said = _("any was agreed to") if approved.anywhere else _("this one was approved")
+        return ok("network", said)
+    said = _("this one was not approved: runs that nobody watches measure nothing here")
+    do = _("if you may measure here: zond consent networks --approve-this")
     if here.doubt:
-        said += ", and it cannot be told from others"
-    return warning("network", said, "if you may measure here: zond consent networks --approve-this")
+        said = _("it cannot be told from others: runs that nobody watches measure nothing here")
+        do = _("on a machine that never moves: zond consent networks --anywhere yes")
+    return warning("network", said, do)
 
 
 def vpn() -> Finding:
     way = way_out()
     if way.kind == "tunnel":
-        said = f"packets leave by a tunnel ({way.name})"
-        do = "if that is a VPN turn it off, or the network at its other end is measured"
-        return warning("vpn", said, do)
+        said = _("packets leave by a tunnel ({name})", name=way.name)
+        return warning("vpn", said, turn_it_off())
     if not way.name:
-        return unknown("vpn", "this system does not tell by which way packets leave")
-    return ok("vpn", f"packets leave by {way.name}, which is no tunnel")
+        return unknown("vpn", _("this system does not tell by which way packets leave"))
+    return ok("vpn", _("packets leave by {name}, which is no tunnel", name=way.name))
+
+
+def turn_it_off() -> str:
+    return _("if that is a VPN turn it off, or the network at its other end is measured")
 
 
 def clock(now: float) -> Finding:
     if now < NOT_BEFORE:
-        said = f"it is not {datetime.fromtimestamp(now, UTC).date()}: this program is younger"
-        return fault("clock", said, "set it: timedatectl set-ntp true")
-    return unknown("clock", "only other machines can tell")
+        said = _("it is not {day}: this program is younger", day=_day(now))
+        return fault("clock", said, _("set it: timedatectl set-ntp true"))
+    return unknown("clock", _("only other machines can tell"))
 
 
 def privileges() -> Iterator[Finding]:
     try:
         trio.run(_capture)
     except OSError as exc:
-        said = f"no packets are kept as evidence: {exc.strerror or exc}"
-        do = "not needed; where it is wanted: docs/packets.md"
+        said = _("no packets are kept as evidence: {why}", why=exc.strerror or exc)
+        do = _("not needed; where it is wanted: docs/packets.md")
         yield warning("privileges", said, do)
     else:
-        yield ok("privileges", "packets may be captured")
+        yield ok("privileges", _("packets may be captured"))
     if (most := _open_files()) is not None and most < FILES:
-        said = f"only {most} files may be open at once"
-        yield warning("open files", said, "ulimit -n 4096, or [limits] concurrency = 10")
+        said = _("only {most} files may be open at once", most=most)
+        yield warning("open files", said, "ulimit -n 4096; [limits] concurrency = 10")
 
 
 def extras() -> Finding:
+    without = {
+        "utls": _("the ClientHello is Python's, which few people send"),
+        "aioquic": _("QUIC is not tried"),
+        "scapy": _("no packets are kept"),
+    }
     missing = [name for name in EXTRAS if find_spec(name) is None]
     if not missing:
-        return ok("extras", f"zond {__version__} with browser, quic and packets")
-    said = "; ".join(EXTRAS[name][1] for name in missing)
-    names = ",".join(EXTRAS[name][0] for name in missing)
+        return ok("extras", f"zond {__version__}: {', '.join(EXTRAS.values())}")
+    said = "; ".join(without[name] for name in missing)
+    names = ",".join(EXTRAS[name] for name in missing)
     return warning("extras", f"zond {__version__}: {said}", f"pip install 'zond[{names}]'")
 
 
@@ -133,40 +147,44 @@ def disk(config: Config) -> Finding:
     folder = config.database.parent
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not os.access(there, os.W_OK):
-        said = f"{there} cannot be written to"
-        return fault("disk", said, "change its owner, or say --db elsewhere", stops=True)
+        said = _("{where} cannot be written to", where=there)
+        do = _("change its owner, or choose another place: --db")
+        return fault("disk", said, do, stops=True)
     free = shutil.disk_usage(there).free
-    room = f"{free / 1e6:,.0f} MB are free where the database is"
+    room = _("{free} MB are free where the database is", free=f"{free / 1e6:,.0f}")
     if free < config.budget.reserve_bytes + LEAST:
-        do = "make room: without it no run begins ([budget] reserve_bytes)"
+        do = _("make room: without it no run begins ([budget] reserve_bytes)")
         return fault("disk", room, do, stops=True)
     if free < ROOM:
-        return warning("disk", room, "make room, or bound the database: [budget] database_bytes")
+        do = _("make room, or bound the database: [budget] database_bytes")
+        return warning("disk", room, do)
     return ok("disk", room)
 
 
 def database(config: Config) -> Finding:
     path = config.database
     if not path.exists():
-        return ok("database", "there is none yet: the first run makes it")
+        return ok("database", _("there is none yet: the first run makes it"))
     try:
         with Store(path) as store:
             runs = [run for run in store.runs() if not run.imported]
         trouble = _checked(path)
     except StoreError as exc:
         if "holds no run yet" in str(exc):
-            return ok("database", "it holds no run yet")
-        return fault("database", str(exc), "move it away; the next run makes a new one", stops=True)
+            return ok("database", _("it holds no run yet"))
+        do = _("move it away; the next run makes a new one")
+        return fault("database", str(exc), do, stops=True)
     except sqlite3.Error as exc:
         trouble = str(exc)
     if trouble:
-        do = "copy it to a safe place before you go on: what can be read can be exported"
-        return fault("database", f"{path} is damaged: {trouble}", do)
+        do = _("copy it to a safe place before you go on: what can be read can be exported")
+        return fault("database", _("{path} is damaged: {why}", path=path, why=trouble), do)
     if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return warning("database", f"others can read {path}", f"chmod 600 {path}")
-    size = path.stat().st_size / 1e6
-    last = f", the last on {_day(runs[-1].started_at)}" if runs else ""
-    return ok("database", f"{len(runs)} runs{last}; {size:,.1f} MB")
+        return warning("database", _("others can read {path}", path=path), f"chmod 600 {path}")
+    size = f"{path.stat().st_size / 1e6:,.1f}"
+    last = _day(runs[-1].started_at) if runs else "-"
+    said = _("runs: {count}, the last on {day}; {size} MB", count=len(runs), day=last, size=size)
+    return ok("database", said)
 
 
 def lists(directory: Path, today: date) -> Finding:
@@ -177,14 +195,15 @@ def lists(directory: Path, today: date) -> Finding:
         except OSError as exc:
             return fault("lists", f"{name}: {exc.strerror or exc}", f"zond lists remove {name}")
         if broken:
-            return warning("lists", f"{name}, {broken[0]}", "mend that line: zond lists validate")
+            do = _("mend that line; zond lists validate shows all")
+            return warning("lists", f"{name}, {broken[0]}", do)
     if damaged := shelf.damaged:
-        said = f"the release {damaged} is damaged; the lists before it are used"
-        return warning("lists", said, "fetch it again: zond lists update")
+        said = _("the release {version} is damaged; older lists are used", version=damaged)
+        return warning("lists", said, _("take it again: zond lists update"))
     age = (today - shelf.version.day).days
-    said = f"of {shelf.version}, {age} days old"
+    said = _("of {day}; days since: {age}", day=shelf.version, age=age)
     if age > OLD_LISTS:
-        return warning("lists", said, "a newer release: zond lists update, or a newer zond")
+        return warning("lists", said, _("a newer release: zond lists update, or a newer zond"))
     return ok("lists", said)
 
 
@@ -193,11 +212,12 @@ def addresses(config: Config, today: date) -> Finding:
         with AddressBook(address_database(config)) as book:
             built = book.built
     except AddressBookError as exc:
-        return fault("address table", str(exc), "correct asn_database, or leave it out", stops=True)
+        do = _("correct asn_database, or leave it out")
+        return fault("address table", str(exc), do, stops=True)
     age = (today - built).days
-    said = f"of {built}, {age} days old"
+    said = _("of {day}; days since: {age}", day=built, age=age)
     if age > OLD_TABLE:
-        do = "a newer zond, or a database of your own: asn_database"
+        do = _("a newer zond, or a database of your own: asn_database")
         return warning("address table", said, do)
     return ok("address table", said)
 
@@ -214,7 +234,7 @@ def schedule(folder: Path) -> Finding:
     except Problem as exc:
         return unknown("schedule", exc.message)
     if not found:
-        return ok("schedule", "none: runs are started by hand")
+        return ok("schedule", _("none: runs are started by hand"))
     bad = [finding for each in found if (finding := _turns(each, folder)).state != "ok"]
     return bad[0] if bad else _turns(found[0], folder)
 
@@ -222,12 +242,12 @@ def schedule(folder: Path) -> Finding:
 def sharing(config: Config, folder: Path) -> Finding:
     """What is to leave, and whether it can."""
     if not consent.upload_recorded(folder):
-        return ok("upload", "what is measured stays here")
+        return ok("upload", _("what is measured stays here"))
     if config.upload.collector is None:
-        do = "[upload] collector in zond.toml, or zond consent --upload no"
-        return fault("upload", "sharing was agreed to, and no collector is set", do)
+        do = _("[upload] collector in zond.toml, or zond consent --upload no")
+        return fault("upload", _("sharing was agreed to, and no collector is set"), do)
     if not config.database.exists():
-        return ok("upload", "nothing is waiting")
+        return ok("upload", _("nothing is waiting"))
     try:
         with Outbox(config.database) as outbox:
             counts = outbox.counts()
@@ -236,14 +256,18 @@ def sharing(config: Config, folder: Path) -> Finding:
     except StoreError as exc:
         return unknown("upload", str(exc))
     if counts.given_up:
-        said = f"{counts.given_up} batches were refused too often"
-        return warning("upload", said, "zond upload says why; zond upload --again tries them")
-    waiting = f"{counts.waiting} batches and {counts.measurements} measurements are waiting"
+        said = _("batches that were refused too often: {count}", count=counts.given_up)
+        do = _("zond upload says why; zond upload --again tries them")
+        return warning("upload", said, do)
     oldest = runs[0].started_at if runs and counts.waiting + counts.measurements else time.time()
     if counts.delivered == 0 and time.time() - oldest > OLD_BACKLOG * DAY:
-        said = f"{waiting}, and nothing was delivered since {_day(oldest)}"
+        said = _("nothing of what was measured since {day} was delivered", day=_day(oldest))
         return warning("upload", said, "zond upload")
-    return ok("upload", f"{waiting}, {counts.delivered} batches delivered")
+    said = _(
+        "delivered: {delivered} batches; waiting: {waiting}; measurements in none: {new}",
+        delivered=counts.delivered, waiting=counts.waiting, new=counts.measurements,
+    )  # fmt: skip
+    return ok("upload", said)
 
 
 def _turns(installed: Installed, folder: Path) -> Finding:
@@ -251,18 +275,20 @@ def _turns(installed: Installed, folder: Path) -> Finding:
 
     words = in_words(installed)
     if installed.trouble:
-        return warning("schedule", words, "zond schedule install writes it anew")
+        return warning("schedule", words, _("zond schedule install writes it anew"))
     if not consent.recorded(Path(installed.plan.folder or folder)):
-        said = f"{words}: and nobody has agreed to measuring"
-        return fault("schedule", said, "zond consent ask, or zond schedule remove")
+        said = _("nobody has agreed to measuring: {words}", words=words)
+        return fault("schedule", said, "zond consent ask; zond schedule remove")
     latest = turns(installed.plan)
     last = latest[-1][0] if latest else None
     if last is not None and time.time() - last > MISSED * installed.plan.every * 3600:
-        do = "zond schedule status; is the machine on at that time?"
-        return warning("schedule", f"{words}; the last turn was on {_day(last)}", do)
-    in_vain = [what for _, what in latest[-MISSED:]]
+        said = _("the last turn was on {day}: {words}", day=_day(last), words=words)
+        do = _("is the machine on at that time? zond schedule status")
+        return warning("schedule", said, do)
+    in_vain = [what for at, what in latest[-MISSED:]]
     if len(in_vain) == MISSED and all(what.startswith("left out") for what in in_vain):
-        return warning("schedule", f"{words}; the last turns were {in_vain[-1]}", "mend that")
+        said = _("the last turns measured nothing: {why}", why=in_vain[-1])
+        return warning("schedule", said, "zond schedule status")
     return ok("schedule", words)
 
 

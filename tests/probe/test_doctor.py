@@ -147,7 +147,7 @@ def test_what_is_not_installed_is_named_with_how(
     assert "ok" == doctor_machine.extras().state
     monkeypatch.setitem(sys.modules, name, None)
     finding = doctor_machine.extras()
-    assert ("warning", f"pip install 'zond[{doctor_machine.EXTRAS[name][0]}]'") == (
+    assert ("warning", f"pip install 'zond[{doctor_machine.EXTRAS[name]}]'") == (
         finding.state, finding.do,
     )  # fmt: skip
 
@@ -185,7 +185,7 @@ def test_a_bound_that_the_user_set_counts_as_the_disk_s_end(config: Config) -> N
 def test_a_database_is_told_of(config: Config) -> None:
     assert "there is none yet: the first run makes it" == doctor_machine.database(config).seen
     finding = doctor_machine.database(filled(config))
-    assert ("ok", True) == (finding.state, finding.seen.startswith("1 runs, the last on 20"))
+    assert ("ok", True) == (finding.state, finding.seen.startswith("runs: 1, the last on 20"))
 
 
 def overwrite(path: Path) -> None:
@@ -300,7 +300,7 @@ def test_a_schedule_that_is_broken_or_does_not_run_is_a_warning(
     for _ in range(doctor_machine.MISSED):
         diary.note(folder, "left out", "the battery is low")
     seen = doctor_machine.schedule(folder).seen
-    assert "the last turns were left out: the battery is low" in seen
+    assert "the last turns measured nothing: left out: the battery is low" == seen
 
 
 def test_sharing_without_a_collector_is_a_fault(config: Config, folder: Path) -> None:
@@ -314,7 +314,7 @@ def test_a_backlog_is_a_warning_when_it_is_old(config: Config, folder: Path) -> 
     config = Config(db=config.db, upload=Upload(collector="https://collector.example/"))
     assert "nothing is waiting" == doctor_machine.sharing(config, folder).seen
     filled(config)
-    assert ("ok", "0 batches and 1 measurements are waiting, 0 batches delivered") == (
+    assert ("ok", "delivered: 0 batches; waiting: 0; measurements in none: 1") == (
         (finding := doctor_machine.sharing(config, folder)).state, finding.seen,
     )  # fmt: skip
     config.database.unlink()
@@ -337,7 +337,7 @@ def test_batches_that_were_refused_too_often_are_a_warning(
         while not outbox.refused(batch.sha256, "direct", "status 400"):
             pass
     finding = doctor_machine.sharing(config, folder)
-    assert ("warning", "1 batches were refused too often") == (finding.state, finding.seen)
+    assert ("warning", "batches that were refused too often: 1") == (finding.state, finding.seen)
 
 
 # The command
@@ -351,12 +351,21 @@ def test_settings_that_cannot_be_read_keep_everything_on_this_machine(
     (tmp_path / "zond.toml").write_text('porxy = "socks5h://127.0.0.1:9050"\n')
     result = typed("--yes", "--config", str(tmp_path / "zond.toml"))
     assert 3 == result.exit_code
-    assert "FAULT    settings" in result.stdout and "unknown key 'porxy'" in result.stdout
+    assert "FAULT      settings" in result.stdout and "unknown key 'porxy'" in result.stdout
+
+
+@pytest.mark.parametrize(("language", "said"), [("be", "ЗБОЙ"), ("ru", "СБОЙ")])
+def test_it_speaks_the_user_s_language(language: str, said: str) -> None:
+    result = typed("--local", "--lang", language)
+    assert said in result.stdout
+    english = re.compile("[a-z]{2,} [a-z]{2,} [a-z]{2,}")
+    words = result.stdout.replace("zond consent ask", "") + result.stderr
+    assert [] == english.findall(words)
 
 
 def test_what_would_be_sent_is_said_and_by_which_way() -> None:
     result = typed("--local", "--control", "https://c.example/", "--proxy", "socks5h://127.0.0.1:9")
-    assert "to https://c.example/: one request each, by socks5h://127.0.0.1:9" in result.stderr
+    assert "https://c.example/: one request each, by: socks5h://127.0.0.1:9" in result.stderr
     assert "www.debian.org: a connection to port 443" in result.stderr
 
 
