@@ -8,7 +8,9 @@ commands want.
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 
 import click
@@ -21,9 +23,11 @@ from probe.export_cli import export
 from probe.i18n import language_option
 from probe.import_cli import import_
 from probe.lists_cli import lists
+from probe.places import USUAL, called_by
 from probe.run_cli import run
 from probe.schedule_cli import schedule
 from probe.upload_cli import upload
+from probe.wipe_cli import wipe
 
 # Commands that other packages bring, so that --help need not load them.
 ELSEWHERE = {
@@ -84,20 +88,25 @@ def zond() -> None:
     """
 
 
-for command in (run, upload, consent, export, import_, control, schedule, lists, doctor):
+for command in (
+    run, upload, consent, export, import_, control, schedule, lists, doctor, wipe
+):  # fmt: skip
     zond.add_command(command)
 
 
 def main() -> None:
-    """The command ``zond``."""
+    """The command ``zond``, or what it was started as (`probe.places`)."""
+    name = os.environ["ZOND_NAME"] = called_by(sys.argv[0])
+    if name != USUAL:
+        _show_as(name)
     try:
-        zond(prog_name="zond", standalone_mode=False)
+        zond(prog_name=name, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as exc:
         exc.show()
         sys.exit(exc.exit_code)
     except click.UsageError as exc:
         said = " ".join(exc.format_message().split())
-        where = exc.ctx.command_path if exc.ctx is not None else "zond"
+        where = exc.ctx.command_path if exc.ctx is not None else name
         click.echo(f"Error: {said} (see {where} --help)", err=True)
         sys.exit(exc.exit_code)
     except click.ClickException as exc:
@@ -105,3 +114,11 @@ def main() -> None:
         sys.exit(exc.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+
+
+def _show_as(name: str) -> None:
+    """Let lists of processes show *name* alone, without arguments and Python's path."""
+    with suppress(ImportError):  # the extra `neutral`
+        from setproctitle import setproctitle
+
+        setproctitle(name)

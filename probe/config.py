@@ -22,7 +22,7 @@ import msgspec
 from probe import places
 
 PREFIX = "ZOND_"
-POINTERS = frozenset({"ZOND_CONFIG", "ZOND_LANG"})  # where the file is, and what is needed before
+POINTERS = frozenset({"ZOND_CONFIG", "ZOND_LANG", "ZOND_NAME"})  # needed before the file is read
 MAX_FILE = 1_000_000  # bytes
 
 HttpURL = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")]

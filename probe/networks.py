@@ -104,7 +104,7 @@ class Networks:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "networks.json"
+        self._path = folder / "consent_networks.json"
         try:
             self._kept = msgspec.json.decode(self._path.read_bytes(), type=_Kept)
         except (OSError, msgspec.DecodeError):

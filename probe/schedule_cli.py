@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 
+from probe import places
 from probe.ending import BAD_ARGUMENTS, DONE, NO_CONSENT, NOTHING_MEASURED, Problem
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def schedule() -> None:
 @click.option("--by", type=click.Choice(["systemd", "cron"]), help="What starts the runs.")
 @click.option("--system", is_flag=True, help="A unit of the system: runs with nobody logged in.")
 @click.option("--as", "account", metavar="USER", help="Whose unit of the system it is.")
-@click.option("--name", default="zond", show_default=True, help="What the unit is called.")
+@click.option("--name", default=places.name, help="What the unit is called.")
 @click.option("--minutes", type=click.IntRange(1, 1440), default=180, show_default=True,
               help="A run is ended after that.")
 @click.option("--memory", type=click.IntRange(96), default=MEMORY, show_default=True,
@@ -106,6 +106,8 @@ def status(as_json: bool) -> None:
 
     found = installed()
     if as_json:
+        import msgspec
+
         click.echo(msgspec.json.encode(list(map(as_data, found))))
         return
     if not found:

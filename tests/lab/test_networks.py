@@ -201,7 +201,7 @@ def test_what_is_approved_names_no_router(
     link.router(HOME)
     link.zond("consent", "networks", "--approve-this")
     link.zond("consent", "networks", *arguments)
-    kept = (tmp_path / "zond/networks.json").read_bytes().lower()
+    kept = (tmp_path / "zond/consent_networks.json").read_bytes().lower()
     for spelling in (HOME, HOME.replace(":", ""), HOME.replace(":", "-"), "10.1.0.1", "eth0"):
         assert spelling.encode() not in kept
     assert bytes.fromhex(HOME.replace(":", "")) not in kept

@@ -314,7 +314,7 @@ def test_approvals_that_cannot_be_read_are_none(
     folder: Path, known: Callable[[Here], Networks]
 ) -> None:
     known(HOME)
-    (folder / "networks.json").write_text('{"anywhere": "yes"')
+    (folder / "consent_networks.json").write_text('{"anywhere": "yes"')
     assert not Networks(folder).permits(HOME)
 
 
