@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from testlists import Risk, Target
 
 USUAL_LIST = "by"
+MY_BRIDGES = "my-bridges"  # names the bridges of `zond tor bridge add`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,8 @@ def _list(name: str) -> tuple[list[Target], list[Any]]:
     from probe.places import lists
     from testlists import Shelf, load
 
+    if name == MY_BRIDGES and not Path(name).is_file():
+        return _own_bridges()
     shelf = Shelf(lists())
     try:
         if name in shelf.names() and not Path(name).is_file():
@@ -102,3 +105,16 @@ def _list(name: str) -> tuple[list[Target], list[Any]]:
     except OSError as exc:
         hint = f"; lists that there are: {', '.join(shelf.names())}"
         raise Problem(f"list {name}: {exc.strerror or exc}{hint}", BAD_ARGUMENTS) from exc
+
+
+def _own_bridges() -> tuple[list[Target], list[Any]]:
+    from probe.places import bridges
+    from probe.tor.keeping import Keeping, KeepingError
+    from testlists import Target
+
+    try:
+        kept = Keeping(bridges()).all()
+    except KeepingError as exc:
+        raise Problem(str(exc)) from exc
+    own = [Target(url=k.url, category="ANON", risk="medium", list_name=MY_BRIDGES) for k in kept]
+    return own, []

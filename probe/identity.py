@@ -46,6 +46,15 @@ class Identity:
         ).derive(self._secret())
         return Ed25519PrivateKey.from_private_bytes(derived)
 
+    def secret_for(self, purpose: str) -> bytes:
+        """32 bytes that only this installation has, for *purpose*. Raises `IdentityError`.
+
+        Like a signing key, they tell nothing of others; nothing is signed with them.
+        """
+        return HKDF(
+            algorithm=SHA256(), length=32, salt=None, info=f"zond keeps {purpose}".encode()
+        ).derive(self._secret())
+
     def forget(self) -> bool:
         """Remove the secret; whether there was one. Raises `IdentityError`.
 

@@ -26,6 +26,7 @@ from probe.evidence import CanaryCheck, Measurement, Run
 from probe.formats.batch import MAX_LINE
 from probe.known import Known
 from probe.public import is_public_target
+from probe.scrubbing.bridges import with_passing_names
 from probe.scrubbing.eraser import Eraser
 from probe.scrubbing.treatment import Treatment, about_this
 
@@ -74,6 +75,7 @@ class Scrubber:
             return None
         if not self._choices.personal and not is_public_target(measurement.url):
             return None
+        measurement = with_passing_names(measurement, self._key)
         treatment = self._treatment(measurement.run_id, measurement)
         line = _line("measurement", treatment.record(measurement))
         while len(line) > MAX_LINE and treatment.leave_out_more():

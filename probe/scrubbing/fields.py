@@ -227,7 +227,7 @@ ALLOWED: dict[type, dict[str, Rule]] = {
         "relay": Rule(How.KEEP, "of which class"),
         "ip": Rule(How.ADDRESS, "which relay; empty where the bridge is secret"),
         "port": Rule(How.KEEP, _PORT),
-        "key": Rule(How.KEEP, "tells secret bridges apart, and not which they are"),
+        "key": Rule(How.KEEP, "tells secret bridges of one batch apart, and not which they are"),
         "name": Rule(How.TEXT, "which relay"),
         "channel": Rule(How.TEXT, "how the bridge was given out: censors collect by channel"),
         "operation": Rule(How.KEEP, "at which step it failed"),

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from probe import places
 from probe.config import ConfigError, Tor
 from probe.tor.bootstrap_torrc import BadNetwork, read_network
 from probe.tor.bridges import VANILLA, BadBridges, Bridge, read
+from probe.tor.keeping import Keeping, KeepingError, Kept
 
 # The programs that speak a transport, in the order of preference.
 PROGRAMS: Mapping[str, tuple[str, ...]] = {
@@ -32,13 +35,15 @@ class Ways:
     """By what means a client can be brought up here.
 
     *seconds* is how long one may take. *bridges* are the user's own, and go before those that
-    everybody knows, which the list brings as a target's attributes. *network* are lines of a
+    everybody knows, which the list brings as a target's attributes; *kept* are those of them
+    that are kept sealed, with their names. *network* are lines of a
     torrc that name another Tor network than the public one, or how this line reaches it.
     *programs* says where a program is, by its name.
     """
 
     seconds: float = Tor().seconds
     bridges: tuple[Bridge, ...] = ()
+    kept: tuple[Kept, ...] = ()
     network: tuple[str, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,10 +73,15 @@ def spelled(transport: str) -> str:
 
 def ways_of(settings: Tor) -> Ways:
     """The ways that *settings* name. Raises `ConfigError`."""
+    kept: tuple[Kept, ...] = ()
+    with suppress(KeepingError):  # `zond tor bridge list` says why; all else can be measured
+        kept = Keeping(places.bridges()).all()
     try:
+        named = read(Path(settings.bridges).expanduser()) if settings.bridges else ()
         return Ways(
             seconds=settings.seconds,
-            bridges=read(Path(settings.bridges).expanduser()) if settings.bridges else (),
+            bridges=tuple(dict.fromkeys((*named, *(each.bridge for each in kept)))),
+            kept=kept,
             network=read_network(Path(settings.network).expanduser()) if settings.network else (),
             programs=settings.programs,
         )
