@@ -515,7 +515,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Nothing here identifies a person: the AS and country of the probe and of its
     resolver, never an address. ``AS0``/``ZZ`` where they could not be learned.
-    *clock_offset* is seconds to add to this machine's clock (None: unknown).
+    *clock_offset* is seconds to add to this machine's clock (None: unknown); *started_at* has it
+    in it already.
     *captive_portal* is true where a portal answered in place of known pages.
     *ended* is empty while it runs, then one of ``done``, ``budget`` (no time was left to
     follow up all that differs), ``interrupted``,
