@@ -26,6 +26,7 @@ from probe.lists_cli import lists
 from probe.places import USUAL, called_by
 from probe.run_cli import run
 from probe.schedule_cli import schedule
+from probe.tor_cli import tor
 from probe.upload_cli import upload
 from probe.wipe_cli import wipe
 
@@ -89,7 +90,7 @@ def zond() -> None:
 
 
 for command in (
-    run, upload, consent, export, import_, control, schedule, lists, doctor, wipe
+    run, upload, consent, export, import_, control, schedule, lists, doctor, tor, wipe
 ):  # fmt: skip
     zond.add_command(command)
 
