@@ -141,7 +141,8 @@ class Outbox:
         *choices* are the user's, by which *scrubber* lets pass: what stayed under the same
         ones is not looked at again. Changes nothing; one draft is in memory at a time.
         """
-        runs = [run for run in store.runs() if not run.imported and ready(run)]
+        unmade = self._runs_with_unmade(choices)
+        runs = [r for r in store.runs() if r.id in unmade and not r.imported and ready(r)]
         for (asn, cc, month), group in groupby(sorted(runs, key=_network), key=_network):
             draft = Draft(asn=asn, cc=cc, month=month)
             for run in group:
@@ -197,14 +198,29 @@ class Outbox:
             self._insert("outbox_staying", staying)
         return True
 
+    def _runs_with_unmade(self, choices: str) -> set[str]:
+        """Runs of which something is not settled: of a year of runs, the last one or two."""
+        rows = self._rows(
+            "SELECT DISTINCT run_id FROM measurements AS m WHERE document = '' AND NOT EXISTS"
+            " (SELECT 1 FROM outbox_contents AS o WHERE o.kind = 'measurement' AND o.id = m.id)"
+            " AND NOT EXISTS (SELECT 1 FROM outbox_staying AS s WHERE s.id = m.id AND choices = ?)"
+            " UNION SELECT DISTINCT run_id FROM canaries AS k WHERE NOT EXISTS (SELECT 1 FROM"
+            " outbox_contents AS o WHERE o.kind = 'canary' AND o.id = CAST(k.key AS TEXT))",
+            (choices,),
+        )
+        return {id for (id,) in rows}
+
     def _unmade(
         self, store: Store, scrubber: Scrubbing, run: Run, choices: str
     ) -> Iterator[tuple[Kind, str, bytes | None]]:
         checks = store.canaries(run.id)
-        keys = self._rows("SELECT key FROM canaries WHERE run_id = ? ORDER BY key", (run.id,))
-        settled = {i for (i,) in self._rows("SELECT id FROM outbox_contents WHERE kind = 'canary'")}
-        for (key,), check in zip(keys, checks, strict=False):
-            if str(key) not in settled:
+        keys = self._rows(
+            "SELECT key, EXISTS (SELECT 1 FROM outbox_contents AS o WHERE o.kind = 'canary'"
+            " AND o.id = CAST(k.key AS TEXT)) FROM canaries AS k WHERE run_id = ? ORDER BY key",
+            (run.id,),
+        )
+        for (key, settled), check in zip(keys, checks, strict=False):
+            if not settled:
                 yield "canary", str(key), scrubber.canary(check)
         unmade = self._rows(
             "SELECT id FROM measurements AS m WHERE run_id = ? AND document = '' AND NOT EXISTS"

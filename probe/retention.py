@@ -55,11 +55,12 @@ _BATCHED = (
 )
 _STAYING = "EXISTS (SELECT 1 FROM outbox_staying AS s WHERE s.id = m.id)"
 _CANARY_DELIVERED = (
-    "EXISTS (SELECT 1 FROM outbox_contents AS c WHERE c.kind = 'canary' AND c.id = k.key"
-    " AND c.sha256 NOT IN (SELECT sha256 FROM outbox_bytes))"
+    "EXISTS (SELECT 1 FROM outbox_contents AS c WHERE c.kind = 'canary'"
+    " AND c.id = CAST(k.key AS TEXT) AND c.sha256 NOT IN (SELECT sha256 FROM outbox_bytes))"
 )
 _CANARY_BATCHED = (
-    "EXISTS (SELECT 1 FROM outbox_contents AS c WHERE c.kind = 'canary' AND c.id = k.key)"
+    "EXISTS (SELECT 1 FROM outbox_contents AS c WHERE c.kind = 'canary'"
+    " AND c.id = CAST(k.key AS TEXT))"
 )
 
 
