@@ -70,7 +70,8 @@ def plain(text: str, most: int = MAX_TEXT) -> str:
     for c in text[: most + 1]:
         marks = marks + 1 if unicodedata.combining(c) else 0
         if marks <= MAX_MARKS:
-            out.append(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}")
+            shown = c.isprintable() or c == "\n" or unicodedata.category(c) == "Zs"
+            out.append(c if shown else "\N{REPLACEMENT CHARACTER}")
     return "".join(out) if len(text) <= most else "".join(out[:most]) + "…"
 
 

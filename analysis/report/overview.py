@@ -184,8 +184,11 @@ def _of_all(facts: Facts, tell: Teller) -> Answer:
     going.sort(key=lambda e: -len(e.networks))
     lines: list[tuple[str, str | list[str]]] = []
     if going:
-        told = [tell.event(e) for e in going[:MOST_NAMED]]
-        named = [f"{t.targets}: {t.what} {t.where}; {t.since}; {t.sure}" for t in told]
+        named = [
+            f"{t.targets}: {t.what} {t.where}; {t.since}; {w.sure(e.probability)}"
+            for e in going[:MOST_NAMED]
+            for t in [tell.event(e)]
+        ]
         if len(going) > MOST_NAMED:
             left = len(going) - MOST_NAMED
             more = w.ngettext("%(num)s more, see below", "%(num)s more, see below", left)

@@ -17,7 +17,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime
 from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -177,15 +177,13 @@ class Words:
         if not at or self.days_only:
             return self.day(at)
         when = datetime.fromtimestamp(at, UTC)
-        return f"{format_datetime(when, 'd MMM yyyy, HH:mm', locale=self.locale)} UTC"
+        return f"{format_datetime(when, 'd MMMM yyyy, HH:mm', locale=self.locale)} UTC"
 
     def day(self, at: float | None) -> str:
         if not at:
             return self.gettext("an unknown time")
-        return format_date(datetime.fromtimestamp(at, UTC).date(), "d MMM yyyy", locale=self.locale)
-
-    def lasting(self, seconds: float) -> str:
-        return format_timedelta(int(seconds), locale=self.locale)
+        day = datetime.fromtimestamp(at, UTC).date()
+        return format_date(day, "d MMMM yyyy", locale=self.locale)
 
     def number(self, n: float) -> str:
         return format_decimal(n, locale=self.locale)

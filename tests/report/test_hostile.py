@@ -89,5 +89,9 @@ def test_plain_text_is_bounded_and_turns_nothing(text: str) -> None:
     assert not re.search("[\u200b-\u200f\u202a-\u202e\u2066-\u2069\x00-\x09\x0b-\x1f\ud800]", said)
 
 
+def test_spaces_between_numbers_are_text() -> None:
+    assert "12\u00a0130 99\u202f%" == plain("12\u00a0130 99\u202f%")
+
+
 def test_marks_are_not_heaped() -> None:
     assert "a" + "\u0301" * 3 + "b" == plain("a" + "\u0301" * 50 + "b")

@@ -40,6 +40,17 @@ def test_a_telephone_need_not_scroll_sideways(browser: Browser, page_file: Path)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
+@pytest.mark.parametrize("language", ["be", "ru"])
+def test_no_language_is_too_wide(
+    browser: Browser, run_facts: Facts, tmp_path: Path, language: str
+) -> None:
+    out = written(run_facts, tmp_path / "report.html", language=language)
+    with opened(browser, out, viewport=PHONE) as (page, _seen):
+        page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert "\N{REPLACEMENT CHARACTER}" not in page.inner_text("main")
+
+
 def test_it_says_the_same_without_a_script(browser: Browser, run_page: Path) -> None:
     with opened(browser, run_page, java_script_enabled=False) as (page, seen):
         text = page.inner_text("main")
