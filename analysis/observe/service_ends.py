@@ -178,7 +178,7 @@ def _link_end(link: RelayLink | Reach, records: Sequence[AnyEvidence]) -> tuple[
         if isinstance(e, HTTPExchange):
             return "http", manner(e.failure)
     by_operation = {"connect": "tcp", "tls_handshake": "tls", "http_round_trip": "http"}
-    if link.failure == Failure.TLS_INVALID_CERTIFICATE:
+    if link.failure in _CERTIFICATE:
         return "certificate", "bad"  # whoever answered is not the relay
     return by_operation.get(link.operation, "link"), manner(link.failure)
 

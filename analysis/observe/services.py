@@ -194,14 +194,26 @@ class _Parts:
     def _other_ports(self, end: End) -> str:
         """How other ports of the same address fared."""
         beside = self._at[end.ip][:MOST_PORTS] if end.ip else []
-        return _together([o.end == WORKS for o in beside if o.port != end.port])
+        return _together([self._comes_through(o) for o in beside if o.port != end.port])
 
     def _same_port(self, end: End) -> str:
         """How something else fared at the port of *end*."""
         beside = self._at[end.ip][:MOST_PORTS] if end.ip else []
         return _together(
-            [o.end == WORKS for o in beside if o.port == end.port and o.part.needed == "beside"]
+            [
+                self._comes_through(o)
+                for o in beside
+                if o.port == end.port and o.part.needed == "beside"
+            ]
         )
+
+    def _comes_through(self, end: End) -> bool:
+        """Whether *end* works, or is refused by its host itself: as from controls."""
+        if end.end == WORKS:
+            return True
+        seen = [s[end.url, end.part.part] for s in self._elsewhere if (end.url, end.part.part) in s]
+        same = all((other.end, other.how) == (end.end, end.how) for other in seen)
+        return end.how == "refused" and bool(seen) and same
 
 
 def _together(works: Sequence[bool]) -> str:

@@ -100,8 +100,8 @@ CASES: dict[str, tuple[list[AnyEvidence], str, tuple[str, ...]]] = {
     ),
     "a relay that changed its keys": (
         [
-            link(Failure.TLS_INVALID_CERTIFICATE, operation="certificates"),
-            link(Failure.TLS_INVALID_CERTIFICATE, operation="certificates"),
+            link(Failure.TLS_INVALID_HOSTNAME, operation="identity"),
+            link(Failure.TLS_INVALID_HOSTNAME, operation="identity"),
             *elsewhere(Failure.TLS_INVALID_CERTIFICATE),
         ],
         "down", (),
@@ -156,6 +156,21 @@ def test_what_was_tried_beside_tells_the_trigger(name: str) -> None:
     lost = [link(RESET, operation=operation)] * 2
     verdict = judged(of(*lost, *beside, *elsewhere(FINE, FINE)))[URL]
     assert ("blocked", trigger) == (verdict.outcome, verdict.trigger)
+
+
+def test_a_port_that_refuses_everybody_is_no_blocked_address() -> None:
+    """Nothing listens there, and the host says so: to us as to the controls."""
+    facts = {"relay": "relay_other_port", "port": 443}
+    beside: list[AnyEvidence] = [
+        msgspec.structs.replace(link(REFUSED, who, **facts), url=f"tor://{RELAY}:443")  # type: ignore[arg-type]
+        for who in ("probe", "c0", "c1")
+    ]
+    lost = [link(SILENT)] * 2
+    verdict = judged(of(*lost, *beside, *elsewhere(FINE, FINE)))[URL]
+    assert ("blocked", "port") == (verdict.outcome, verdict.trigger)
+    refused_here = [e for e in beside if e.vantage == "probe"]
+    verdict = judged(of(*lost, *refused_here, *elsewhere(FINE, FINE)))[URL]
+    assert ("blocked", "address") == (verdict.outcome, verdict.trigger)
 
 
 def test_each_look_is_a_test_for_the_hypotheses() -> None:
