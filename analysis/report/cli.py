@@ -63,7 +63,7 @@ def report(
         facts = gather(db, dataset, Path(country) if Path(country).is_dir() else country)
         if for_sharing:
             facts = coarser(facts)
-        written = Writer(facts, Teller(words, facts.regime), first, folder).write()
+        written = Writer(facts, Teller(words, facts.regime, facts.events), first, folder).write()
     if folder is not None:
         click.echo(f"{len(written) - 1} pages in {folder}", err=True)
     click.echo(first)

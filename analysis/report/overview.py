@@ -145,15 +145,21 @@ def _since(n: Network, tell: Teller) -> list[str]:
     """From when on what is held has been so, the latest changes first."""
     w = tell.words
     lines = []
-    before = sum(1 for cell in n.held if not cell.clear)
+    began = [(cell, tell.onset(cell)) for cell in n.held]
+    before = sum(1 for _cell, onset in began if onset is not None and onset.after is None)
     if before:
         said = w.ngettext(
             "%(num)s site was so at the first look already (%(time)s)",
             "%(num)s sites were so at the first look already (the first %(time)s)", before,
         )  # fmt: skip
         lines.append(said % {"num": w.number(before), "time": w.moment(n.first)})
-    changed = sorted((c for c in n.held if c.clear), key=lambda c: (-c.since, c.host))
-    lines += [f"{cell.host}: {tell.since(cell)}" for cell in changed[:MOST_NAMED]]
+    changed = [
+        (cell, (onset.by if onset else None) or cell.since)
+        for cell, onset in began
+        if onset is None or onset.after is not None
+    ]
+    changed.sort(key=lambda c: (-c[1], c[0].host))
+    lines += [f"{cell.host}: {tell.since(cell)}" for cell, _at in changed[:MOST_NAMED]]
     if len(changed) > MOST_NAMED:
         left = len(changed) - MOST_NAMED
         more = w.ngettext("%(num)s more, see below", "%(num)s more, see below", left)

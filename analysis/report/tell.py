@@ -6,6 +6,8 @@ rounded up to certainty. Nothing here decides anything.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from analysis.history.event import Event, Interval
@@ -34,12 +36,27 @@ class EventTold(msgspec.Struct, frozen=True, kw_only=True):
     clean: str = ""
 
 
-class Teller:
-    """Tells what is known, in *words*, of networks that *regime* names."""
+def onsets(events: Iterable[Event]) -> dict[tuple[str, int], Interval]:
+    """Since when each site is held on each network, by the parts of *events* that go on."""
+    found: dict[tuple[str, int], Interval] = {}
+    for event in events:
+        for part in event.parts if event.lift is None else ():
+            key = part.host, part.probe_asn
+            if part.lift is None and part.onset.by is not None:
+                earlier = found.get(key)
+                if earlier is None or (earlier.by or 0) > part.onset.by:
+                    found[key] = part.onset
+    return found
 
-    def __init__(self, words: Words, regime: Regime) -> None:
+
+class Teller:
+    """Tells what is known, in *words*, of networks that *regime* names; since when something
+    has been so, by the *events* that go on."""
+
+    def __init__(self, words: Words, regime: Regime, events: Iterable[Event] = ()) -> None:
         self.words = words
         self._networks = regime.networks
+        self._onsets = onsets(events)
 
     def network(self, asn: int) -> str:
         """The operator with its AS number; the number alone where nobody says whose it is."""
@@ -75,11 +92,24 @@ class Teller:
     def position(self, code: str) -> str:
         return self.words.of(POSITIONS, code)
 
+    def onset(self, cell: Cell) -> Interval | None:
+        """When what *cell* shows began: by an event that goes on; or, where looks at it have never
+        been clear, by the first. None: one look cannot tell, since any may be wrong."""
+        known = self._onsets.get((cell.host, cell.probe_asn))
+        if known is None and cell.since and not cell.clear:
+            return Interval(None, cell.since)
+        return known
+
     def since(self, cell: Cell) -> str:
-        """Since when *cell* is as it is, as far as looks tell; empty where nothing holds."""
+        """Since when *cell* is as it is, as far as is known; empty where nothing holds."""
         if cell.state not in HELD or not cell.since:
             return ""
-        return self._onset(Interval(cell.clear or None, cell.since))
+        if (began := self.onset(cell)) is not None:
+            return self._onset(began)
+        w = self.words
+        return w.gettext("last found open %(after)s, found so again %(by)s") % {
+            "after": w.moment(cell.clear), "by": w.moment(cell.since),
+        }  # fmt: skip
 
     def sure(self, cell: Cell) -> str:
         return "" if cell.probability < 0 else self.words.sure(cell.probability)

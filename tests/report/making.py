@@ -28,5 +28,5 @@ def written(
     """The first page of the report of *facts*."""
     if folder is not None:
         take(folder)
-    tell = Teller(Words(language, days_only=days_only), facts.regime)
+    tell = Teller(Words(language, days_only=days_only), facts.regime, facts.events)
     return Writer(facts, tell, out, folder).write()[0]
