@@ -117,7 +117,7 @@ async def look_around(
                 arrival, Run(id="", started_at=0.0), introductions, resolvers, book,
                 usual=usual_countries(_earlier(config)), vpn_ok=config.vpn_ok,
             )  # fmt: skip
-        collector = await _ask_collector(config) if sharing else ""
+        collector = await ask_collector(config) if sharing else ""
     routes = await environment.families(net)
     return Looked(arrival, introductions, routes, checks, resolvers, collector)
 
@@ -274,7 +274,7 @@ def _collector(answer: str) -> Finding:
     return fault("collector", answer, do)
 
 
-async def _ask_collector(config: Config) -> str:
+async def ask_collector(config: Config) -> str:
     """``ok``, or why not; empty where none is set. By the user's ways alone."""
     if not (url := config.upload.collector):
         return ""

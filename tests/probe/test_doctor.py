@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -71,10 +71,12 @@ def filled(config: Config, at: float | None = None) -> Config:
     return config
 
 
-def local(*before: str, **environment: str) -> dict[str, dict[str, Any]]:
+def local(
+    *before: str, arguments: Sequence[str] = ("--local",), **environment: str
+) -> dict[str, dict[str, Any]]:
     """The local part, as a program of its own after *before*."""
     done = subprocess.run(
-        [*before, ZOND, "doctor", "--local", "--json"],
+        [*before, ZOND, "doctor", "--json", *arguments],
         capture_output=True, text=True, check=False, env={**os.environ, **environment},
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
