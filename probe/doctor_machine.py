@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import stat
 import time
 from collections.abc import Iterator
@@ -21,12 +20,15 @@ from probe.asn import AddressBook, AddressBookError
 from probe.clock import NOT_BEFORE
 from probe.config import Config
 from probe.doctor import Finding, fault, ok, unknown, warning
+from probe.encryption import errors
 from probe.ending import Problem
 from probe.i18n import _
 from probe.net import open_capture
 from probe.outbox import Outbox
 from probe.retention import LEAST
 from probe.schedule.plan import Installed
+from probe.schema import open_database
+from probe.schema import explained, open_database
 from probe.store import Store, StoreError
 from probe.way_out import way_out
 from testlists import Shelf
@@ -174,8 +176,6 @@ def database(config: Config) -> Finding:
             return ok("database", _("it holds no run yet"))
         do = _("move it away; the next run makes a new one")
         return fault("database", str(exc), do, stops=True)
-    except sqlite3.Error as exc:
-        trouble = str(exc)
     if trouble:
         do = _("copy it to a safe place before you go on: what can be read can be exported")
         return fault("database", _("{path} is damaged: {why}", path=path, why=trouble), do)
@@ -293,19 +293,23 @@ def _turns(installed: Installed, folder: Path) -> Finding:
 
 
 def _checked(path: Path) -> str:
-    """What SQLite finds wrong with the file; empty: nothing, or not within the time."""
+    """What SQLite finds wrong with the file; empty: nothing, or not within the time.
+
+    Raises `StoreError`.
+    """
     until = time.monotonic() + CHECK_SECONDS
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    db = open_database(path, write=False)
     try:
-        connection.set_progress_handler(lambda: time.monotonic() > until, 100_000)
-        (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        with explained(path):
+            db.conn.set_progress_handler(lambda: time.monotonic() > until, 100_000)
+            (said,) = db.execute("PRAGMA quick_check(1)").fetchone()
         return "" if said == "ok" else " ".join(str(said).split())[:200]
-    except sqlite3.OperationalError as exc:
+    except StoreError as exc:
         if "interrupted" in str(exc):
             return ""
         raise
     finally:
-        connection.close()
+        db.close()
 
 
 async def _capture() -> None:
