@@ -20,14 +20,12 @@ from probe.asn import AddressBook, AddressBookError
 from probe.clock import NOT_BEFORE
 from probe.config import Config
 from probe.doctor import Finding, fault, ok, unknown, warning
-from probe.encryption import errors
 from probe.ending import Problem
 from probe.i18n import _
 from probe.net import open_capture
 from probe.outbox import Outbox
 from probe.retention import LEAST
 from probe.schedule.plan import Installed
-from probe.schema import open_database
 from probe.schema import explained, open_database
 from probe.store import Store, StoreError
 from probe.way_out import way_out
