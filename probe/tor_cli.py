@@ -6,19 +6,26 @@ arguments other users of the machine and the shell's history see.
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from probe.ending import BAD_ARGUMENTS, IN_PART, Problem
 
 if TYPE_CHECKING:
+    from probe.tor.consensus import Consensus
+    from probe.tor.drawing import Drawing
     from probe.tor.keeping import Keeping
 
 CHANNELS = ("default", "email", "moat", "web", "telegram", "private")
+_existing = click.Path(path_type=Path, dir_okay=False, exists=True)
 MAX_INPUT = 100_000  # characters of lines that are piped in
 
 
@@ -73,8 +80,6 @@ def list_(as_json: bool) -> None:
 
     Example: zond tor bridge list
     """
-    import json
-
     with _explained():
         found = _keeping().all()
     for kept in found:
@@ -94,6 +99,63 @@ def remove(names: tuple[str, ...]) -> None:
         unknown = [name for name in names if not keeping.remove(name)]
     if unknown:
         raise Problem(f"no bridge {unknown[0][:60]!r} is kept (zond tor bridge list)")
+
+
+@tor.command()
+@click.option("--relays", default=100, show_default=True, type=click.IntRange(1, 10_000),
+              help="How many to draw.")
+@click.option("--seed", help="A word that decides which; the month, if you name none.")
+@click.option("--from-file", "file", type=_existing, help="A consensus that you have.")
+@click.option("--keys", type=_existing, help="The key certificates of authorities (cached-certs).")
+@click.option("--first-seen", multiple=True, type=_existing, metavar="FILE",
+              help="Onionoo's details, or CollecTor's consensuses: how old relays are.")
+@click.option("--authorities", type=_existing, help="A list of authorities of another network.")
+@click.option("--any-date", is_flag=True, help="Take a consensus that is not in force now.")
+@click.option("--yes", is_flag=True, help="I know the risks of asking Tor's directories.")
+@click.option("--json", "as_json", is_flag=True, help="What came of it, as a line of JSON.")
+def refresh(**given: Any) -> None:  # fmt: skip
+    """Draw a newer list of relays, tor-consensus, from a consensus that the authorities signed.
+
+    It is asked of relays and then of the authorities, as Tor's own client does, and whoever
+    watches the line sees that; or it is read from a file, and then nothing is sent. The
+    same word draws the same relays from the same consensus: keep the month's, and your
+    list is everybody's.
+
+    Example: zond tor refresh --from-file ~/.tor/cached-consensus --keys ~/.tor/cached-certs
+    """
+    from probe.tor.drawing import Drawing, NotDrawn
+
+    if bool(given["file"]) != bool(given["keys"]):
+        raise Problem("--from-file and --keys go together", BAD_ARGUMENTS)
+    agreed, as_json = given.pop("yes"), given.pop("as_json")
+    try:
+        drawing = Drawing(**given)
+        consensus = drawing.read() if given["file"] else _fetched(drawing, agreed)
+        drawn = drawing.draw(consensus)
+    except NotDrawn as exc:
+        raise Problem(str(exc)) from exc
+    click.echo(json.dumps(drawn.facts) if as_json else drawn.text, err=not as_json)
+
+
+def _fetched(drawing: Drawing, agreed: bool) -> Consensus:
+    import trio
+
+    from probe.config import ConfigError, load
+    from probe.net import TrioNetwork
+    from probe.permission import to_measure
+
+    try:
+        config = load(None, os.environ, {})
+    except ConfigError as exc:
+        raise Problem(str(exc), BAD_ARGUMENTS) from exc
+    if config.proxy:
+        raise Problem(
+            "a proxy is set, and Tor's directories are asked without one: get a consensus by"
+            " your proxy, and name it (--from-file, --keys)",
+            BAD_ARGUMENTS,
+        )
+    to_measure(agreed=agreed)
+    return trio.run(partial(drawing.fetch, TrioNetwork(), note=partial(click.echo, err=True)))
 
 
 def _lines() -> list[str]:

@@ -15,7 +15,8 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -111,29 +112,40 @@ def read_consensus(
 
     Raises `BadConsensus`.
     """
-    if len(data) > MAX_CONSENSUS:
-        raise BadConsensus(f"a consensus of over {MAX_CONSENSUS // 2**20} MB")
-    start = data.find(b"network-status-version 3")
-    if start < 0 or b"\nvote-status consensus\n" not in data[start : start + 200]:
-        raise BadConsensus("this is no consensus of Tor's directory")
-    signed = data[start:]
-    signers = _signers(signed, keys, authorities)
+    signed = _whole(data)
+    valid_after = _moment(signed[:1000], b"valid-after")
+    then = [key for key in keys if key.expires >= valid_after]
+    signers = _signers(signed, then, authorities)
     enough = len(authorities) // 2 + 1
     if len(signers) < enough:
         raise BadConsensus(
             f"signed by {len(signers)} of {len(authorities)} directory authorities that are"
             f" known; {enough} are needed"
         )
-    head, *entries = re.split(rb"\n(?=r )", signed[: signed.find(b"\ndirectory-footer\n")])
-    if len(entries) > MAX_RELAYS:
-        raise BadConsensus(f"over {MAX_RELAYS} relays")
-    plain = head.split(b"\n", 1)[0] == b"network-status-version 3"
     return Consensus(
-        valid_after=_moment(head, b"valid-after"),
-        valid_until=_moment(head, b"valid-until"),
-        relays=tuple(_relays(entries, plain=plain)),
+        valid_after=valid_after,
+        valid_until=_moment(signed[:1000], b"valid-until"),
+        relays=_relays(signed),
         signers=frozenset(signers),
     )
+
+
+def unverified(data: bytes) -> tuple[float, tuple[Relay, ...]]:
+    """What a consensus says whose signatures nobody looks at: since when it is in force, and
+    its relays. Raises `BadConsensus`.
+    """
+    whole = _whole(data)
+    return _moment(whole[:1000], b"valid-after"), _relays(whole)
+
+
+def _whole(data: bytes) -> bytes:
+    """*data* from where it is signed."""
+    if len(data) > MAX_CONSENSUS:
+        raise BadConsensus(f"a consensus of over {MAX_CONSENSUS // 2**20} MB")
+    start = data.find(b"network-status-version 3")
+    if start < 0 or b"\nvote-status consensus\n" not in data[start : start + 200]:
+        raise BadConsensus("this is no consensus of Tor's directory")
+    return data[start:]
 
 
 def _signers(
@@ -191,13 +203,18 @@ def _key(text: bytes, pattern: bytes) -> RSAPublicKey:
     return key
 
 
-def _relays(entries: Iterable[bytes], *, plain: bool) -> Iterator[Relay]:
+def _relays(signed: bytes) -> tuple[Relay, ...]:
     """Relays as their entries say; one that cannot be read is left out, not the others."""
+    end = signed.find(b"\ndirectory-footer\n")
+    head, *entries = re.split(rb"\n(?=r )", signed[:end])
+    if len(entries) > MAX_RELAYS:
+        raise BadConsensus(f"over {MAX_RELAYS} relays")
+    plain = head.split(b"\n", 1)[0] == b"network-status-version 3"
+    found = []
     for entry in entries:
-        try:
-            yield _relay(entry, plain=plain)
-        except (ValueError, IndexError):
-            continue
+        with suppress(ValueError, IndexError):
+            found.append(_relay(entry, plain=plain))
+    return tuple(found)
 
 
 def _relay(entry: bytes, *, plain: bool) -> Relay:

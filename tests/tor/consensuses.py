@@ -78,13 +78,14 @@ def entry(
 
 
 def consensus(
-    authorities: Sequence[Authority], entries: Sequence[str], *, micro: bool = False
-) -> str:
-    """A consensus that *authorities* have signed, in force at `NOW`."""
+    authorities: Sequence[Authority], entries: Sequence[str], *, micro: bool = False,
+    day: str = "2026-11-22",
+) -> str:  # fmt: skip
+    """A consensus that *authorities* have signed, in force from noon of *day* (at `NOW`) to 15."""
     body = (
         f"network-status-version 3{' microdesc' if micro else ''}\nvote-status consensus\n"
-        "consensus-method 33\nvalid-after 2026-11-22 12:00:00\nfresh-until 2026-11-22 13:00:00\n"
-        "valid-until 2026-11-22 15:00:00\nknown-flags Exit Fast Guard Running\n"
+        f"consensus-method 33\nvalid-after {day} 12:00:00\nfresh-until {day} 13:00:00\n"
+        f"valid-until {day} 15:00:00\nknown-flags Exit Fast Guard Running\n"
         f"{''.join(entries)}directory-footer\nbandwidth-weights Wbd=0\n"
     )
     algorithm = "sha256" if micro else "sha1"
