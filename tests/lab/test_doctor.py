@@ -20,6 +20,7 @@ from lab.world import Place, Wire
 from lab.worlds import fixtures
 from lab.worlds.whole import WHOLE, CountryWorld
 from probe import consent
+from probe.networks import Networks
 
 pytestmark = pytest.mark.lab
 
@@ -140,6 +141,17 @@ def test_without_consent_no_packet_is_sent_and_all_are_named(healthy: Stage) -> 
     local, _, _ = doctor(healthy, "--local", "--yes")
     assert found.keys() == local.keys()
     assert before == sent(healthy.country)
+
+
+def test_who_agreed_to_this_network_need_not_say_so_again(healthy: Stage, tmp_path: Path) -> None:
+    env = {"XDG_DATA_HOME": str(tmp_path)}
+    consent.record(tmp_path / "zond")
+    here, _, talk = doctor(healthy, env=env)
+    assert ("warning", "ok") == (here["network"]["state"], here["consent"]["state"])
+    assert "dns" not in here and "Nothing was sent" in talk
+    Networks(tmp_path / "zond").allow_anywhere(True)
+    found, status, talk = doctor(healthy, env=env)
+    assert (0, "ok", "") == (status, found["dns"]["state"], talk)
 
 
 def test_a_collector_is_asked_only_where_sharing_was_agreed_to(
