@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import re
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +17,7 @@ import pytest
 import trio
 
 from lab.country import Country, Ready
+from lab.stage import ZOND
 from lab.tor.network import PLACE, TorNetwork
 from lab.tor.plan import AUTHORITIES, RELAYS, SMALL, by_kind
 from lab.world import Place
@@ -28,6 +32,7 @@ from probe.tools import Tools
 from probe.tor.consensus import MAX_CERTIFICATES, MAX_CONSENSUS, read_consensus, read_keys
 from probe.tor.directory import Directory, NoDocument, fetch
 from probe.trace import Trace
+from testlists import Shelf
 from testlists.target import Target
 from tests.certificates import authority
 from tests.tor.relays import Keys, said
@@ -167,6 +172,36 @@ def test_a_tls_server_that_pretends_is_told_from_a_relay(
     assert (Failure.TLS_INVALID_CERTIFICATE, "unproved", "identity") == (
         first.failure, first.identity, first.operation,
     )
+
+
+def test_zond_tor_refresh_draws_a_list_in_the_country(
+    network: tuple[Country, TorNetwork], tmp_path: Path
+) -> None:
+    country, tor = network
+    idents = dict(re.findall(r"DirAuthority (\S+) .*?v3ident=(\S+)", tor.torrc))
+    lines = [
+        f"tor://{d.address}:{d.or_port},or_port_dirauth,{d.name},"
+        f"{tor.identity(d).fingerprint},{d.dir_port},{idents[d.name]}"
+        for d in AUTHORITIES
+    ]
+    listed = tmp_path / "authorities.csv"
+    listed.write_text("\n".join(["url,relay,nickname,fingerprint,dir_port,v3ident", *lines]))
+    env = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "data")}
+    with country.command(
+        Place.HOME, [ZOND, "tor", "refresh", "--authorities", listed, "--yes", "--json"],
+        env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as command:  # fmt: skip
+        said, complaints = command.communicate(timeout=25)
+    assert (0, "") == (command.returncode, complaints)
+    facts = json.loads(said)
+    relays = by_kind(PUBLIC, "relay")
+    assert (len(relays), 3, 3) == (facts["relays"], facts["signers"], facts["authorities"])
+    targets, problems = Shelf(tmp_path / "data" / "zond" / "lists").book("tor-consensus").targets()
+    assert [] == problems
+    listed_at = {t.url for t in targets}
+    for daemon in relays:
+        assert f"tor://{daemon.address}:{daemon.or_port}" in listed_at
+        assert not daemon.address6 or f"tor://[{daemon.address6}]:9001" in listed_at
 
 
 def ask(ready: Ready, ways: list[Directory], ending: str, folder: Path) -> None:
