@@ -14,10 +14,13 @@ from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 
 import click
+from click.shell_completion import CompletionItem
 
+from probe.completion_cli import completion
 from probe.consent_cli import consent
 from probe.control_cli import control
 from probe.doctor_cli import doctor
+from probe.encrypt_cli import encrypt
 from probe.ending import Problem
 from probe.export_cli import export
 from probe.i18n import language_option
@@ -56,13 +59,22 @@ class Commands(click.Group):
         return next((_loaded(entry) for entry in _entries() if entry.name == name), None)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(self._rows(ctx))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = [CompletionItem(name, help=said) for name, said in self._rows(ctx)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [item for item in found if item.value.startswith(incomplete)] + options
+
+    def _rows(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """Names and first sentences, without loading what other packages bring."""
         rows = []
         for name in self.list_commands(ctx):
             command = super().get_command(ctx, name)
             known = ELSEWHERE.get(name, f"See zond {name} --help.")
             rows.append((name, command.get_short_help_str(80) if command else known))
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        return rows
 
 
 def _entries() -> list[EntryPoint]:
@@ -90,7 +102,8 @@ def zond() -> None:
 
 
 for command in (
-    run, upload, consent, export, import_, control, schedule, lists, doctor, tor, wipe
+    run, upload, consent, export, import_, control, schedule, lists, doctor, tor, encrypt, wipe,
+    completion,
 ):  # fmt: skip
     zond.add_command(command)
 

@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from probe import places
+from probe import encryption, places
 
 PREFIX = "ZOND_"
-POINTERS = frozenset({"ZOND_CONFIG", "ZOND_LANG", "ZOND_NAME"})  # needed before the file is read
+# What is needed before the file is read, or belongs into no file.
+POINTERS = frozenset({"ZOND_CONFIG", "ZOND_LANG", "ZOND_NAME", *encryption.VARIABLES})
 MAX_FILE = 1_000_000  # bytes
 
 HttpURL = Annotated[str, msgspec.Meta(pattern=r"^https?://[^\s/]+")]

@@ -1,7 +1,6 @@
 """The database file: how it is opened, whose it is, and which tables it has.
 
-Rule: the only place that opens a connection, so that an encrypted one
-(sqlcipher3 has the same interface) is a change of one function. A file that is
+Rule: the only place that opens a connection, encrypted (`probe.encryption`) or not. A file that is
 not ours, is damaged, or was written by a newer zond is refused before anything
 is written to it: guessing would cost measurements.
 
@@ -16,9 +15,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+
+from probe import encryption
+from probe.encryption import PassphraseError, is_plain, passphrase
 
 APPLICATION_ID = 0x7A6F6E64  # "zond" in the file's header
 BUSY_SECONDS = 10.0
@@ -234,15 +237,22 @@ _KNOWN = frozenset(migration.name for migration in migrations.pending(Database(m
 
 def _connect(path: Path, *, write: bool) -> sqlite3.Connection:
     """The one place that opens the file. Threads take turns; they never share a moment."""
+    open_it: Callable[..., sqlite3.Connection] = sqlite3.connect
+    if not is_plain(path):
+        open_it = partial(encryption.connect, secret=passphrase(path.absolute()))
     if write:
-        return sqlite3.connect(path, timeout=BUSY_SECONDS, check_same_thread=False)
+        return open_it(str(path), timeout=BUSY_SECONDS, check_same_thread=False)
+    return open_it(_uri(path), uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+
+
+def _uri(path: Path) -> str:
+    """Where to read *path*, which is not to be changed."""
     # A closed database has no log beside it. Where the directory cannot be
     # written (a card mounted read-only) SQLite cannot make its shared memory
     # either, and needs to be told that nobody will change the file.
     log = path.with_name(path.name + "-wal")
     still = not os.access(path.parent, os.W_OK) and not log.exists()
-    uri = path.absolute().as_uri() + ("?immutable=1" if still else "?mode=ro")
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
+    return path.absolute().as_uri() + ("?immutable=1" if still else "?mode=ro")
 
 
 def open_database(path: Path, *, write: bool) -> Database:
@@ -260,7 +270,7 @@ def open_database(path: Path, *, write: bool) -> Database:
             db = Database(connection)
             behind = _check_ours(db, path, write=write)
             if behind and not write:
-                db = _completed_copy(db)
+                db = _completed_copy(db, path)
             if write:
                 # First of all: a file left by a process killed here is still ours.
                 db.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -294,10 +304,13 @@ def _check_ours(db: Database, path: Path, *, write: bool) -> bool:
     return applied != _KNOWN
 
 
-def _completed_copy(db: Database) -> Database:
+def _completed_copy(db: Database, path: Path) -> Database:
     """*db*, which is closed, in memory and in the newest form: who only reads changes no file."""
-    copy = sqlite3.connect(":memory:", check_same_thread=False)
-    db.conn.backup(copy)
+    if is_plain(path):
+        copy = sqlite3.connect(":memory:", check_same_thread=False)
+        db.conn.backup(copy)
+    else:  # SQLCipher copies no pages to a database without a key
+        copy = encryption.in_memory(_uri(path), passphrase(path.absolute()))
     db.close()
     completed = Database(copy)
     migrations.apply(completed)
@@ -309,10 +322,13 @@ def explained(path: Path) -> Iterator[None]:
     """Turn what SQLite and the file system say into one `StoreError` line."""
     try:
         yield
-    except sqlite3.OperationalError as exc:
+    except PassphraseError as exc:
+        raise StoreError(f"{path}: {exc}") from exc
+    except encryption.errors("OperationalError") as exc:
         raise StoreError(f"{path}: {_advice(str(exc))}") from exc
-    except sqlite3.DatabaseError as exc:
-        raise StoreError(f"{path} is damaged or no database: {exc}") from exc
+    except encryption.errors("DatabaseError") as exc:
+        wrong = "" if isinstance(exc, sqlite3.Error) else ", or the passphrase is wrong"
+        raise StoreError(f"{path} is damaged or no database{wrong}: {exc}") from exc
     except OSError as exc:
         raise StoreError(f"{path}: {exc.strerror or exc}") from exc
 

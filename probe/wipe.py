@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from probe import places
 
@@ -130,11 +131,18 @@ def _end(path: Path) -> None:
     about = path.lstat()
     if stat.S_ISREG(about.st_mode) and about.st_nlink == 1:
         with open(path, "r+b", buffering=0) as file:
-            for done in range(0, about.st_size, CHUNK):
-                file.write(secrets.token_bytes(min(CHUNK, about.st_size - done)))
-            os.fsync(file.fileno())
-            file.truncate(0)
+            overwrite(file)
     path.unlink()
+
+
+def overwrite(file: BinaryIO) -> None:
+    """Put noise in the place of all that *file* holds, and empty it. Raises OSError."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    for done in range(0, size, CHUNK):
+        file.write(secrets.token_bytes(min(CHUNK, size - done)))
+    os.fsync(file.fileno())
+    file.truncate(0)
 
 
 def _within(folder: Path) -> Iterator[Path]:

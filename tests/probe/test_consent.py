@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import pty
-import select
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Self
 
 import pytest
 from click.testing import CliRunner, Result
@@ -22,9 +17,9 @@ from probe.cli import zond
 from probe.config import load
 from probe.i18n import LANGUAGES
 from probe.networks import Here, Networks
+from tests.probe.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 10.0  # seconds
 FIRST_START = {
     "en": "What has happened to people", "be": "Што ўжо здаралася з людзьмі",
     "ru": "Что уже случалось с людьми",
@@ -51,55 +46,6 @@ def agreed(*arguments: str) -> Result:
     result = say("consent", "--yes", *arguments)
     assert result.exit_code == 0, result.stderr
     return result
-
-
-class Terminal:
-    """``zond`` before a person: what is said on a terminal, and what is typed there."""
-
-    def __init__(self, *arguments: str, **environment: str) -> None:
-        self.said = ""
-        self._ours, theirs = pty.openpty()
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", "from probe.cli import main; main()", *arguments],
-            preexec_fn=partial(os.login_tty, theirs), cwd=ROOT, env=os.environ | environment,
-        )  # fmt: skip
-        os.close(theirs)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        os.close(self._ours)
-
-    def until(self, text: str) -> str:
-        """What is said up to *text*, which must come."""
-        before = len(self.said)
-        while text not in self.said[before:]:
-            self.said += self._read()
-        return self.said[before:]
-
-    def type(self, *lines: str) -> None:
-        for line in lines:
-            os.write(self._ours, f"{line}\n".encode())
-            time.sleep(0.1)  # a person is no faster
-
-    def end(self) -> int:
-        try:
-            while True:
-                self.said += self._read()
-        except EOFError:
-            return self._process.wait(20)
-
-    def _read(self) -> str:
-        ready, _, _ = select.select([self._ours], [], [], PATIENCE)
-        assert ready, f"nothing more was said after: {self.said}"
-        try:
-            data = os.read(self._ours, 65536)
-        except OSError:  # Linux says so when the last program has left the terminal
-            raise EOFError(self.said) from None
-        return data.decode(errors="replace").replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
