@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from probe.completion_cli import list_names
 from probe.ending import BAD_ARGUMENTS, IN_PART, Problem
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def lists() -> None:
 
 
 @lists.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=list_names)
 @click.option("--max-risk", type=click.Choice(["low", "medium", "high"]), help="Leave out riskier.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each.")
 def show(name: str | None, max_risk: str | None, as_json: bool) -> None:
@@ -54,21 +55,28 @@ def show(name: str | None, max_risk: str | None, as_json: bool) -> None:
         _print(rows, ("name", "targets", "low", "medium", "high", "version", "whose"), as_json)
         return
     from testlists import select
+    from testlists.parsing import records
+    from testlists.risks import REASONS
 
-    targets, _ = _book(shelf, name).targets()
-    chosen = select(targets, max_risk=max_risk or "high")  # type: ignore[arg-type]  # click's
+    book = _book(shelf, name)
+    reasons = {row["url"].strip(): row.get("risk_reason", "") for _, row in records(book.content)}
+    chosen = select(book.targets()[0], max_risk=max_risk or "high")  # type: ignore[arg-type]
     rows = [
         {
-            "url": t.url, "category": t.category, "risk": t.risk, "date_added": t.date_added,
+            "url": t.url, "category": t.category, "risk": t.risk,
+            "risk_reason": reasons.get(t.written or t.url, ""), "date_added": t.date_added,
             "source": t.source, "notes": t.notes, **dict(t.attributes),
         }
         for t in chosen
     ]  # fmt: skip
-    _print(rows, ("url", "category", "risk", "notes"), as_json)
+    _print(rows, ("url", "category", "risk", "risk_reason", "notes"), as_json)
+    for reason in dict.fromkeys(row["risk_reason"] for row in rows):
+        if not as_json and reason in REASONS:
+            click.echo(f"{reason}: {REASONS[reason].meaning}", err=True)
 
 
 @lists.command()
-@click.argument("names", nargs=-1, metavar="[NAME|FILE]...")
+@click.argument("names", nargs=-1, metavar="[NAME|FILE]...", shell_complete=list_names)
 def validate(names: tuple[str, ...]) -> None:
     """Check lists against the rules for lists that others will read. Without names: all of
     the project's.
@@ -196,7 +204,7 @@ def import_(files: tuple[Path, ...]) -> None:
 
 
 @lists.command()
-@click.argument("name")
+@click.argument("name", shell_complete=list_names)
 def remove(name: str) -> None:
     """Remove a list that you added or imported.
 

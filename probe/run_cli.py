@@ -17,6 +17,7 @@ import click
 
 from probe import sockets
 from probe.choosing import chosen
+from probe.completion_cli import list_names, nettest_names
 from probe.ending import (
     BAD_ARGUMENTS,
     DONE,
@@ -41,9 +42,15 @@ GARBAGE = 5000  # objects more than before, at which the collector looks for cyc
 
 
 @click.command()
-@click.option("--list", "lists", multiple=True, help="A list file, or a list's name.")
+@click.option(
+    "--list", "lists", multiple=True, shell_complete=list_names,
+    help="A list file, or a list's name.",
+)  # fmt: skip
 @click.option("--url", "urls", multiple=True, help="One URL to measure.")
-@click.option("--nettest", "nettests", multiple=True, help="Only this nettest.")
+@click.option(
+    "--nettest", "nettests", multiple=True, shell_complete=nettest_names,
+    help="Only this nettest.",
+)  # fmt: skip
 @click.option("--control", "controls", multiple=True, help="A control server's URL.")
 @click.option("--ooni-helpers", is_flag=True, help="Also ask OONI's public test helpers.")
 @click.option("--proxy", help="The way out to the controls, as in socks5h://127.0.0.1:9050.")
