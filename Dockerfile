@@ -1,17 +1,22 @@
-# The probe alone: `docker run -v zond:/data IMAGE run --yes --list /data/list.csv`
+# The probe alone, for a machine that has Docker or Podman: docs/container.md.
 FROM python:3.13-slim AS build
 WORKDIR /source
+COPY requirements-probe.lock ./
+RUN python3 -m venv /zond \
+    && /zond/bin/pip install --quiet --no-cache-dir --require-hashes -r requirements-probe.lock
 COPY . .
-RUN pip wheel --quiet --no-deps --wheel-dir /wheels .
+RUN /zond/bin/pip install --quiet --no-cache-dir --no-deps . \
+    && /zond/bin/pip uninstall --quiet --yes pip \
+    && /zond/bin/python3 -m compileall -q /zond/lib
 
 FROM python:3.13-slim
-COPY requirements-probe.lock /tmp/
-COPY --from=build /wheels /wheels
-RUN pip install --quiet --no-cache-dir --require-hashes -r /tmp/requirements-probe.lock \
-    && pip install --quiet --no-cache-dir --no-deps /wheels/*.whl \
-    && rm -rf /wheels /tmp/requirements-probe.lock \
-    && useradd --create-home zond && mkdir /data && chown zond /data
-USER zond
-ENV ZOND_DB=/data/zond.db
+COPY --from=build /zond /zond
+# A number, so that a host can hold it against runAsNonRoot; a folder that it may write to.
+RUN mkdir -m 0700 /data && chown 10001:10001 /data
+USER 10001:10001
+ENV PATH=/zond/bin:$PATH HOME=/data XDG_DATA_HOME=/data XDG_CONFIG_HOME=/data/config \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+VOLUME ["/data"]
+HEALTHCHECK --interval=30m --timeout=30s --start-period=26h CMD ["zond", "schedule", "check"]
 ENTRYPOINT ["zond"]
-CMD ["--help"]
+CMD ["schedule", "keep", "--every", "24"]

@@ -136,6 +136,57 @@ def remove(name: str | None) -> None:
     click.echo("removed; what was measured is still there (zond wipe removes it)", err=True)
 
 
+@schedule.command()
+@click.option("--every", type=click.Choice(["1", "2", "3", "4", "6", "8", "12", "24"]),
+              default="24", show_default=True, help="Hours between runs.")
+@click.option("--minutes", type=click.IntRange(1, 1440), default=180, show_default=True,
+              help="A run is ended after that.")
+@click.option("--metered", is_flag=True, help="Also on lines that cost by the byte.")
+@click.argument("run_arguments", nargs=-1, metavar="[-- ARGUMENTS OF zond run]")
+def keep(every: str, minutes: int, metered: bool, run_arguments: tuple[str, ...]) -> None:
+    """Stay, and start the runs: in a container, or where there is no other timer.
+
+    Example: zond schedule keep --every 6
+    """  # fmt: skip
+    from probe import consent
+    from probe.places import data_directory
+    from probe.schedule import keeping
+    from probe.schedule.slots import Slots
+
+    arguments, _ = _arguments(run_arguments)
+    folder = data_directory()
+    if not consent.recorded(folder):
+        raise Problem(f"nobody has agreed to measuring (looked for in {folder})", NO_CONSENT)
+    options = ["--metered"] if metered else []
+    command = [*_program(), "schedule", "now", *options, "--", *arguments]
+    slots = Slots(int(every), secrets.randbelow(int(every) * 60), secrets.token_hex(8))
+    click.echo(f"runs every {every} h from now on", err=True)
+    try:
+        keeping.keep(command, slots, folder, minutes * 60)
+    except keeping.Ended as exc:
+        sys.exit(128 + exc.number)
+
+
+@schedule.command()
+@click.option("--hours", type=click.FloatRange(min=0), default=50, show_default=True,
+              help="It is ill if no turn came for so long.")
+def check(hours: float) -> None:
+    """Say whether turns come: the health check of a container.
+
+    Example: zond schedule check --hours 3
+    """  # fmt: skip
+    from probe.places import data_directory
+    from probe.schedule.keeping import latest
+    from probe.schedule.telling import local_time
+
+    at = latest(data_directory())
+    if at is None:
+        raise Problem("no turn yet")
+    if time.time() - at > hours * 3600:
+        raise Problem(f"no turn since {local_time(at)}")
+    click.echo(f"the last turn was at {local_time(at)}")
+
+
 @schedule.command(hidden=True)
 @click.option("--min-battery", type=click.IntRange(0, 100), default=0)
 @click.option("--metered", "also_metered", is_flag=True)
