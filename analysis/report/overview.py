@@ -50,7 +50,7 @@ def overview(facts: Facts, tell: Teller) -> dict[str, Any]:
         "answers": [_of_all(facts, tell)] if many else of_each,
         "run_warnings": list(dict.fromkeys(_run_warning(f, tell) for f in facts.run_findings)),
         "totals": sum((n.states for n in networks), Counter()),
-        "events": [tell.event(e) for e in told],
+        "events": [tell.event(e, facts.findings.get(e.id)) for e in told],
         "events_left_out": len(events) - len(told),
         "timeline": charts.timeline(told, facts.last, tell),
         "mechanisms": _mechanisms(facts.networks, tell),
@@ -59,6 +59,7 @@ def overview(facts: Facts, tell: Teller) -> dict[str, Any]:
         "path_lines": [line for n in networks for line in _path(n, tell)],
         "hypotheses": _hypotheses(facts, tell),
         "instruments": _instruments(facts),
+        "caution": facts.regime.country.caution,
     }
 
 
@@ -83,6 +84,12 @@ def _period(facts: Facts, tell: Teller) -> str:
     said.append(sites % {"num": w.number(facts.hosts)})
     networks = w.ngettext("%(num)s network", "%(num)s networks", len(facts.networks))
     said.append(networks % {"num": w.number(len(facts.networks))})
+    if facts.abroad:
+        abroad = w.ngettext(
+            "compared with %(num)s network abroad", "compared with %(num)s networks abroad",
+            len(facts.abroad),
+        )  # fmt: skip
+        said.append(abroad % {"num": w.number(len(facts.abroad))})
     if facts.last:
         begin, end = w.day(facts.first), w.day(facts.last)
         said.append(begin if begin == end else f"{begin} – {end}")

@@ -12,6 +12,8 @@ import msgspec
 
 from analysis.history.event import Event, Interval
 from analysis.regime.documents import Regime
+from analysis.regime.findings import EventFindings
+from analysis.regime.signs import State
 from analysis.report.cells import Cell
 from analysis.report.gather import HELD, Network
 from analysis.report.words import KINDS, POSITIONS, SCOPES, TRIGGERS, Words
@@ -20,7 +22,7 @@ CERTAIN_SHARE = 0.9  # of the looks, below which an event is said to hold in a p
 
 
 class EventTold(msgspec.Struct, frozen=True, kw_only=True):
-    """An event in words; *reasons* are in English."""
+    """An event in words; *reasons*, and what the documents *say* of it, are in English."""
 
     id: str
     what: str
@@ -34,6 +36,8 @@ class EventTold(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
     networks: str = ""
     clean: str = ""
+    stands: State | None = None
+    says: str = ""
 
 
 def onsets(events: Iterable[Event]) -> dict[tuple[str, int], Interval]:
@@ -118,8 +122,8 @@ class Teller:
         """Hop, AS number, address and number of sites, most sites first."""
         return [(hop, asn, ip, n) for (hop, asn, ip), n in network.hops.most_common(6)]
 
-    def event(self, event: Event) -> EventTold:
-        """*event* in words."""
+    def event(self, event: Event, finding: EventFindings | None = None) -> EventTold:
+        """*event* in words, with what the documents say of it (*finding*)."""
         w = self.words
         how = [w.mechanism(name) for name in event.mechanisms[:4]]
         if len(event.mechanisms) > 4:
@@ -148,6 +152,8 @@ class Teller:
             reasons=event.reasons,
             networks=w.joined([self.network(asn) for asn in event.networks]),
             clean=w.joined([self.network(asn) for asn in event.clean_networks]),
+            stands=finding.state if finding else None,
+            says=finding.says if finding else "",
         )
 
     def _onset(self, onset: Interval) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from heapq import nsmallest
 from itertools import islice
 from pathlib import Path
@@ -70,6 +71,9 @@ class Writer:
         self._per_row = max(1, len(columns))
         self._events = by_host(facts.events)
         self._written: list[Path] = []
+        # Of what one person measured only he himself reads, until he passes it on.
+        personal = not facts.dataset and not tell.words.days_only
+        self._opener = partial(os.open, mode=0o600 if personal else 0o666)
 
     def write(self) -> list[Path]:
         """Write all of it; the files, the first page first. Raises `OSError`, `StoreError`."""
@@ -196,7 +200,10 @@ class Writer:
         names: list[str] = []
         for start in range(0, len(rest), EVENTS_PER_PAGE):
             names.append(f"events-{len(names) + 1:04}.html")
-            told = [self._tell.event(e) for e in rest[start : start + EVENTS_PER_PAGE]]
+            told = [
+                self._tell.event(e, self._facts.findings.get(e.id))
+                for e in rest[start : start + EVENTS_PER_PAGE]
+            ]
             self._page(folder / names[-1], "events.html.jinja", events=told,
                        first=MOST_EVENTS + start + 1)  # fmt: skip
         return names
@@ -211,7 +218,7 @@ class Writer:
     def _write(self, path: Path, template: str, **facts: object) -> None:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            with temporary.open("w", encoding="utf-8") as file:
+            with open(temporary, "w", encoding="utf-8", opener=self._opener) as file:
                 file.writelines(self._pages.render(template, **facts))
             os.replace(temporary, path)
         finally:

@@ -49,6 +49,14 @@ def test_what_has_no_room_is_counted(
     assert "The evidence is told by <code>zond explain" in text
 
 
+def test_what_one_person_measured_is_for_his_eyes(
+    run_facts: Facts, run_page: Path, tmp_path: Path
+) -> None:
+    less = written(for_sharing(run_facts), tmp_path / "less.html", days_only=True)
+    assert 0 == run_page.stat().st_mode & 0o077
+    assert 0o044 == less.stat().st_mode & 0o044
+
+
 def test_for_sharing_no_time_of_day_no_address_and_no_evidence_is_left(
     run_facts: Facts, run_page: Path, tmp_path: Path
 ) -> None:
