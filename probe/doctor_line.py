@@ -23,7 +23,8 @@ from probe.config import Config, ConfigError, Upload
 from probe.control.introduction import Introduction
 from probe.control.transport import fetch
 from probe.doctor import Finding, fault, ok, unknown, warning
-from probe.doctor_machine import address_database, turn_it_off
+from probe.doctor_machine import turn_it_off
+from probe.doctor_stored import address_database
 from probe.evidence import CanaryCheck, Run
 from probe.failure import Failure, NetworkFailure
 from probe.i18n import _

@@ -6,7 +6,6 @@ wrong, 5 done in part (lines of a file were left out).
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from datetime import UTC, datetime
@@ -110,6 +109,7 @@ def update(source: str | None, key: Path | None, go_back: bool) -> None:
 
     Example: zond lists update zond-lists-2026-12-01.zip
     """
+    from probe.lists_release import release_from
     from testlists.release import BadRelease
     from testlists.shelf import ShelfError, carried_key
 
@@ -120,7 +120,7 @@ def update(source: str | None, key: Path | None, go_back: bool) -> None:
         if go_back:
             click.echo(f"lists of {shelf.go_back()} are in use", err=True)
             return
-        archive, signature = _fetched(source or "")
+        archive, signature = release_from(source or "")
         before = {name: _book(shelf, name) for name in shelf.names() if shelf.is_public_name(name)}
         release = shelf.install(archive, signature, key.read_text() if key else carried_key())
     except (BadRelease, ShelfError) as exc:
@@ -281,50 +281,6 @@ def _print(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) 
     for row in [dict(zip(columns, columns, strict=True)), *rows]:
         cells = [f"{row[c]!s:<{widths[c]}}" for c in columns]
         click.echo("  ".join(cells).rstrip())
-
-
-def _fetched(source: str) -> tuple[bytes, bytes]:
-    """A release and its signature, from a file or by the user's way from a server."""
-    from testlists.release import MAX_RELEASE, MAX_SIGNATURE
-
-    if not source.startswith(("http://", "https://")):
-        signature = Path(f"{source}.minisig")
-        with Path(source).open("rb") as archive_file, signature.open("rb") as signature_file:
-            return archive_file.read(MAX_RELEASE + 1), signature_file.read(MAX_SIGNATURE + 1)
-    import trio
-
-    from probe.config import ConfigError, load
-    from probe.failure import NetworkFailure
-    from probe.ways_out import is_loopback, ways_out
-
-    if not source.startswith("https://") and not is_loopback(source):
-        raise Problem("a release is fetched over https only", BAD_ARGUMENTS)
-    try:
-        config = load(None, os.environ, {})
-        ways = ways_out(config.upload, config.proxy)
-        if not ways:
-            raise Problem("[upload] ways names no way to a server", BAD_ARGUMENTS)
-        return trio.run(_download, ways[0], source)
-    except ConfigError as exc:
-        raise Problem(str(exc), BAD_ARGUMENTS) from exc
-    except NetworkFailure as exc:
-        raise Problem(f"{source}: {exc}") from exc
-
-
-async def _download(way: Any, url: str) -> tuple[bytes, bytes]:
-    import trio
-
-    from probe.control.transport import check_status, fetch
-    from probe.failure import Failure, NetworkFailure
-    from probe.ways_out import EXCHANGE, open_way
-
-    with trio.move_on_after(EXCHANGE):
-        async with open_way(way, url) as client:
-            replies = [await fetch(client, "GET", each) for each in (url, f"{url}.minisig")]
-        for reply in replies:
-            check_status(reply)
-        return replies[0].body, replies[1].body
-    raise NetworkFailure(Failure.TIMEOUT, f"not answered in {EXCHANGE:g} s")
 
 
 def _tell_changes(before: Book | None, after: Book) -> None:

@@ -21,7 +21,7 @@ import minisign
 import pytest
 from click.testing import CliRunner, Result
 
-from probe import consent, doctor_machine, networks, places
+from probe import consent, doctor_machine, doctor_stored, networks, places
 from probe.cli import zond
 from probe.config import Budget, Config, Upload
 from probe.doctor import Finding, fault, ok, status, together, unknown, warning
@@ -185,8 +185,8 @@ def test_a_bound_that_the_user_set_counts_as_the_disk_s_end(config: Config) -> N
 
 
 def test_a_database_is_told_of(config: Config) -> None:
-    assert "there is none yet: the first run makes it" == doctor_machine.database(config).seen
-    finding = doctor_machine.database(filled(config))
+    assert "there is none yet: the first run makes it" == doctor_stored.database(config).seen
+    finding = doctor_stored.database(filled(config))
     assert ("ok", True) == (finding.state, finding.seen.startswith("runs: 1, the last on 20"))
 
 
@@ -214,33 +214,33 @@ def test_a_database_that_cannot_be_used_is_a_fault(
 ) -> None:
     filled(config)
     damage(config.database)
-    assert "fault" == doctor_machine.database(config).state
+    assert "fault" == doctor_stored.database(config).state
 
 
 def test_a_database_that_others_can_read_is_a_warning(config: Config) -> None:
     filled(config).database.chmod(0o644)
-    finding = doctor_machine.database(config)
+    finding = doctor_stored.database(config)
     assert ("warning", f"chmod 600 {config.database}") == (finding.state, finding.do)
 
 
 def test_a_run_that_goes_on_does_not_hinder(config: Config) -> None:
     with Store(config.database, write=True) as store:
         store.begin_run(a_run("a0" * 16), [])
-        assert "ok" == doctor_machine.database(config).state
+        assert "ok" == doctor_stored.database(config).state
 
 
 # What is old
 
 
 def test_old_lists_are_a_warning(folder: Path) -> None:
-    assert "ok" == doctor_machine.lists(folder, TODAY).state
-    later = TODAY + timedelta(days=doctor_machine.OLD_LISTS + 1)
-    assert "warning" == doctor_machine.lists(folder, later).state
+    assert "ok" == doctor_stored.lists(folder, TODAY).state
+    later = TODAY + timedelta(days=doctor_stored.OLD_LISTS + 1)
+    assert "warning" == doctor_stored.lists(folder, later).state
 
 
 def test_a_list_of_ones_own_with_a_bad_line_is_a_warning(folder: Path) -> None:
     Shelf(folder).keep("own", "mine", b"https://a.example.com/\nnonsense\n")
-    assert "mine, line 2: no http:// or https:// URL" == doctor_machine.lists(folder, TODAY).seen
+    assert "mine, line 2: no http:// or https:// URL" == doctor_stored.lists(folder, TODAY).seen
 
 
 def test_a_damaged_release_is_a_warning(folder: Path) -> None:
@@ -248,19 +248,19 @@ def test_a_damaged_release_is_a_warning(folder: Path) -> None:
     archive = make({"by": b"https://a.example.com/\n"}, version)
     signature = bytes(keys.secret_key.sign(archive, trusted_comment=comment(version)))
     Shelf(folder).install(archive, signature, bytes(keys.public_key).decode())
-    assert "of 2099-01-01" in doctor_machine.lists(folder, version.day).seen
+    assert "of 2099-01-01" in doctor_stored.lists(folder, version.day).seen
     (folder / "releases" / "2099-01-01" / "lists.zip").write_bytes(archive[:-9])
-    finding = doctor_machine.lists(folder, TODAY)
+    finding = doctor_stored.lists(folder, TODAY)
     assert ("warning", True) == (finding.state, "2099-01-01 is damaged" in finding.seen)
 
 
 def test_an_old_address_table_is_a_warning_and_a_broken_one_a_fault(tmp_path: Path) -> None:
-    assert "ok" == doctor_machine.addresses(Config(), TODAY).state
-    later = TODAY + timedelta(days=doctor_machine.OLD_TABLE)
-    assert "warning" == doctor_machine.addresses(Config(), later).state
+    assert "ok" == doctor_stored.addresses(Config(), TODAY).state
+    later = TODAY + timedelta(days=doctor_stored.OLD_TABLE)
+    assert "warning" == doctor_stored.addresses(Config(), later).state
     (tmp_path / "asn.mmdb").write_bytes(b"no table")
     broken = Config(asn_database=str(tmp_path / "asn.mmdb"))
-    assert "fault" == doctor_machine.addresses(broken, TODAY).state
+    assert "fault" == doctor_stored.addresses(broken, TODAY).state
 
 
 # What runs by itself, and what is to leave
@@ -278,14 +278,14 @@ def test_a_schedule_that_works_is_ok(folder: Path, monkeypatch: pytest.MonkeyPat
     consent.record(folder)
     scheduled(monkeypatch, folder)
     diary.note(folder, "began")
-    assert "ok" == doctor_machine.schedule(folder).state
+    assert "ok" == doctor_stored.schedule(folder).state
 
 
 def test_a_schedule_without_consent_is_a_fault(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduled(monkeypatch, folder)
-    assert "fault" == doctor_machine.schedule(folder).state
+    assert "fault" == doctor_stored.schedule(folder).state
 
 
 def test_a_schedule_that_is_broken_or_does_not_run_is_a_warning(
@@ -293,35 +293,35 @@ def test_a_schedule_that_is_broken_or_does_not_run_is_a_warning(
 ) -> None:
     consent.record(folder)
     scheduled(monkeypatch, folder, trouble="the timer is not enabled")
-    assert "the timer is not enabled" in doctor_machine.schedule(folder).seen
+    assert "the timer is not enabled" in doctor_stored.schedule(folder).seen
     scheduled(monkeypatch, folder)
     diary.note(folder, "began", at=time.time() - 2 * DAY)
     assert ("warning", True) == (
-        (finding := doctor_machine.schedule(folder)).state, "the last turn was on" in finding.seen,
+        (finding := doctor_stored.schedule(folder)).state, "the last turn was on" in finding.seen,
     )  # fmt: skip
-    for _ in range(doctor_machine.MISSED):
+    for _ in range(doctor_stored.MISSED):
         diary.note(folder, "left out", "the battery is low")
-    seen = doctor_machine.schedule(folder).seen
+    seen = doctor_stored.schedule(folder).seen
     assert "the last turns measured nothing: left out: the battery is low" == seen
 
 
 def test_sharing_without_a_collector_is_a_fault(config: Config, folder: Path) -> None:
-    assert "ok" == doctor_machine.sharing(config, folder).state
+    assert "ok" == doctor_stored.sharing(config, folder).state
     consent.record_upload(folder)
-    assert "fault" == doctor_machine.sharing(config, folder).state
+    assert "fault" == doctor_stored.sharing(config, folder).state
 
 
 def test_a_backlog_is_a_warning_when_it_is_old(config: Config, folder: Path) -> None:
     consent.record_upload(folder)
     config = Config(db=config.db, upload=Upload(collector="https://collector.example/"))
-    assert "nothing is waiting" == doctor_machine.sharing(config, folder).seen
+    assert "nothing is waiting" == doctor_stored.sharing(config, folder).seen
     filled(config)
     assert ("ok", "delivered: 0 batches; waiting: 0; measurements in none: 1") == (
-        (finding := doctor_machine.sharing(config, folder)).state, finding.seen,
+        (finding := doctor_stored.sharing(config, folder)).state, finding.seen,
     )  # fmt: skip
     config.database.unlink()
-    filled(config, at=time.time() - (doctor_machine.OLD_BACKLOG + 1) * DAY)
-    finding = doctor_machine.sharing(config, folder)
+    filled(config, at=time.time() - (doctor_stored.OLD_BACKLOG + 1) * DAY)
+    finding = doctor_stored.sharing(config, folder)
     assert ("warning", "zond upload") == (finding.state, finding.do)
 
 
@@ -338,7 +338,7 @@ def test_batches_that_were_refused_too_often_are_a_warning(
         (batch,) = outbox.waiting()
         while not outbox.refused(batch.sha256, "direct", "status 400"):
             pass
-    finding = doctor_machine.sharing(config, folder)
+    finding = doctor_stored.sharing(config, folder)
     assert ("warning", "batches that were refused too often: 1") == (finding.state, finding.seen)
 
 

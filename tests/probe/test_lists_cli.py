@@ -79,6 +79,17 @@ def test_a_list_is_shown_up_to_a_risk() -> None:
     assert {"low"} == {json.loads(line)["risk"] for line in low}
 
 
+def test_a_risk_is_shown_with_its_reason() -> None:
+    result = lists("show", "by", "--json")
+    rows = {(row := json.loads(line))["url"]: row for line in result.stdout.splitlines()}
+    assert ("extremist", "official") == (
+        rows["https://charter97.org/"]["risk_reason"], rows["https://1xbet.by/"]["risk_reason"],
+    )  # fmt: skip
+    assert all(row["risk_reason"] for row in rows.values())
+    assert "extremist: Declared extremist" in lists("show", "by").stderr
+    assert "neutral" not in lists("show", "tor-bridges").stderr
+
+
 def test_the_carried_lists_are_valid_and_a_bad_one_is_told_line_by_line(tmp_path: Path) -> None:
     assert 0 == lists("validate").exit_code
     bad = tmp_path / "bad.csv"
