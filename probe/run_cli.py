@@ -174,7 +174,7 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
         )
     threading.stack_size(THREAD_STACK)
     _settle()
-    sockets.allow_many()
+    config = _within(config, sockets.allow_many())
     try:
         with Screen(json=as_json, terminal=sys.stderr.isatty()) as screen:
             result = trio.run(partial(run_session, config, request, store, screen))
@@ -184,6 +184,20 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
         raise Problem(str(exc)) from exc
     _conclude(result, screen.differs, screen.compared, config.database)
     return _status(result, bool(store.refused(result.run.id)))
+
+
+def _within(config: Config, files: int) -> Config:
+    """*config* for a process that may have *files* open: else they would look like failures."""
+    import msgspec
+
+    wanted = config.limits.concurrency
+    possible = sockets.at_once(wanted, files)
+    if not possible:
+        raise Problem(f"only {files} files may be open at once: `ulimit -n 1024` allows more")
+    if possible < wanted:
+        click.echo(f"only {files} files may be open: {possible} targets at once", err=True)
+    limits = msgspec.structs.replace(config.limits, concurrency=possible)
+    return msgspec.structs.replace(config, limits=limits)
 
 
 def _settle() -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 AT_ONCE = 16384
+FILES = 48  # for the database, the canaries, the controls and what Python has open
+FILES_A_TARGET = 16  # most at one time: its lookups, its addresses, its questions to controls
 
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
 
@@ -49,13 +51,23 @@ def _at_port(table: Path, port: int) -> list[str]:
     return [row[9] for row in rows if row[1].endswith(ending) and row[9] != "0"]
 
 
-def allow_many() -> None:
-    """A shell's usual limit of 1024 files would turn into failed connections."""
+def allow_many() -> int:
+    """How many files this process may have open, after it has asked for as many as it may.
+
+    A shell's usual limit of 1024 would turn into failed connections.
+    """
     try:
         import resource
     except ImportError:
-        return  # a system without such limits
+        return AT_ONCE  # a system without such limits
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = AT_ONCE if hard == resource.RLIM_INFINITY else min(AT_ONCE, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        return wanted
+    return AT_ONCE if soft == resource.RLIM_INFINITY else soft
+
+
+def at_once(wanted: int, files: int) -> int:
+    """How many of *wanted* targets may be open with so many *files*; 0: not even one."""
+    return min(wanted, (files - FILES) // FILES_A_TARGET) if files >= FILES else 0
