@@ -1,13 +1,15 @@
-"""What the user sees while a run goes on: a progress bar on a terminal, few lines elsewhere.
+"""What the user sees while a run goes on: progress on a terminal, few lines elsewhere.
 
 Talk goes to standard error and data to standard output, so that a program can read
-the one while a person reads the other.
+the one while a person reads the other. What is not a terminal may be a log that others
+keep: there no site is named.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -17,12 +19,15 @@ import click
 import msgspec
 
 from probe.evidence import Measurement, Run
+from probe.i18n import _, plural
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from probe.screen_live import Live
 
 CLOSER_STEPS = 4
 STEPS = 10  # lines about progress, where there is no terminal
+SHOWN = 6  # targets that differ, at once on a terminal
+SURE = 10.0  # seconds after which it can be told how long it will take
 
 
 class Screen:
@@ -35,7 +40,10 @@ class Screen:
         self._terminal = terminal
         self._done = self._remaining = 0
         self._closer = self._looked = 0
-        self._progress: Progress | None = None
+        self._bytes = 0
+        self._began = 0.0
+        self._latest: deque[tuple[str, str]] = deque(maxlen=SHOWN)
+        self._live: Live | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -46,61 +54,81 @@ class Screen:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def note(self, text: str) -> None:
-        if self._progress is not None:
-            self._progress.console.print(text, markup=False, highlight=False)
+        if self._live is not None:
+            self._live.note(text)
         else:
             click.echo(text, err=True)
 
     def began(self, run: Run, planned: int, remaining: int) -> None:
-        self._remaining = remaining
-        again = "" if planned == remaining else f" (of {planned}; the rest is done)"
-        self.note(f"run {run.id[:8]}: {remaining} to measure{again}")
+        self._remaining, self._began = remaining, time.monotonic()
+        self.note(
+            _("run {id}: {count} to measure", id=run.id[:8], count=remaining)
+            if planned == remaining
+            else _(
+                "run {id}: {count} to measure of {planned}; the rest is done",
+                id=run.id[:8], count=remaining, planned=planned,
+            )
+        )
         if self._terminal:
-            self._progress = _progress_bar(remaining)
+            from probe.screen_live import Live
+
+            self._live = Live(_("measured"), remaining)
+
+    def used(self, bytes: int) -> None:
+        """So many bytes went over the line since the run began, either way."""
+        self._bytes = bytes
 
     def looking_closer(self, differing: int, seconds: float) -> None:
         """The second pass begins, over *differing* things."""
-        self._closer, self._looked = differing, 0
-        most = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} s"
-        self.note(f"looking closer at what differs: {differing}, for {most} at most")
-        if self._progress is not None:
-            self._progress.add_task("looked closer at", total=differing, differs="")
-
-    def _looked_closer(self) -> None:
-        self._looked += 1
-        if self._progress is not None:
-            self._progress.update(self._progress.tasks[1].id, completed=self._looked)
-        elif self._looked * CLOSER_STEPS // self._closer > (
-            (self._looked - 1) * CLOSER_STEPS // self._closer
-        ):
-            self.note(f"looked closer at {self._looked} of {self._closer}")
+        self._closer, self._looked, self._began = differing, 0, time.monotonic()
+        self.note(
+            _(
+                "looking closer at what differs: {count}, for {minutes} min at most",
+                count=differing, minutes=max(1, round(seconds / 60)),
+            )
+        )
+        if self._live is not None:
+            self._live.begin(_("looked closer at"), differing)
 
     def stored(self, measurement: Measurement) -> None:
         if measurement.about:
-            self._looked_closer()  # the target itself has had its line
-            return
+            self._looked += 1
+            self._show(self._looked, self._closer, CLOSER_STEPS)
+            return  # the target itself has had its line
         self._done += 1
         differs = measurement.comparison.get("differs")
         self.compared += differs is not None
-        self.differs += bool(differs)
+        if differs:
+            self.differs += 1
+            seen = measurement.comparison.get("failure") or _("another answer")
+            self._latest.append((str(seen), measurement.url))
         if self._json:
             self._print(measurement)
-        if self._progress is not None:
-            task = self._progress.tasks[0].id
-            # A target measured again after a loss of the line comes on top.
-            total = max(self._remaining, self._done)
-            said = f"{self.differs} differ from the controls"
-            self._progress.update(task, completed=self._done, total=total, differs=said)
-        elif self._done * STEPS // max(1, self._remaining) > (
-            (self._done - 1) * STEPS // max(1, self._remaining)
-        ):
-            total = max(self._remaining, self._done)
-            self.note(f"{self._done} of {total}, {self.differs} differ from the controls")
+        # A target measured again after a loss of the line comes on top.
+        self._show(self._done, max(self._remaining, self._done), STEPS)
+
+    def _show(self, done: int, total: int, steps: int) -> None:
+        so_far = plural("{count} differs", "{count} differ", self.differs)
+        used = f"{self._bytes / 1e6:,.1f} MB"
+        if self._live is not None:
+            self._live.update(done, total, f"{so_far}  {used}  {self._left(done, total)}")
+            self._live.show([(_("differs"), *row) for row in self._latest])
+        elif done * steps // max(1, total) > (done - 1) * steps // max(1, total):
+            of_all = _("{done} of {total}", done=done, total=total)
+            self.note(", ".join(filter(None, [of_all, so_far, used, self._left(done, total)])))
+
+    def _left(self, done: int, total: int) -> str:
+        """How long it will take at the pace so far; empty while that is not known."""
+        gone = time.monotonic() - self._began
+        if gone < SURE or not done or done >= total:
+            return ""
+        minutes = round(gone / done * (total - done) / 60)
+        return _("about {minutes} min left", minutes=minutes) if minutes else _("nearly done")
 
     def _print(self, measurement: Measurement) -> None:
         line = {
@@ -120,30 +148,6 @@ class Screen:
             # the closed pipe once more when it flushes at the end.
             self._json = False
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def _progress_bar(total: int) -> Progress:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    progress = Progress(
-        TextColumn("{task.description}"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("{task.fields[differs]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        refresh_per_second=4,
-    )
-    progress.add_task("measured", total=total, differs="")
-    progress.start()
-    return progress
 
 
 @contextmanager

@@ -71,6 +71,9 @@ class Reporter(Protocol):
 
     def began(self, run: Run, planned: int, remaining: int) -> None: ...
 
+    def used(self, bytes: int) -> None:
+        """So many bytes went over the line since the run began, either way."""
+
     def looking_closer(self, differing: int, seconds: float) -> None:
         """The second pass begins: so many differences, for *seconds* at most."""
 
@@ -496,6 +499,7 @@ class _Session:
         self.spending.measured(measurement)
         if not measurement.about:
             self.measured += 1
+        self.reporter.used(self.traffic.bytes)
         self.reporter.stored(measurement)
 
     def _know(self, introductions: Sequence[Introduction]) -> None:

@@ -64,6 +64,9 @@ class Reported:
     def looking_closer(self, differing: int, seconds: float) -> None:
         self.notes.append(f"looking closer at {differing}")
 
+    def used(self, bytes: int) -> None:
+        assert bytes >= 0
+
     def began(self, run: Run, planned: int, remaining: int) -> None:
         self.began_with = (planned, remaining)
 
