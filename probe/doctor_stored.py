@@ -15,6 +15,7 @@ from probe import consent, places
 from probe.asn import AddressBook, AddressBookError
 from probe.config import Config
 from probe.doctor import Finding, fault, ok, unknown, warning
+from probe.encryption import is_plain
 from probe.ending import Problem
 from probe.i18n import _
 from probe.outbox import Outbox
@@ -55,6 +56,8 @@ def database(config: Config) -> Finding:
         if "holds no run yet" in str(exc):
             return ok("database", _("it holds no run yet"))
         do = _("move it away; the next run makes a new one")
+        if not is_plain(path):
+            do = _("if it is encrypted, give its passphrase; else move it away")
         return fault("database", str(exc), do, stops=True)
     if trouble:
         do = _("copy it to a safe place before you go on: what can be read can be exported")

@@ -223,6 +223,17 @@ def test_a_database_that_others_can_read_is_a_warning(config: Config) -> None:
     assert ("warning", f"chmod 600 {config.database}") == (finding.state, finding.do)
 
 
+def test_an_encrypted_database_is_looked_at_with_its_passphrase(config: Config) -> None:
+    filled(config)
+    encrypt = [ZOND, "encrypt", "--db", config.database]
+    environment = {**os.environ, "ZOND_PASSPHRASE": "a blue horse"}
+    subprocess.run(encrypt, check=True, capture_output=True, env=environment)
+    opened = local(ZOND_DB=str(config.database), ZOND_PASSPHRASE="a blue horse")["database"]
+    assert ("ok", "runs: 1,") == (opened["state"], opened["seen"][:8])
+    shut = local(ZOND_DB=str(config.database), ZOND_PASSPHRASE="another")["database"]
+    assert ("fault", True) == (shut["state"], "give its passphrase" in shut["do"])
+
+
 def test_a_run_that_goes_on_does_not_hinder(config: Config) -> None:
     with Store(config.database, write=True) as store:
         store.begin_run(a_run("a0" * 16), [])
