@@ -191,10 +191,12 @@ def check(hours: float) -> None:
 @click.option("--min-battery", type=click.IntRange(0, 100), default=0)
 @click.option("--metered", "also_metered", is_flag=True)
 @click.option("--cron", "name", help="The name of the schedule in the crontab.")
+@click.option("--wait", type=click.FloatRange(0, 3600), default=120, help="Seconds for a network.")
 @click.argument("run_arguments", nargs=-1)
 def now(
-    min_battery: int, also_metered: bool, name: str | None, run_arguments: tuple[str, ...]
-) -> None:
+    min_battery: int, also_metered: bool, name: str | None, wait: float,
+    run_arguments: tuple[str, ...],
+) -> None:  # fmt: skip
     """One turn: what the timer starts. A run, unless now is no good moment for one."""
     from probe.places import data_directory
     from probe.schedule import cron, diary, surroundings
@@ -214,7 +216,7 @@ def now(
         power = surroundings.power()
         if power.low(min_battery):
             return _leave_out(folder, f"on battery, {power.percent} % left")
-        if not surroundings.wait_for_network():
+        if not surroundings.wait_for_network(wait):
             return _leave_out(folder, "no network", NOTHING_MEASURED)
         if not also_metered and surroundings.metered() == "yes":
             return _leave_out(folder, "this line costs by the byte")

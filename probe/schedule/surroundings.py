@@ -17,7 +17,6 @@ from typing import Literal
 Answer = Literal["yes", "no", "unknown"]
 
 SUPPLIES = Path("/sys/class/power_supply")
-WAIT = 120.0  # seconds for a network, after the machine has started
 STEP = 2.0
 _ASKING = 5.0  # seconds
 # NMMetered, of NetworkManager's D-Bus API: yes, no, and what it guesses of each.
@@ -99,7 +98,7 @@ def has_network() -> bool:
 
 
 def wait_for_network(
-    seconds: float = WAIT,
+    seconds: float,
     *,
     there: Callable[[], bool] = has_network,
     sleep: Callable[[float], None] = time.sleep,

@@ -43,6 +43,7 @@ MemoryDenyWriteExecute=yes
 UMask=0077
 """
 _SYSTEM = """\
+CPUSchedulingPolicy=batch
 CapabilityBoundingSet=
 AmbientCapabilities=
 ProtectSystem=strict
@@ -74,7 +75,7 @@ def service(plan: Plan, *, system: bool) -> str:
         f"SuccessExitStatus={' '.join(map(str, _ENDINGS))}",
         f"RuntimeMaxSec={plan.seconds}", f"TimeoutStopSec={PATIENCE}",
         f"MemoryMax={megabytes}M", "TasksMax=200", "LimitNOFILE=16384", "OOMPolicy=stop",
-        "Nice=10", "IOSchedulingClass=idle", "CPUSchedulingPolicy=batch",
+        "Nice=10", "IOSchedulingClass=idle",
         *_EVERYWHERE.split("\n")[:-1],
     ]  # fmt: skip
     if system:

@@ -79,8 +79,8 @@ def test_a_network_that_comes_up_is_waited_for_and_one_that_does_not_is_given_up
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    comes = wait_for_network(there=lambda: now[0] >= 30, sleep=sleep, clock=lambda: now[0])
+    comes = wait_for_network(120, there=lambda: now[0] >= 30, sleep=sleep, clock=lambda: now[0])
     assert comes and 30 <= now[0] < 33
     now[0] = 0.0
-    assert not wait_for_network(there=lambda: False, sleep=sleep, clock=lambda: now[0])
+    assert not wait_for_network(120, there=lambda: False, sleep=sleep, clock=lambda: now[0])
     assert 120 <= now[0] < 123
