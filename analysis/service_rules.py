@@ -37,6 +37,7 @@ ALIKE = _.service_alike >= NEARLY_ALL * _.service_endpoints
 # With controls: what they saw of the same endpoint, and that it failed here more than once.
 ASKED = ENDPOINT & (_.service_controls >= 1)
 ONLY_HERE = ASKED & (_.service_controls_working == _.service_controls)
+EVERYWHERE = ASKED & (_.service_controls_working == 0)
 AGAIN = _.service_tries >= 2
 PROVEN = (_.service_proof != "") & ~WORKS
 LOST_TO_ANSWERS = (
@@ -59,7 +60,9 @@ def _met(end: str | list[str], how: str | list[str]) -> Deferred:
     return NAMED & _.service_end.isin(ends) & _.service_how.isin(hows)
 
 
-_SECURE = ["tls", "link"]  # a transport's own handshake does for it what TLS does for others
+# A transport's own handshake does for it what TLS does for others; what is asked inside is
+# hidden by it.
+_SECURE = ["tls", "link", "answer"]
 _SEEN = "A service's endpoint or part: "
 
 SERVICE_MECHANISMS: tuple[Rule, ...] = (
@@ -87,6 +90,13 @@ SERVICE_MECHANISMS: tuple[Rule, ...] = (
         )
         for how in ("silence", "reset", "closed", "alert")
     ),
+    *(
+        Rule(
+            f"service_quic_{how}", _met("quic", how), mechanism=f"quic.{how}",
+            comment=f"{_SEEN}the handshake of QUIC ends so.", source="RFC 9250",
+        )
+        for how in ("silence", "closed")
+    ),
     Rule(
         "service_tls_forged", _met("certificate", "forged"), mechanism="tls.forged",
         comment=f"{_SEEN}a certificate that is not the service's, while others' are good.",
@@ -107,7 +117,8 @@ SERVICE_MECHANISMS: tuple[Rule, ...] = (
         for how in ("silence", "reset", "closed", "redirect", "blockpage")
     ),
     Rule(
-        "echo_altered", SERVICE & (_.service_end == "echo") & (_.service_how == "altered"),
+        "echo_altered",
+        SERVICE & ~EVERYWHERE & (_.service_end == "echo") & (_.service_how == "altered"),
         mechanism="http.altered",
         comment="What a server says has reached it is ours, and not as we sent it: somebody on"
         " the way reads and rewrites requests.",
@@ -170,7 +181,8 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
     ),
     Rule(
         "echo_rewritten",
-        SERVICE & (_.service_end == "echo") & (_.service_how == "altered"), outcome="ok",
+        SERVICE & ~EVERYWHERE & (_.service_end == "echo") & (_.service_how == "altered"),
+        outcome="ok",
         comment="Requests are rewritten on the way and come through: a middlebox is there, which"
         " is no block.",
         source="OONI ts-006, ts-007",
@@ -190,7 +202,7 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
         source="OONI ts-006 calls it tampering; its own measurements of 2019 from AS45595",
     ),
     Rule(
-        "service_down", ASKED & (_.service_controls_working == 0), outcome="down",
+        "service_down", EVERYWHERE, outcome="down",
         comment="It fails from every control that tried it as well, at the same time.",
         source="OONI ts-023 has no control: a dead relay looks blocked",
     ),
@@ -209,6 +221,14 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
         source="tor-spec, negotiating and initializing channels; OONI ts-028",
     ),
     Rule(
+        "resolver_answers_otherwise",
+        ONLY_HERE & (_.service_end == "answer") & (_.service_how == "untrue"),
+        outcome="server_side",
+        comment="Who proved to be the resolver answers here, and not to the controls, what is not"
+        " so: nobody on the way can change what it says.",
+        source="RFC 7858, RFC 8484; OONI ts-028",
+    ),
+    Rule(
         "service_ended_here", ONLY_HERE & ANSWERED & AGAIN, outcome="blocked",
         comment="Reset, closed or alerted here, each time, and at that time it works from"
         " elsewhere: no dead host answers.",
@@ -217,7 +237,7 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
     Rule(
         "service_silent_here",
         ONLY_HERE & (_.service_controls >= 2) & AGAIN
-        & _.service_end.isin(["dns", "tcp", "tls", "link", "http", "answer"]),
+        & _.service_end.isin(["dns", "tcp", "tls", "link", "http", "quic", "answer"]),
         outcome="blocked",
         comment="It does not work here, each time, and at that time it works from two or more"
         " places elsewhere.",

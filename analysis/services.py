@@ -120,9 +120,15 @@ def part_of_host(nettest: str, host: str) -> Part | None:
     return min(fitting, key=lambda part: ("*" in part.pattern, -len(part.pattern)), default=None)
 
 
-def part_of(nettest: str, target: Target, name: str = "") -> Part | None:
-    """The part of *nettest* that is known by *target*; of several by its *name*, else the last."""
-    fitting = [part for part in known().get(nettest, ()) if part.target == target]
+def part_of(nettest: str, target: Target, name: str = "", service: str = "") -> Part | None:
+    """The part of *nettest* that is known by *target*; of several by its *name*, else the last.
+
+    With *service*, one of that service's: a nettest of ours may be for more than one.
+    """
+    fitting = [
+        part for part in known().get(nettest, ())
+        if part.target == target and service in ("", part.service)
+    ]
     named = [part for part in fitting if part.part == name]
     return next(iter(named or fitting[-1:]), None)
 

@@ -14,7 +14,15 @@ from itertools import islice
 
 from analysis import fingerprints, signers
 from analysis.observe.echo import echo_end
-from analysis.observe.sight import answered, is_literal, manner, place, public, tls_manner
+from analysis.observe.sight import (
+    answered,
+    is_literal,
+    manner,
+    place,
+    public,
+    quic_manner,
+    tls_manner,
+)
 from analysis.services import Part, authorities, known, part_of, part_of_host, version
 from probe.evidence import (
     PROBE,
@@ -25,6 +33,7 @@ from probe.evidence import (
     Echo,
     HTTPExchange,
     Measurement,
+    QUICHandshake,
     Reach,
     RelayLink,
     Run,
@@ -51,6 +60,11 @@ _DNS = {
     Failure.TIMED_OUT: "silence",
 }
 
+# Schemes by which a service of `analysis.services` is reached that is not named so.
+_SERVICES = {
+    "doh": "dns", "dot": "dns", "doq": "dns", "socks5": "proxy", "http-proxy": "proxy",
+}  # fmt: skip
+_MISLED = ("dns", "substituted")
 _SCHEMES = {"non_tor_tls": "tls"}  # of looks that are not Tor's, at a relay's own port
 _CLOCK = "clock_skew"  # as Tor calls it, in capitals
 _CLASSES = {"vanilla": "vanilla_bridge"}  # a bridge without a transport
@@ -118,16 +132,22 @@ def _reaches(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) ->
     """Endpoints of a nettest of ours, each with a record of the whole."""
     by_url = _by_url(seen)
     reached: dict[str, list[Reach]] = {}
+    beside: dict[str, list[Reach]] = {}
     for e in seen:
         if isinstance(e, Reach):
-            reached.setdefault(e.url or measurement.url, []).append(e)
+            (beside if e.step else reached).setdefault(e.url or measurement.url, []).append(e)
     for url, tries in reached.items():
         e = next((reach for reach in tries if reach.failure is None), tries[0])
-        part = part_of(measurement.nettest, "reach", e.part)
+        part = part_of(measurement.nettest, "reach", e.part, _service_of(e))
         if part is None:
             continue
         records = _on_the_way(e, by_url)
         end, how = (WORKS, "") if e.failure is None else _reach_end(e, records)
+        there = next((reach for reach in beside.get(url, ()) if reach.failure is None), None)
+        if there is not None and end not in (WORKS, "dns"):
+            # Where others say that it is, it works. An address of the same network's is one more
+            # of its own; another network's is none, or would do what it is there for.
+            end, how = (WORKS, "") if _of_one_network(measurement, e, there) else _MISLED
         met = tuple(dict.fromkeys(reach.ip for reach in tries if reach.ip))
         yield End(
             url=url, part=part, ip=e.ip, port=e.port, end=end, how=how, ips=met,
@@ -135,16 +155,29 @@ def _reaches(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) ->
         )
 
 
+def _service_of(reach: Reach) -> str:
+    return _SERVICES.get(reach.service, reach.service)
+
+
+def _of_one_network(measurement: Measurement, one: Reach, other: Reach) -> bool:
+    """Whether one autonomous system announces the addresses of both; False where not known."""
+    systems = [measurement.addresses.get(reach.ip) for reach in (one, other)]
+    return len({system.asn if system else 0 for system in systems} - {0}) == 1 and all(systems)
+
+
 def _reach_end(reach: Reach, records: Sequence[AnyEvidence]) -> tuple[str, str]:
     """The layer at which *reach* failed: by the *records* of its way, else by its own word."""
     failed = [e for e in records if e.failure is not None]
+    if reach.operation == "resolve":
+        asked = [e for e in records if isinstance(e, DNSExchange)]
+        lookups = [e for e in asked if e.own] or asked
+        given = [ip for e in lookups for answer in e.answers for ip in answer.addresses]
+        return "dns", _unresolved(lookups, given)
     for e in failed:
         if isinstance(e, CertificateCheck):
             return "certificate", "bad"
-    if reach.operation == "resolve":
-        lookups = [e for e in records if isinstance(e, DNSExchange)]
-        given = [ip for e in lookups for answer in e.answers for ip in answer.addresses]
-        return "dns", _unresolved(lookups, given)
+    if reach.operation == "truth":
+        return "answer", "untrue"
     if reach.operation == "answer":
         return "answer", "silence" if reach.failure == Failure.TIMEOUT else manner(reach.failure)
     return _link_end(reach, failed)
@@ -177,6 +210,8 @@ def _link_end(link: RelayLink | Reach, records: Sequence[AnyEvidence]) -> tuple[
             return "tls", tls_manner(e)
         if isinstance(e, HTTPExchange):
             return "http", manner(e.failure)
+        if isinstance(e, QUICHandshake):
+            return "quic", quic_manner(e)
     by_operation = {"connect": "tcp", "tls_handshake": "tls", "http_round_trip": "http"}
     if link.failure in _CERTIFICATE:
         return "certificate", "bad"  # whoever answered is not the relay

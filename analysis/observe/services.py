@@ -67,7 +67,7 @@ def service_rows(
         foreign_lost="foreign" in around.lost,
         resolver_dead=around.resolver_dead,
         resolver_alive=around.resolver_alive,
-        service=parts[0].service if parts else UNJUDGED,
+        service=(found[0].part if found else parts[0]).service if parts else UNJUDGED,
         **local_columns(run, ""),
         **whence(run, measurement),
     )

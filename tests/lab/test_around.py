@@ -1,0 +1,136 @@
+"""Ways around and messengers in a country of their own: reached, blocked, and innocent.
+
+Each is measured by an ordinary run with two controls, and judged by ``zond verdicts``.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+import pytest
+
+from lab.around import FirstBytes, centre, parrot
+from lab.censors import AddressDrop, SNIReset, a_censor
+from lab.certificates import Certificate
+from lab.resolvers import OWN, Name
+from lab.sites import Article, Site
+from lab.stage import Setting, Stage, verdicts
+from lab.trial import HURRY
+from lab.world import Wire
+
+pytestmark = pytest.mark.lab
+
+OUT = (Wire.UPLINK_1, Wire.UPLINK_2)
+Verdicts = Mapping[str, tuple[str, tuple[str, ...], str | None]]
+
+
+def on_the_way(*rules: Any) -> dict[Wire, tuple[Any, ...]]:
+    return {wire: (a_censor(*rules),) for wire in OUT}
+
+
+def written(file: Path, targets: Mapping[str, Mapping[str, str]]) -> Path:
+    """A list of *targets*, each with its attributes."""
+    columns = dict.fromkeys(name for more in targets.values() for name in more)
+    with file.open("w", newline="") as out:
+        writer = csv.DictWriter(out, ["url", "category_code", "risk", *columns])
+        writer.writeheader()
+        for url, more in targets.items():
+            writer.writerow({"url": url, "category_code": "ANON", "risk": "low", **more})
+    return file
+
+
+def judged(stage: Stage, folder: Path, targets: Mapping[str, Mapping[str, str]]) -> Verdicts:
+    """What an ordinary run over *targets* is judged."""
+    db, listed = folder / "zond.db", written(folder / "around.csv", targets)
+    run = stage.zond(
+        "run", "--yes", "--no-upload", "--list", listed, "--db", db, "--concurrency", "30",
+        "--no-follow-up", stdout=PIPE, stderr=PIPE, text=True,
+    )  # fmt: skip
+    _, said = run.communicate()
+    assert 0 == run.returncode, said
+    return {
+        url: (line["outcome"], tuple(line["mechanisms"]), line.get("trigger"))
+        for url, line in verdicts(db).items()
+    }
+
+
+def assert_judged(
+    expected: Mapping[str, tuple[str, Sequence[str]]], found: Verdicts
+) -> None:
+    assert {url: (outcome, tuple(how)) for url, (outcome, how) in expected.items()} == {
+        url: (outcome, how) for url, (outcome, how, _) in found.items()
+    }
+
+
+def host(name: str, address: str, **more: Any) -> Site:
+    page = Article(name, "en", 2)
+    return Site(names=(name,), addresses=(address,), http=None, https=page, **more)
+
+
+def known(*sites: Site) -> tuple[Name, ...]:
+    return tuple(Name(name=site.names[0], addresses=site.addresses) for site in sites)
+
+
+MESSENGERS = {
+    "telegram://149.154.167.51:443": ("ok", ()),
+    "telegram://149.154.175.100:443": ("blocked", ("tcp.silence",)),
+    "telegram://149.154.167.91:443": ("blocked", ("tls.reset",)),
+    "telegram://149.154.171.5:443": ("down", ()),
+    "telegram://149.154.175.50:443": ("down", ()),
+    "telegram://web.telegram.org": ("blocked", ("tls.reset",)),
+    "signal://chat.signal.org": ("ok", ()),
+    "signal://cdsi.signal.org": ("blocked", ("dns.substituted",)),
+    "signal://sfu.voip.signal.org": ("blocked", ("dns.nxdomain",)),
+    "signal://cdn.signal.org": ("down", ()),
+    "whatsapp://e1.whatsapp.net": ("ok", ()),
+    "whatsapp://e2.whatsapp.net": ("blocked", ("tcp.silence",)),
+    "whatsapp://e3.whatsapp.net": ("ok", ()),
+}  # fmt: skip
+PARTS = {
+    "signal://cdsi.signal.org": "contacts", "signal://sfu.voip.signal.org": "calls",
+    "signal://cdn.signal.org": "files",
+}  # fmt: skip
+
+
+def test_messengers(tmp_path: Path) -> None:
+    sites = (
+        host("chat.signal.org", "76.223.92.165"), host("cdsi.signal.org", "40.122.45.194"),
+        host("sfu.voip.signal.org", "35.188.132.80"),
+        host("cdn.signal.org", "18.161.21.122", certificate=Certificate(names=("else.example",))),
+        host("web.telegram.org", "149.154.167.99"),
+        host("e1.whatsapp.net", "157.240.205.60"), host("e2.whatsapp.net", "157.240.205.61"),
+        host("e3.whatsapp.net", "157.240.205.62"),
+    )  # fmt: skip
+    lies = (
+        Name(name="cdsi.signal.org", addresses=("82.209.230.23",), at=(OWN,)),
+        Name(name="sfu.voip.signal.org", kind="nxdomain", at=(OWN,)),
+    )
+    censors = on_the_way(
+        AddressDrop(addresses=("149.154.175.100", "157.240.205.61")),
+        # The second port of e3 is open.
+        AddressDrop(addresses=("157.240.205.62",), ports=(443,)),
+        FirstBytes(addresses=("149.154.167.91",), looks=lambda said: len(said) > 64),
+        SNIReset(names=("web.telegram.org",)),
+    )
+    more = (
+        centre("149.154.167.51", "149.154.175.100", "149.154.167.91"),
+        centre("149.154.175.50", say=parrot),
+        Site(
+            names=("e3b.invalid",), addresses=("157.240.205.62",), http=None, https=None,
+            ports=((5222, "http", Article("e3", "en", 1)),),
+        ),
+    )  # fmt: skip
+    setting = Setting(
+        sites=sites + more, zone=(*known(*sites), *lies), censors=censors, config=HURRY,
+        icmp_ratelimit=0,
+    )  # fmt: skip
+    targets = {url: {"part": PARTS.get(url, "")} for url in MESSENGERS}
+    with Stage([], tmp_path, setting) as stage:
+        found = judged(stage, tmp_path, targets)
+    assert_judged(MESSENGERS, found)
+
+
