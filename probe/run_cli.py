@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from testlists import Target
 
 THREAD_STACK = 512 * 1024  # bytes; the default of 8 MB times ten resolver threads is too much
+M_ARENA_MAX = -8  # malloc.h
 GARBAGE = 5000  # objects more than before, at which the collector looks for cycles
 
 
@@ -201,10 +202,19 @@ def _within(config: Config, files: int) -> Config:
 
 
 def _settle() -> None:
-    """What has been imported stays: the garbage collector need not look at it again."""
+    """What has been imported stays: the garbage collector need not look at it again.
+
+    The threads that look up names get no heaps of their own, which would never shrink.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(GARBAGE)
+    if sys.platform == "linux":
+        import ctypes
+
+        library = ctypes.CDLL(None)
+        if hasattr(library, "mallopt"):  # not in musl
+            library.mallopt(M_ARENA_MAX, 1)
 
 
 def _conclude(result: Result, differs: int, compared: int, database: Path) -> None:
