@@ -246,10 +246,13 @@ def verdicts(db: Path) -> dict[str, dict[str, Any]]:
 
 
 def ascii_url(url: str) -> str:
-    """*url* as the probe keeps it."""
-    from testlists import target_from_url
+    """*url* as the probe keeps it; what lies beside a service's endpoint is no target."""
+    from testlists import BadURL, target_from_url
 
-    return target_from_url(url).url
+    try:
+        return target_from_url(url).url
+    except BadURL:
+        return url
 
 
 def first_line(stream: IO[str]) -> str:

@@ -67,9 +67,12 @@ class TorNetwork:
         self.folder.mkdir(parents=True, exist_ok=True)
         authorities = by_kind(self.daemons, "authority")
         self._authorities = keys.make(self._country, PLACE, authorities, self.folder)
-        for daemon in self.daemons:
+        for daemon in by_kind(self.daemons, "authority", "relay"):
             self.start(daemon)
         self._await("a consensus of all", self._everybody_runs)
+        # A bridge that came earlier would keep, and hand out, a consensus of a few.
+        for daemon in by_kind(self.daemons, "bridge"):
+            self.start(daemon)
         self._await("bridges that know the network", self._bridges_serve)
         return self
 
@@ -112,7 +115,7 @@ class TorNetwork:
         self.kill(daemon)
         shutil.rmtree(self.folder / daemon.name)
         self.start(daemon)
-        self._await(f"{daemon.name} to listen", lambda: self._said(daemon, "Opened OR listener"))
+        self._await(f"{daemon.name} to listen", lambda: self._said(daemon, "Bootstrapped 0%"))
 
     @property
     def torrc(self) -> str:

@@ -86,7 +86,7 @@ def _lines(daemon: Daemon, folder: Path, program: str) -> Iterator[str]:
                 f"V3AuthVotingInterval {VOTES}",
                 f"V3AuthVoteDelay {_DELAY}",
                 f"V3AuthDistDelay {_DELAY}",
-                "V3AuthNIntervalsValid 180",
+                "V3AuthNIntervalsValid 3",
                 "TestingDirAuthVoteExit *",
                 "TestingDirAuthVoteGuard *",
                 "TestingDirAuthVoteHSDir *",

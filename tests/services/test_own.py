@@ -106,6 +106,14 @@ CASES: dict[str, tuple[list[AnyEvidence], str, tuple[str, ...]]] = {
         ],
         "down", (),
     ),
+    "another relay than the list's, here only": (
+        [
+            link(Failure.TLS_INVALID_HOSTNAME, operation="identity"),
+            link(Failure.TLS_INVALID_HOSTNAME, operation="identity"),
+            *elsewhere(FINE, FINE),
+        ],
+        "blocked", ("tls.forged",),
+    ),
     "a control that did not answer is none": (
         [link(RESET), link(RESET), asked("c0", SILENT)], "inconclusive", (),
     ),
@@ -134,9 +142,19 @@ def test_the_layer_is_that_of_the_try_itself() -> None:
     assert ("blocked", ("tls.reset",)) == (verdict.outcome, tuple(verdict.mechanisms))
 
 
-BESIDE = {
+def refused(*vantages: str) -> list[RelayLink]:
+    return [link(REFUSED, vantage, relay="relay_other_port", port=443) for vantage in vantages]
+
+
+BESIDE: dict[str, tuple[list[RelayLink], str | None]] = {
     "nothing else was tried": ([], None),
     "the directory port works": ([link(FINE, relay="dir_port", port=9030)], "port"),
+    "a port refuses here as it does elsewhere": (
+        [link(FINE, relay="dir_port", port=9030), *refused("probe", "c0", "c1")], "port",
+    ),
+    "a port refuses here only": (
+        [link(FINE, relay="dir_port", port=9030), *refused("probe")], None,
+    ),
     "no port works": ([link(SILENT, relay="relay_other_port", port=22)], "address"),
     "TLS that is not Tor's comes through": (
         [link(FINE, relay="non_tor_tls"), link(FINE, relay="dir_port", port=9030)], "protocol",
