@@ -30,6 +30,7 @@ from probe.outbox import Outbox
 from probe.schedule import diary
 from probe.schedule.plan import Installed, Plan
 from probe.store import Store
+from probe.way_out import WayOut
 from testlists import Shelf
 from testlists.release import Version, comment, make
 from testlists.shelf import carried_version
@@ -117,6 +118,18 @@ def test_a_network_that_nobody_approved_is_told(
     approved.approve(networks.Here((frozenset({b"\xb8\x27\xeb\0\0\1"}),), ""))
     monkeypatch.setattr(networks, "here", lambda: here)
     assert state == doctor_machine.network(folder).state
+
+
+@pytest.mark.parametrize(
+    ("way", "state"),
+    [(WayOut("tun0", "tunnel"), "warning"), (WayOut("eth0", "plain"), "ok"), (WayOut(), "unknown")],
+)
+def test_a_tunnel_is_told_without_a_packet(
+    monkeypatch: pytest.MonkeyPatch, way: WayOut, state: str
+) -> None:
+    monkeypatch.setattr(doctor_machine, "way_out", lambda: way)
+    finding = doctor_machine.vpn()
+    assert (state, True) == (finding.state, way.name in finding.seen)
 
 
 # What is installed
