@@ -1,4 +1,4 @@
-"""``zond demo``: a whole country on one machine, measured and judged."""
+"""``zond demo``: a whole country on one machine, measured, judged and reported."""
 
 from __future__ import annotations
 
@@ -33,16 +33,17 @@ concurrency = 60
 
 @click.command()
 @click.option("--db", type=click.Path(path_type=Path), help="Keep the database there.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write an HTML report there.")
 @click.option("--targets", type=click.IntRange(1), help="Only the first so many of the list.")
 @click.option("--seed", type=click.IntRange(0), default=1, help="Decides the order.")
-def demo(db: Path | None, targets: int | None, seed: int) -> None:
+def demo(db: Path | None, report: Path | None, targets: int | None, seed: int) -> None:
     """Measure a whole country on this machine.
 
     Builds a household, an operator, gateways that censor, foreign sites, resolvers and two
     controls out of network namespaces that have no way out, and measures the list for
     Belarus there with the ordinary `zond run`, which then looks closer at what differs.
 
-    Example: zond demo --targets 30
+    Example: zond demo --targets 30 --report demo.html
     """
     why = explain_if_impossible()
     if why is not None:
@@ -63,9 +64,9 @@ def demo(db: Path | None, targets: int | None, seed: int) -> None:
             status = process.wait()
         if status not in (0, IN_PART):
             sys.exit(status)
-        shown = subprocess.run(  # noqa: S603
-            [Path(sys.executable).with_name("zond"), "verdicts", "--db", db], check=False
-        )
+        shown = _zond("verdicts", "--db", db)
+        if report is not None and not shown.returncode:
+            shown = _zond("report", "--db", db, "--out", report)
         judged = verdicts(db)
     except LabError as exc:
         raise click.ClickException(str(exc)) from exc
@@ -82,3 +83,9 @@ def demo(db: Path | None, targets: int | None, seed: int) -> None:
         err=True,
     )
     sys.exit(shown.returncode)
+
+
+def _zond(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(  # noqa: S603
+        [Path(sys.executable).with_name("zond"), *arguments], check=False
+    )
