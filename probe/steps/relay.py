@@ -27,7 +27,7 @@ from probe.tor.certificates import Unproved, prove
 from probe.trace import StepFailed, Trace
 from probe.wire.url import parse
 
-TIMEOUT = 40.0  # seconds for all of it; the steps have bounds of their own
+TIMEOUT = 30.0  # seconds for all of it; the steps have bounds of their own
 _MAX_RECEIVED = 128 * 1024  # bytes of TLS content before the relay has introduced itself
 _OWN_DESCRIPTOR = "/tor/server/authority"  # the directory's own: the smallest document it has
 

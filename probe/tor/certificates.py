@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.utils import CryptographyDeprecationWarning
 
 RSA_IDENTITY, IDENTITY_TO_SIGNING, SIGNING_TO_TLS, RSA_TO_ED25519 = 2, 4, 5, 7
 _KEY, _TLS_DIGEST = 1, 3  # what an Ed25519 certificate is about (cert-spec, A.3)
@@ -31,6 +33,11 @@ _SIGNED_WITH = 4  # its extension that names the key which signed it
 _MUST_KNOW = 1  # flag of an extension that makes the certificate worthless to who does not know it
 _CROSS = b"Tor TLS RSA/Ed25519 cross-certificate"
 _MAX_RSA = 4096  # bits; a relay's identity has 1024
+# What cryptography raises for a certificate that it cannot read, or that does not hold.
+_UNREADABLE = (
+    ValueError, TypeError, OverflowError, x509.InvalidVersion, InvalidSignature,
+    UnsupportedAlgorithm,
+)  # fmt: skip
 
 
 class Unproved(ValueError):
@@ -97,15 +104,19 @@ def recovered(key: RSAPublicKey, signature: bytes) -> bytes:
 
 
 def _rsa_identity(der: bytes) -> RSAPublicKey:
+    """The key of the self-signed certificate in *der*. Raises `Unproved`."""
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        key = certificate.public_key()
+        with warnings.catch_warnings():
+            # Of what a stranger's certificate has that the library deprecates.
+            warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+            certificate = x509.load_der_x509_certificate(der)
+            key = certificate.public_key()
         if not isinstance(key, RSAPublicKey) or key.key_size > _MAX_RSA:
             raise Unproved("the identity is no RSA key")
         certificate.verify_directly_issued_by(certificate)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as exc:
-        if isinstance(exc, Unproved):
-            raise
+    except Unproved:
+        raise
+    except _UNREADABLE as exc:
         raise Unproved("the RSA identity's certificate is broken") from exc
     return key
 

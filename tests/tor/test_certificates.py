@@ -54,6 +54,16 @@ def flipped(kind: int, at: int) -> Spoil:
     return spoil
 
 
+def versioned(certificate: bytes) -> dict[int, bytes]:
+    """*certificate* with another X.509 version, and with another serial number."""
+    at = certificate.index(b"\xa0\x03\x02\x01\x02\x02")
+    one, two = bytearray(certificate), bytearray(certificate)
+    one[at + 4] = 0x7F
+    two[at + 7] |= 0x80
+    return {1: bytes(one), 2: bytes(two)}
+
+
+VERSIONED = versioned(KEYS.certificates()[2])
 SPOILT: dict[str, Spoil] = {
     "no cross-certificate": without(7),
     "no RSA identity": without(2),
@@ -82,6 +92,8 @@ SPOILT: dict[str, Spoil] = {
     ),
     "rubbish for an RSA identity": changed(2, lambda: b"\x30\x03\x02\x01\x05"),
     "the TLS certificate for an RSA identity": changed(2, lambda: KEYS.tls_der),
+    "an RSA identity of a version that is none": changed(2, lambda: VERSIONED[1]),
+    "an RSA identity whose number is below zero": changed(2, lambda: VERSIONED[2]),
     "nothing in it": changed(5, lambda: b""),
     "half of it": changed(7, lambda: KEYS.certificates()[7][:40]),
 }  # fmt: skip
