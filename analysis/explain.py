@@ -152,7 +152,7 @@ def _steps(evidences: Iterable[AnyEvidence], started_at: float) -> Iterable[Node
         step = f"{evidence.step}: " if evidence.step else ""
         ended = "ok" if evidence.failure is None else str(evidence.failure)
         detail = f" ({_cut(evidence.detail)})" if evidence.detail else ""
-        at, took = f"+{evidence.t0:.3f} s", f"took {evidence.t - evidence.t0:.3f} s"
+        at, took = f"{evidence.t0:+.3f} s", f"took {evidence.t - evidence.t0:.3f} s"
         text = f"{at} {step}{_said(evidence)}: {ended}{detail}, {took}"
         yield Node(text=text, below=tuple(_details(evidence)))
 

@@ -114,7 +114,10 @@ def _one(m: Measurement, host: str, number: int) -> Measurement:
 
 
 def dataset(out: Path, targets: int, networks: int, days: int, every: int) -> Path:
-    """A dataset's verdicts, and what ``zond analyse`` would leave beside them."""
+    """A dataset's verdicts, and what ``zond analyse`` would leave beside them; what is there from
+    another time is left as it is."""
+    if (out / "hypotheses.jsonl").exists():
+        return out
     (out / "verdicts").mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(1)
     asns = [*networks_of("belarus"), *range(64_500, 64_600)][:networks]

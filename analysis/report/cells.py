@@ -41,6 +41,7 @@ COUNTED = ("blocked", "interfered", "server_side", "down", "ok", "inconclusive",
 DECIDE = ("blocked", "ok", "down", "server_side")
 
 Table = Any  # Ibis ships no types
+Column = Any
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,25 +130,31 @@ def cells(verdicts: Table) -> Table:
     since = joined.filter(joined.struck_ & (joined.measured_at > joined.clear))
     since = since.group_by(key).agg(since=since.measured_at.min())
     recent = joined.filter(joined.measured_at >= joined["last"] - DAY)
-    latest = ibis.row_number().over(
+    place = ibis.row_number().over(
         group_by=[*key, "url", "probe_"],
         order_by=[ibis.desc("decides_"), ibis.desc("measured_at"), "measurement_id"],
     )
-    recent = recent.mutate(back=latest).filter(lambda t: t.back == 0)
+    recent = recent.mutate(back=place).filter(lambda t: t.back == 0)
     met = recent.struck_
+    located = met & (recent.hop > 0)
+
+    def latest(name: str, where: Column) -> Column:
+        return recent[name].argmax(recent.measured_at, where=where)
+
     telling = ibis.ifelse(met, recent.measured_at, recent.measured_at - 2 * DAY)
     lately = recent.group_by(key).agg(
         category=recent.category.max(),
         urls=recent.url.nunique().cast("int64"),
         probes=recent.probe_.nunique(where=recent.measured_at > 0).cast("int64"),
         **{name: (recent.outcome_ == name).sum().cast("int64") for name in COUNTED},
-        mechanisms=recent.mechanisms.mode(where=met),
-        trigger=recent.trigger.mode(where=met & (recent.trigger != "")),
-        position=recent.position.mode(where=met & (recent.position != "")),
-        hop=recent.hop.mode(where=met & (recent.hop > 0)),
-        hop_ip=recent.hop_ip.mode(where=met & (recent.hop_ip != "")),
-        hop_asn=recent.hop_asn.mode(where=met & (recent.hop_asn > 0)),
-        fingerprints=recent.fingerprints.mode(where=met & (recent.fingerprints != "")),
+        # Not the most frequent: a million groups would each keep a table of what they met.
+        mechanisms=latest("mechanisms", met),
+        trigger=latest("trigger", met & (recent.trigger != "")),
+        position=latest("position", met & (recent.position != "")),
+        hop=latest("hop", located),
+        hop_ip=latest("hop_ip", located),
+        hop_asn=latest("hop_asn", located),
+        fingerprints=latest("fingerprints", met & (recent.fingerprints != "")),
         probability=recent.probability.max(where=(recent.outcome == "blocked")),
         # The last that met something; where none did, the last.
         measurement_id=recent.measurement_id.argmax(telling),

@@ -21,6 +21,7 @@ from probe.store import Store
 
 TOLD: tuple[State, ...] = ("blocked", "mixed", "interfered", "server_side", "inconclusive",
                            "down", "local_fault")  # fmt: skip
+DOUBT: frozenset[State] = frozenset({"inconclusive", "local_fault"})
 MOST_RUNS = 40  # that are read whole for it: a dataset has many
 
 

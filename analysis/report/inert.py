@@ -11,6 +11,7 @@ follows one would ask a blocked site for it from where he reads.
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 import unicodedata
 
@@ -46,6 +47,7 @@ _FRAME = (
     '<!doctype html><meta charset="utf-8"><meta http-equiv="Content-Security-Policy"'
     " content=\"default-src 'none'; style-src-attr 'unsafe-inline'\"><title>-</title>"
 )
+_BLOCK = re.compile(r"<(?:/?(?:p|div|h[1-6]|li|tr|table|ul|ol|title|center)|[bh]r)\b", re.I)
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([a-zA-Z0-9_.:-]{1,40})")
 
 
@@ -92,7 +94,8 @@ def _page(e: HTTPExchange, body: bytes) -> PageSeen:
         clean_content_tags={"script", "style", "title"}, strip_comments=True,
         filter_style_properties=set(_PROPERTIES),
     )  # fmt: skip
-    words = nh3.clean(text, tags=set(), clean_content_tags={"script", "style", "title"})
+    lines = _BLOCK.sub(r"\n\g<0>", text)  # where the page begins a line, its words do too
+    words = nh3.clean(lines, tags=set(), clean_content_tags={"script", "style", "title"})
     return PageSeen(
         id=hashlib.sha256(body).hexdigest()[:16],
         url=e.url,
@@ -106,8 +109,6 @@ def _page(e: HTTPExchange, body: bytes) -> PageSeen:
 
 def _unescaped(text: str) -> str:
     """What the reader of a page without markup sees, its blank lines joined."""
-    import html
-
     lines = (" ".join(line.split()) for line in html.unescape(text).splitlines())
     return "\n".join(line for line in lines if line)
 

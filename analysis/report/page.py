@@ -31,6 +31,10 @@ class Pages:
         place = files("analysis.report") / "templates"
         style = (place / "style.css").read_text("utf-8")
         script = (place / "report.js").read_text("utf-8")
+        style += "".join(
+            f'.cell.{state}::before {{ content: "{look.sign}"; content: "{look.sign}" / ""; }}\n'
+            for state, look in STATES.items()
+        )
         words = tell.words
         self._env = Environment(
             loader=PackageLoader("analysis.report"), autoescape=True, finalize=_finalize,

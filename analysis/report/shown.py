@@ -15,13 +15,15 @@ from analysis.explain import Node
 from analysis.history.event import Event
 from analysis.report.cells import STATES as ORDER
 from analysis.report.cells import Cell
-from analysis.report.evidence import TOLD, Proof
+from analysis.report.evidence import DOUBT, TOLD, Proof
 from analysis.report.inert import PageSeen, plain
 from analysis.report.tell import EventTold, Teller
-from analysis.report.words import STATES, Words
+from analysis.report.words import Words
 from analysis.verdict import Verdict
 
+SURE = frozenset(TOLD) - DOUBT
 MAX_LINE = 400  # characters of one line of a chain
+FOLDED = 2      # lines below one, from which on they are folded away
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,10 @@ class Row:
 
     @property
     def told(self) -> bool:
-        """Whether there is more to tell than that it was open, or not measured."""
-        return any(cell.state in TOLD for cell in self.on.values())
+        """Whether there is more to tell than that it was open, or not measured. Of many
+        networks one is always in doubt: that alone is no page."""
+        states = {cell.state for cell in self.on.values()}
+        return bool(states & SURE) or states <= DOUBT
 
 
 @dataclass(frozen=True)
@@ -95,15 +99,12 @@ def site(found: Row, events: Iterable[Event], tell: Teller) -> Site:
 
 
 def fields(asns: Sequence[int], words: Words) -> Callable[[Row], Markup]:
-    """What makes a row's fields, one for each of the networks *asns*: a sign, and the word for
-    those who do not see it. Not by a template, which takes long for a million fields."""
-    field = Markup(
-        '<td class="cell {}"><span aria-hidden="true">{}</span><span class="hidden">{}</span></td>'
-    )
-    of = {state: field.format(state, STATES[state].sign, words.state(state)) for state in ORDER}
-    nobody = Markup('<td class="cell"><span class="hidden">{}</span></td>').format(
-        words.gettext("nobody looked")
-    )
+    """What makes a row's fields, one for each of the networks *asns*: a word, before which the
+    style puts a sign (`Pages`), so that it is seen as one and read as the other. Not by a template,
+    which takes long for a million fields."""
+    field = Markup('<td class="cell {}">{}</td>')
+    of = {state: field.format(state, words.state(state)) for state in ORDER}
+    nobody = field.format("nobody", words.gettext("nobody looked"))
     empty = Markup("")
     return lambda row: empty.join(
         of[row.on[asn].state] if asn in row.on else nobody for asn in asns
@@ -112,7 +113,8 @@ def fields(asns: Sequence[int], words: Words) -> Callable[[Row], Markup]:
 
 def in_view(proof: Proof) -> ProofShown:
     """*proof* with its chain as nested lists."""
-    return _shown(proof, Markup("<ul>{}</ul>").format(_list(proof.chain)), "")
+    steps = Markup("").join(_step(node) for node in proof.chain.below)
+    return _shown(proof, steps, "")
 
 
 def packed(proof: Proof) -> ProofShown:
@@ -127,6 +129,19 @@ def _shown(proof: Proof, chain: Markup, packed: str) -> ProofShown:
         asn=int(asn) if asn.isdigit() else 0, verdict=proof.verdict, chain=chain, packed=packed,
         pages=proof.pages,
     )  # fmt: skip
+
+
+def _step(node: Node) -> Markup:
+    """A part of the chain that can be folded away, and those of its parts that are long."""
+    if len(node.below) < FOLDED:
+        return Markup("<ul>{}</ul>").format(_list(node))
+    parts = [
+        _step(below) if len(below.below) >= FOLDED else Markup("<ul>{}</ul>").format(_list(below))
+        for below in node.below
+    ]
+    return Markup("<details><summary>{}</summary>{}</details>").format(
+        plain(node.text, MAX_LINE), Markup("").join(parts)
+    )
 
 
 def _list(node: Node) -> Markup:

@@ -36,7 +36,7 @@ from analysis.report.shown import (
 from analysis.report.tell import Teller
 from probe.store import Store
 
-MOST_CELLS = 24_000        # in the first page's table
+MOST_CELLS = 20_000        # in the first page's table
 PER_PAGE = 10_000          # cells of a page in the folder
 EVENTS_PER_PAGE = 300
 MOST_TOLD = 600            # sites told one by one in a single file

@@ -68,6 +68,14 @@ def opened(browser: Browser, path: Path, **context: Any) -> Iterator[tuple[Page,
     window.close()
 
 
+def unfold(page: Page) -> None:
+    """Open all that is folded, and have all drawn that is not in view."""
+    page.evaluate("""() => {
+        document.querySelectorAll('details').forEach((part) => (part.open = true));
+        document.querySelectorAll('*').forEach((e) => (e.style.contentVisibility = 'visible'));
+    }""")
+
+
 def violations(page: Page) -> list[tuple[str, str, str]]:
     """What axe finds wrong that is serious or worse: rule, impact, the first place."""
     page.evaluate(AXE)

@@ -11,15 +11,14 @@ from playwright.sync_api import Browser, Page
 
 from analysis.report.inert import MAX_TEXT, _page, plain
 from probe.evidence import HTTPExchange
-from tests.report.browser import Seen, opened
+from tests.report.browser import Seen, opened, unfold
 from tests.report.databases import BREAKOUTS, HUGE, PAGE_OF_TRAPS, TURNED
 
 LIVE = "[href], [src], [action], form, input, link, base, svg, math, object, embed, iframe, script"
-OPEN_ALL = "document.querySelectorAll('details').forEach((d) => (d.open = true))"
 
 
 def _harmless(page: Page, seen: Seen, path: Path) -> None:
-    page.evaluate(OPEN_ALL)
+    unfold(page)
     page.wait_for_timeout(300)
     assert page.evaluate("window.owned") is None
     assert all(frame.evaluate("window.owned") is None for frame in page.frames[1:])

@@ -30,7 +30,7 @@ from analysis.rules import TRIGGERS as TRIGGER_RULES
 from analysis.verdict import MECHANISM_NAMES
 from probe.i18n import LANGUAGES
 from testlists import builtin
-from tests.report.browser import opened, violations
+from tests.report.browser import opened, unfold, violations
 from tests.report.making import written
 
 TRANSLATED = sorted(set(LANGUAGES) - {"en"})
@@ -83,5 +83,6 @@ def test_the_report_is_said_in_the_reader_s_language(
         assert language == page.get_attribute("html", "lang")
         text = page.inner_text("main")
         assert said in text and plural in text
+        unfold(page)
         assert [] == violations(page)
         assert [] == seen.console
