@@ -94,7 +94,7 @@ def _missing(transport: str, ways: Ways, bridges: Sequence[Bridge]) -> str:
     if not _program(transport, ways):
         return f"no program for {transport} is installed: {' or '.join(PROGRAMS[transport])}"
     if not bridges:
-        return f"no bridge for {transport} is known; tor.bridges in zond.toml names a file of some"
+        return f"no bridge for {transport} is known: zond tor bridge add takes what you were given"
     return ""
 
 

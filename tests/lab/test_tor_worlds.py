@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.score import cells_table
+from lab.tor.page import written
 from lab.tor.plan import by_kind
 from lab.tor.trial import try_scene
 from lab.worlds.tor import SCENES, url_of
@@ -29,6 +30,11 @@ def test_every_block_has_an_innocent_beside_it() -> None:
             outcomes = [truth.outcome for truth in condition.truths.values()]
             if frozenset({"blocked"}) in outcomes:
                 assert frozenset({"ok"}) in outcomes, condition.name
+
+
+def test_the_page_tells_the_situations_as_they_are() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "tor.md").read_text(encoding="utf-8")
+    assert written(page) == page, "run python -m lab.tor.page docs/tor.md"
 
 
 @pytest.mark.lab
