@@ -222,7 +222,7 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
     ),
     Rule(
         "resolver_answers_otherwise",
-        ONLY_HERE & (_.service_end == "answer") & (_.service_how == "untrue"),
+        ONLY_HERE & AGAIN & (_.service_end == "answer") & (_.service_how == "untrue"),
         outcome="server_side",
         comment="Who proved to be the resolver answers here, and not to the controls, what is not"
         " so: nobody on the way can change what it says.",

@@ -6,15 +6,25 @@ the probe: a mistake that both make would be seen by nobody.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import trio
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
+from aioquic.quic.events import StreamDataReceived
+from cryptography import x509
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from lab.certificates import ORDINARY, Authorities
+from lab.country import Ready
 from lab.flows import Ends
 from lab.middlebox import AddressRule
 from lab.packet import ACK, RST, TCP, Packet, tcp
+from lab.resolvers import Answerer, Resolver, Zone
+from lab.serving import bound_socket
 from lab.sites import Play, Site
 from lab.world import Action, Way
 
@@ -50,6 +60,59 @@ def centre(*addresses: str, say: Callable[[trio.abc.Stream], object] = data_cent
     """A data centre at *addresses*, port 443."""
     play = Play(say)  # type: ignore[arg-type]
     return Site(names=("centre.invalid",), addresses=addresses, http=None, https=play)
+
+
+def run_doq(
+    ready: Ready, resolvers: Sequence[Resolver], zone: Zone, authorities: Authorities
+) -> None:
+    """DNS over QUIC (RFC 9250) at each address of *resolvers*, port 853, for ever."""
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            for resolver in resolvers:
+                chain, key = authorities.chain(ORDINARY, resolver.names)
+                for address in resolver.addresses:
+                    sock = bound_socket(address, 853, socket.SOCK_DGRAM)
+                    udp = trio.socket.from_stdlib_socket(sock)
+                    nursery.start_soon(serve_doq, udp, Answerer(resolver, zone), chain, key)
+            ready()
+
+    trio.run(main)
+
+
+async def serve_doq(
+    udp: trio.socket.SocketType, answerer: Answerer, chain: bytes, key: bytes
+) -> None:
+    """Answer queries over QUIC on *udp*, with the certificate and key in PEM."""
+    visitors: dict[tuple[str, int], QuicConnection] = {}
+    while True:
+        with trio.move_on_after(0.05):
+            data, sender = await udp.recvfrom(65535)
+            visitor = visitors.get(sender[:2])
+            if visitor is None:
+                visitor = visitors[sender[:2]] = _quic(chain, key, data)
+            visitor.receive_datagram(data, sender, trio.current_time())
+        for peer, visitor in list(visitors.items()):
+            if (timer := visitor.get_timer()) is not None and timer <= trio.current_time():
+                visitor.handle_timer(trio.current_time())
+            while (event := visitor.next_event()) is not None:
+                if isinstance(event, StreamDataReceived) and event.end_stream:
+                    answer = answerer.answer(event.data[2:]) or b""
+                    said = len(answer).to_bytes(2) + answer
+                    visitor.send_stream_data(event.stream_id, said, True)
+            for out, _ in visitor.datagrams_to_send(trio.current_time()):
+                await udp.sendto(out, peer)
+
+
+def _quic(chain: bytes, key: bytes, first: bytes) -> QuicConnection:
+    configuration = QuicConfiguration(is_client=False, alpn_protocols=["doq"])
+    configuration.certificate, *configuration.certificate_chain = (
+        x509.load_pem_x509_certificates(chain)
+    )
+    configuration.private_key = load_pem_private_key(key, None)
+    return QuicConnection(
+        configuration=configuration, original_destination_connection_id=first[6 : 6 + first[5]]
+    )
 
 
 async def _exactly(stream: trio.abc.Stream, size: int) -> bytes:

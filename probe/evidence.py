@@ -64,7 +64,7 @@ class DNSAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw: bytes = b""
 
 
-DNSEngine = Literal["system", "udp", "tcp", "dot", "doh"]
+DNSEngine = Literal["system", "udp", "tcp", "dot", "doh", "doq"]
 
 
 class DNSExchange(Evidence, frozen=True, kw_only=True, tag="dns"):

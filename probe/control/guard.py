@@ -32,6 +32,9 @@ BAD_PORTS = frozenset(
     }
 )  # fmt: skip
 
+# Among them DNS over TLS and QUIC (RFC 7858, 9250), where nobody takes what we say for HTTP.
+CLOSED_PORTS = BAD_PORTS - {853}
+
 
 class Guard:
     """Knows where to go. *own* are further addresses never to connect to (this server's)."""
@@ -87,13 +90,13 @@ class GuardedNetwork:
 
     async def connect_tcp(self, ip: str, port: int) -> trio.abc.Stream:
         resolver = (ip, port) in self._encrypted or (port == 53 and ip in self._dns)
-        if not resolver and (port in BAD_PORTS or not self._guard.may_connect(ip)):
+        if not resolver and (port in CLOSED_PORTS or not self._guard.may_connect(ip)):
             raise PermissionError(errno.EACCES, "not a public address")
         return await self._net.connect_tcp(ip, port)
 
     async def open_udp(self, ip: str, port: int) -> Datagrams:
         resolver = port == 53 and ip in self._dns
-        if not resolver and (port in BAD_PORTS or not self._guard.may_connect(ip)):
+        if not resolver and (port in CLOSED_PORTS or not self._guard.may_connect(ip)):
             raise PermissionError(errno.EACCES, "neither a resolver nor a public site")
         return await self._net.open_udp(ip, port)
 

@@ -15,7 +15,7 @@ import trio
 from probe import __version__
 from probe.control import ooni
 from probe.control.cache import Cache, Found
-from probe.control.guard import BAD_PORTS, Guard, GuardedNetwork
+from probe.control.guard import CLOSED_PORTS, Guard, GuardedNetwork
 from probe.control.limits import Limits
 from probe.control.protocol import (
     BadMessage,
@@ -133,7 +133,7 @@ class Service:
         errand = self._errands.get(question.nettest)
         if errand is None or not errand.takes(target):
             raise Refused(400, "no nettest that is run here for others")
-        if target.port in BAD_PORTS:
+        if target.port in CLOSED_PORTS:
             raise Refused(400, "a port that browsers refuse")
 
         async def look() -> Found:

@@ -96,6 +96,8 @@ class QUICClient:
         self._datagrams = self._sent = self._wakes = 0
         self.received = 0
         self.response = Response()
+        self._answer = b""
+        self._answered = False
 
     @property
     def complete(self) -> bool:
@@ -154,6 +156,15 @@ class QUICClient:
         self.response = Response(stream=self._quic.get_next_available_stream_id())
         self._h3.send_headers(self.response.stream, list(headers), end_stream=True)
 
+    def say(self, data: bytes) -> None:
+        """Send *data*, and no more, on a new stream, for a protocol that is not HTTP/3."""
+        self._quic.send_stream_data(self._quic.get_next_available_stream_id(), data, True)
+
+    @property
+    def answer(self) -> bytes | None:
+        """All that came back for what was said, None until its end."""
+        return self._answer if self._answered else None
+
     def close(self) -> None:
         """Say goodbye; `to_send` has the words."""
         self._quic.close(error_code=_NO_ERROR if self._h3 is not None else QuicErrorCode.NO_ERROR)
@@ -197,6 +208,9 @@ class QUICClient:
                     raise NetworkFailure(
                         Failure.CONNECTION_RESET, f"stream reset, error 0x{event.error_code:x}"
                     )
+                case events.StreamDataReceived() if self._h3 is None:
+                    self._answer += event.data
+                    self._answered |= event.end_stream
             if self._h3 is not None:
                 for said in self._h3.handle_event(event):
                     self.response.take(said)

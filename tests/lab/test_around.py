@@ -13,14 +13,15 @@ from typing import Any
 
 import pytest
 
-from lab.around import FirstBytes, centre, parrot
-from lab.censors import AddressDrop, SNIReset, a_censor
+from lab.around import FirstBytes, centre, parrot, run_doq
+from lab.censors import AddressDrop, SNIDrop, SNIReset, a_censor
 from lab.certificates import Certificate
-from lab.resolvers import OWN, Name
+from lab.resolvers import OWN, Name, Resolver, run_resolvers
 from lab.sites import Article, Site
 from lab.stage import Setting, Stage, verdicts
+from lab.topology import place_of
 from lab.trial import HURRY
-from lab.world import Wire
+from lab.world import Place, Wire
 
 pytestmark = pytest.mark.lab
 
@@ -134,3 +135,68 @@ def test_messengers(tmp_path: Path) -> None:
     assert_judged(MESSENGERS, found)
 
 
+
+
+RESOLVERS = {
+    "doh://dns.google/dns-query": ("ok", ()),
+    "dot://dns.google": ("ok", ()),
+    "dot://dns.quad9.net": ("blocked", ("tls.reset",)),
+    "doh://dns.quad9.net/dns-query": ("blocked", ("tls.silence",)),
+    "doh://cloudflare-dns.com/dns-query": ("blocked", ("dns.substituted",)),
+    "dot://one.one.one.one": ("blocked", ("tcp.silence",)),
+    "doq://dns.adguard-dns.com": ("ok", ()),
+    "doq://p0.freedns.controld.com": ("blocked", ("quic.silence",)),
+    "doh://dns.mullvad.net/dns-query": ("down", ()),
+    "dot://liar.example": ("down", ()),
+    "dot://gone.example": ("down", ()),
+}  # fmt: skip
+
+
+def test_encrypted_resolvers(tmp_path: Path) -> None:
+    """Google, Quad9 and Cloudflare are unbound here; what speaks QUIC is aioquic."""
+    adguard = Resolver(
+        name="adguard-q", addresses=("94.140.14.14",), names=("dns.adguard-dns.com",)
+    )
+    controld = Resolver(
+        name="controld", addresses=("76.76.2.0",), names=("p0.freedns.controld.com",)
+    )
+    mullvad = Resolver(
+        name="mullvad", addresses=("194.242.2.2",), names=("dns.mullvad.net",),
+        certificate=Certificate(names=("else.example",)),
+    )  # fmt: skip
+    liar = Resolver(name="liar", addresses=("185.222.222.222",), names=("liar.example",))
+    google = Name(name="dns.google", addresses=("8.8.8.8",))
+    cloudflare = ("1.1.1.1",)
+    zone = (
+        Name(name="a.root-servers.net", addresses=("198.41.0.4",)),
+        Name(name="a.root-servers.net", addresses=("127.0.0.53",), at=("liar",)),
+        google,
+        Name(name="dns.quad9.net", addresses=("9.9.9.9",)),
+        Name(name="cloudflare-dns.com", addresses=cloudflare),
+        Name(name="cloudflare-dns.com", addresses=("82.209.230.23",), at=(OWN,)),
+        Name(name="one.one.one.one", addresses=cloudflare),
+        Name(name="gone.example", addresses=("45.11.45.11",)),
+        *(
+            Name(name=r.names[0], addresses=r.addresses)
+            for r in (adguard, controld, mullvad, liar)
+        ),
+    )
+    censors = on_the_way(
+        SNIReset(names=("dns.quad9.net",), ports=(853,)),
+        SNIDrop(names=("dns.quad9.net",), ports=(443,)),
+        AddressDrop(addresses=cloudflare, ports=(853,)),
+        FirstBytes(addresses=("76.76.2.0",), looks=lambda said: bool(said[0] & 0xC0)),
+    )
+    setting = Setting(
+        zone=zone, censors=censors, config=HURRY, icmp_ratelimit=0, real_servers=True
+    )
+    with Stage([], tmp_path, setting) as stage:
+        stage.country.start(
+            Place.ABROAD, run_resolvers, (mullvad, liar), stage.zone, stage.authorities
+        )
+        for resolver in (adguard, controld):
+            place = place_of(resolver.addresses[0])
+            assert place is not None
+            stage.country.start(place, run_doq, (resolver,), stage.zone, stage.authorities)
+        found = judged(stage, tmp_path, {url: {} for url in RESOLVERS})
+    assert_judged(RESOLVERS, found)

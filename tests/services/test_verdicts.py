@@ -371,7 +371,9 @@ HOWS = [
     *(_row("tls", how) for how in ("silence", "reset", "closed", "alert")),
     *(_row("http", how) for how in ("silence", "reset", "closed", "redirect", "blockpage")),
     *(_row("quic", how) for how in ("silence", "closed")),
-    _row("answer", "untrue", service_controls=1, service_controls_working=1),
+    _row(
+        "answer", "untrue", service_controls=1, service_controls_working=1, service_tries=2
+    ),
     _row("certificate", "replaced"),
     *(_row("bootstrap", how) for how in ("absent", "clock_skew")),
     _row("tcp", "silence", service_other_port="same"),
