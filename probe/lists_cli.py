@@ -76,7 +76,8 @@ def show(name: str | None, max_risk: str | None, as_json: bool) -> None:
 
 @lists.command()
 @click.argument("names", nargs=-1, metavar="[NAME|FILE]...", shell_complete=list_names)
-def validate(names: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each problem.")
+def validate(names: tuple[str, ...], as_json: bool) -> None:
     """Check lists against the rules for lists that others will read. Without names: all of
     the project's.
 
@@ -88,11 +89,12 @@ def validate(names: tuple[str, ...]) -> None:
     given = names or tuple(n for n in shelf.names() if _book(shelf, n).public)
     contents = {name: _content(shelf, name) for name in given}
     found = lint_together(contents, datetime.now(UTC).date())
-    for name, problems in found.items():
-        for problem in problems:
-            click.echo(f"{name}, {problem}")
-    bad = sum(map(len, found.values()))
-    click.echo(f"{len(contents)} lists, {bad} problems", err=True)
+    bad = [(name, problem) for name, problems in found.items() for problem in problems]
+    if as_json:
+        _print([{"list": name, "line": p.line, "reason": p.reason} for name, p in bad], (), True)
+    else:
+        click.echo("".join(f"{name}, {problem}\n" for name, problem in bad), nl=False)
+    click.echo(f"{len(contents)} lists, {len(bad)} problems", err=True)
     if bad:
         sys.exit(1)
 

@@ -98,6 +98,8 @@ def test_the_carried_lists_are_valid_and_a_bad_one_is_told_line_by_line(tmp_path
     assert 1 == result.exit_code
     assert 3 == len(result.stdout.splitlines())
     assert f"{bad}, line 2: no path: a bare host ends in a slash" in result.stdout
+    told = [json.loads(line) for line in lists("validate", bad, "--json").stdout.splitlines()]
+    assert [(str(bad), 2)] * 3 == [(row["list"], row["line"]) for row in told]
 
 
 def test_what_is_added_is_measured_by_its_name_and_does_not_leave(tmp_path: Path) -> None:
