@@ -137,6 +137,26 @@ def refresh(**given: Any) -> None:  # fmt: skip
     click.echo(json.dumps(drawn.facts) if as_json else drawn.text, err=not as_json)
 
 
+@tor.command()
+@click.argument("files", nargs=-1, required=True, type=_existing, metavar="FILE...")
+def known(files: tuple[Path, ...]) -> None:
+    """Since when relays are known, by Onionoo's details or consensuses of CollecTor: the table
+    that `zond regime import relays` takes, on stdout.
+
+    Example: zond tor known details.json > relays.csv
+    """
+    from probe.tor import first_seen
+    from probe.tor.relay_list import as_known
+
+    try:
+        found = first_seen.read(files)
+    except first_seen.BadDocument as exc:
+        raise Problem(str(exc)) from exc
+    if not found:
+        raise Problem(f"{files[0]}: no relay in it has a date")
+    click.echo(as_known(found.values()), nl=False)
+
+
 def _fetched(drawing: Drawing, agreed: bool) -> Consensus:
     import trio
 

@@ -123,9 +123,10 @@ class Drawing:
     def _born(self) -> dict[str, float]:
         """Since when relays are known, by what the user has and by older lists."""
         try:
-            born = first_seen.read(self._documents)
+            known = first_seen.read(self._documents)
         except first_seen.BadDocument as exc:
             raise NotDrawn(str(exc)) from exc
+        born = {fingerprint: dated.first for fingerprint, dated in known.items()}
         older = self._listed(NAME) if NAME in self._shelf.names() else []
         for fingerprint, day in dates_of([*self._relays, *older]).items():
             if (at := first_seen.day(day)) is not None:

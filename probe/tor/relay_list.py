@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from probe.tor.consensus import Consensus, Relay
+from probe.tor.first_seen import Dated, text_of
 from testlists.categories import CATEGORIES
 from testlists.target import Target
 from testlists.url import BadURL, normalise
@@ -17,6 +18,10 @@ NAME = "tor-consensus"
 COLUMNS = (
     "url", "category_code", "category_description", "date_added", "source", "notes", "risk",
     "risk_reason", "relay", "nickname", "fingerprint", "dir_port", "flags", "first_seen",
+)  # fmt: skip
+KNOWN_COLUMNS = (
+    "relay", "role", "ip", "or_port", "dir_port", "channel", "transport", "first_seen",
+    "last_seen", "source",
 )  # fmt: skip
 
 
@@ -42,7 +47,7 @@ def written(relays: Iterable[Relay], consensus: Consensus, born: Mapping[str, fl
                     "nickname": relay.nickname, "fingerprint": relay.fingerprint,
                     "dir_port": (relay.dir_port or "") if number == 0 else "",
                     "flags": " ".join(relay.flags),
-                    "first_seen": "" if since is None else _day(since),
+                    "first_seen": "" if since is None else text_of(since),
                 })  # fmt: skip
     return out.getvalue().encode()
 
@@ -53,5 +58,15 @@ def dates_of(targets: Iterable[Target]) -> dict[str, str]:
     return {fingerprint: day for fingerprint, day in told if fingerprint and day}
 
 
-def _day(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}"
+
+def as_known(dated: Iterable[Dated]) -> bytes:
+    """The table ``relays`` of ``zond regime import`` (docs/regime.md)."""
+    out = io.StringIO()
+    lines = csv.writer(out, lineterminator="\n")
+    lines.writerow(KNOWN_COLUMNS)
+    for each in dated:
+        lines.writerow([
+            each.fingerprint, each.role, each.ip, each.or_port, each.dir_port, each.channel,
+            each.transport, text_of(each.first), text_of(each.last), each.source,
+        ])  # fmt: skip
+    return out.getvalue().encode()

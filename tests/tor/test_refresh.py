@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from trio.testing import MockClock
 
+from analysis.regime import outside
 from probe.tor.directory import Directory, NoDocument, fetch
 from probe.tor.first_seen import BadDocument, day, read
 from probe.tor.refresh import NoConsensus, directories, gather, known_authorities
@@ -205,10 +206,10 @@ def test_a_consensus_of_collector_says_who_was_there_by_then(tmp_path: Path) -> 
     old = "@type network-status-consensus-3 1.0\n" + TEXT.replace("2026-11-22", "2016-12-05")
     (tmp_path / "old").write_text(old)
     (tmp_path / "new").write_text(TEXT)
-    born = read([tmp_path / "new", tmp_path / "old"])
-    assert 60 == len(born)
+    known = read([tmp_path / "new", tmp_path / "old"])
+    assert 60 == len(known)
     noon = datetime(2016, 12, 5, 12, tzinfo=UTC).timestamp()
-    assert {noon} == set(born.values())
+    assert {(noon, NOW - 1800)} == {(each.first, each.last) for each in known.values()}
     assert day("2016-12-05") == noon - 12 * 3600
 
 
@@ -254,3 +255,38 @@ def test_nobody_is_asked_who_has_not_agreed_nor_round_a_proxy(
     assert 2 == done.exit_code
     assert "--from-file" in done.stderr
 
+
+
+DETAILS = {
+    "version": "8.0", "relays_published": "2026-11-22 12:00:00",
+    "relays": [
+        {"nickname": "a", "fingerprint": "AB" * 20,
+         "or_addresses": ["20.1.0.7:9001", "[2a02::1]:9"], "dir_address": "20.1.0.7:9030",
+         "first_seen": "2016-12-20 05:00:00",
+         "last_seen": "2026-11-22 12:00:00", "flags": ["Running"], "as": "AS1"},
+        {"fingerprint": "CD" * 20, "first_seen": "nonsense"},
+        {"fingerprint": "short", "first_seen": "2016-12-20 05:00:00"},
+    ],
+    "bridges": [
+        {"hashed_fingerprint": "EF" * 20, "or_addresses": ["10.1.2.3:443"],
+         "first_seen": "2021-02-01 00:00:00", "transports": ["obfs4"],
+         "bridgedb_distributor": "https"},
+    ],
+}  # fmt: skip
+
+
+def test_what_is_known_of_relays_becomes_the_table_that_hypotheses_read(tmp_path: Path) -> None:
+    (tmp_path / "details.json").write_text(json.dumps(DETAILS))
+    done = CliRunner().invoke(tor, ["known", str(tmp_path / "details.json")])
+    assert 0 == done.exit_code, done.output
+    relays, problems = outside.parse("relays", done.stdout, "details")
+    assert [] == problems
+    assert [
+        ("AB" * 20, "relay", "20.1.0.7", 9001, 9030, "", "", "2016-12-20", "2026-11-22"),
+        ("EF" * 20, "bridge", "", 0, 0, "web", "obfs4", "2021-02-01", "2021-02-01"),
+    ] == [
+        (r.relay, r.role, r.ip, r.or_port, r.dir_port, r.channel, r.transport, r.first_seen,
+         r.last_seen)
+        for r in relays if isinstance(r, outside.Relay)
+    ]  # fmt: skip
+    assert "10.1.2.3" not in done.stdout
