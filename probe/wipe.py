@@ -8,10 +8,12 @@ that cannot reach, `probe.wipe_cli` says.
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 import signal
 import stat
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -28,7 +30,11 @@ OF_OURS = (
     "consent.json", "consent_upload.json", "consent_networks.json", "identity",
     "schedule.jsonl", "schedule.tmp", "bridges", "bridges.key",
 )  # fmt: skip
-HALF_WRITTEN = ".new"
+# What a power cut leaves of a file that was being written: of NAME.
+HALF_WRITTEN = ("{name}.new", ".{name}.[0-9]*")
+# Folders that programs make for as long as they run, where they were killed.
+TEMPORARY = ("zond-tor-*", "zond-[0-9]*")
+IN_MEMORY = Path("/dev/shm")  # noqa: S108 - looked into
 CHUNK = 1 << 20  # bytes
 PATIENCE = 10.0  # seconds for a run to end in order
 
@@ -49,10 +55,16 @@ class Places:
             *(folder / word for folder in self.folders for word in OF_OURS),
             *self.settings,
         ]
-        halves = [path.with_name(path.name + HALF_WRITTEN) for path in named]
+        halves = [
+            half
+            for path in named
+            for form in HALF_WRITTEN
+            for half in path.parent.glob(form.format(name=glob.escape(path.name)))
+        ]
         receipts = [path.with_name(path.name + ".receipts") for path in self.carried]
-        lists = [path for folder in self.folders for path in _within(folder / "lists")]
-        found = {p for p in (*named, *halves, *self.carried, *receipts, *lists) if _is_there(p)}
+        whole = [folder / "lists" for folder in self.folders] + left_behind()
+        inside = [path for folder in whole for path in _within(folder)]
+        found = {p for p in (*named, *halves, *self.carried, *receipts, *inside) if _is_there(p)}
         return sorted(found)
 
     def own_folders(self) -> set[Path]:
@@ -74,6 +86,13 @@ def usual_places() -> Places:
     )  # fmt: skip
 
 
+def left_behind() -> list[Path]:
+    """Temporary folders of this user's whose program was killed, or goes on."""
+    above = {IN_MEMORY, Path(tempfile.gettempdir())}
+    found = [folder for place in above for form in TEMPORARY for folder in place.glob(form)]
+    return [folder for folder in found if _is_mine(folder)]
+
+
 def remove(found: Places) -> list[str]:
     """Remove the files of *found* and directories that are empty then; what could not be."""
     problems = []
@@ -82,8 +101,7 @@ def remove(found: Places) -> list[str]:
             _end(path)
         except OSError as exc:
             problems.append(f"{path}: {exc.strerror or exc}")
-    for folder in found.own_folders():
-        _remove_empty(folder / "lists")
+    for folder in (*left_behind(), *found.own_folders()):
         _remove_empty(folder)
     return problems
 
@@ -155,6 +173,14 @@ def _remove_empty(folder: Path) -> None:
     for above, _, _ in os.walk(folder, topdown=False):
         with suppress(OSError):  # not empty: something in it is not ours
             Path(above).rmdir()
+
+
+def _is_mine(folder: Path) -> bool:
+    try:
+        about = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(about.st_mode) and about.st_uid == os.geteuid()
 
 
 def _is_there(path: Path) -> bool:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +15,14 @@ import pytest
 from click.testing import CliRunner, Result
 from filelock import FileLock
 
-from probe import consent, places, settings_file
+from probe import consent, places, settings_file, wipe
 from probe.cli import zond
 from probe.evidence import Measurement, Run
 from probe.identity import Identity
 from probe.networks import Networks
 from probe.schedule import diary
 from probe.store import Store
+from probe.tor.keeping import Keeping
 
 ROOT = Path(__file__).parents[2]
 WORD = b"forbidden-news"
@@ -34,6 +36,10 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(wipe, "IN_MEMORY", temporary)  # where other tests have theirs
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "crontab").write_text('#!/bin/sh\n[ "$1" = -l ] && cat "$HOME/crontab"\n')
@@ -70,7 +76,12 @@ def everything(home: Path) -> None:
     (home / "carry.zond.receipts").write_bytes(b"receipts")
     for name in (".upload.lock", ".lock", "-wal", "-shm"):
         Path(f"{places.database()}{name}").touch()
-    (folder / "consent.json.new").write_bytes(b"{")  # a power cut
+    (folder / "consent.json.new").write_bytes(b"{")  # power cuts
+    (folder / ".identity.4711").write_bytes(b"half of it")
+    Keeping(places.bridges()).add(f"192.0.2.7:443 {'A' * 40}")
+    killed = Path(tempfile.mkdtemp(prefix="zond-tor-"))
+    (killed / "data").mkdir()
+    (killed / "data/state").write_text("guards")
     own = home / "my.csv"
     own.write_text("https://my.example/\n")
     added = wipe_command("lists", "add", "mine", "https://added.example/")
