@@ -93,7 +93,7 @@ class Traffic:
     bytes of a stream, has `HEADERS` of them, and acknowledgements; opening and closing a
     connection take `OPENING`."""
 
-    HEADERS = 60
+    HEADERS = 80
     OPENING = 400
 
     def __init__(self) -> None:

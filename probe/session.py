@@ -246,6 +246,8 @@ class _Session:
         self.permission.cancel()
 
     async def _send(self, record: Record) -> None:
+        if isinstance(record, Measurement):
+            self.spending.measured(record)
         try:
             await self.send.send(record)
         except trio.BrokenResourceError:
@@ -496,7 +498,6 @@ class _Session:
         self.finished = open_still
 
     def _stored(self, measurement: Measurement) -> None:
-        self.spending.measured(measurement)
         if not measurement.about:
             self.measured += 1
         self.reporter.used(self.traffic.bytes)
