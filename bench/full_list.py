@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from lab.stage import DELAYS, Setting, Stage, verdicts
 from lab.world import Wire, World
@@ -75,27 +76,39 @@ def measure(targets: int, rtt: float, concurrency: int, rate: float) -> Figures:
                 env={"ZOND_LIMITS__CONNECTIONS_PER_SECOND": str(rate)},
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
-            private, status, used = watch(process.pid)
-            process.returncode = os.waitstatus_to_exitcode(status)
+            ended = watch(process.pid)
+            process.returncode = os.waitstatus_to_exitcode(ended.status)
             wall = time.monotonic() - began
             after = stage.country.counters()[Wire.LINE]
             outcomes = Counter(v["outcome"] for v in verdicts(db).values())
             with Store(db) as store:
                 runtimes = [m.runtime for m in store.measurements()]
             return Figures(
-                targets, wall, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, private,
+                targets, wall, ended.used.ru_utime + ended.used.ru_stime,
+                ended.used.ru_maxrss * 1024, ended.private,
                 after.bytes_out - before.bytes_out, after.bytes_back - before.bytes_back,
                 db.stat().st_size, max(runtimes), sum(runtimes), outcomes, process.returncode,
             )  # fmt: skip
 
 
-def watch(pid: int) -> tuple[int, int, resource.struct_rusage]:
-    """Wait for *pid*: its largest anonymous memory (bytes), wait status, resource usage."""
-    private = 0
+class Watched(NamedTuple):
+    """A process that has ended. *private*: its most anonymous memory (bytes), *files*: the most
+    it had open, *status* as of wait(2)."""
+
+    private: int
+    files: int
+    status: int
+    used: resource.struct_rusage
+
+
+def watch(pid: int) -> Watched:
+    """Wait for *pid*."""
+    private = files = 0
     while True:
         ended, status, used = os.wait4(pid, os.WNOHANG)
         if ended:
-            return private, status, used
+            return Watched(private, files, status, used)
+        files = max(files, len(os.listdir(f"/proc/{pid}/fd")))
         with open(f"/proc/{pid}/status") as file:
             own = [line.split()[1] for line in file if line.startswith("RssAnon")]
         private = max(private, *(int(kilobytes) * 1024 for kilobytes in own), 0)

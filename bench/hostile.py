@@ -61,8 +61,8 @@ def measure(step: int, *, concurrency: int = 50) -> Figures:
                 before=("prlimit", f"--as={ADDRESS_SPACE}"),
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             )  # fmt: skip
-            private, status, used = watch(process.pid)
-            process.returncode = os.waitstatus_to_exitcode(status)
+            ended = watch(process.pid)
+            process.returncode = os.waitstatus_to_exitcode(ended.status)
             wall = time.monotonic() - began
             results = stage.results(db)
         with Store(db) as store:
@@ -74,8 +74,8 @@ def measure(step: int, *, concurrency: int = 50) -> Figures:
         wrong = [r for r in results if r.outcome not in r.truth.outcome]
         return Figures(
             targets=len(described), measured=len(measurements), wall=wall,
-            longest=max(m.runtime for m in measurements), memory=used.ru_maxrss * 1024,
-            private=private, database=db.stat().st_size,
+            longest=max(m.runtime for m in measurements), memory=ended.used.ru_maxrss * 1024,
+            private=ended.private, database=db.stat().st_size,
             largest=max(len(e.body or b"") for m in measurements for e in m.evidence
                         if hasattr(e, "body")),
             status=process.returncode, outcomes=Counter(str(r.outcome) for r in results),

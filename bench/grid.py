@@ -1,0 +1,157 @@
+"""The whole list at several distances and many at once: how fast, how small, how right.
+
+    python bench/grid.py [--targets 2200] [--rtt 5]… [--concurrency 16]… [--write]
+
+Of the targets, 80 % answer (with https, with http too, over a redirect), 8 % refuse, 8 % are
+silent, 4 % are slow; all for everybody. Each cell is one ordinary ``zond run`` in the lab, without
+a volunteer's pace, so that the machine is the limit and not politeness. A tenth of the targets
+is also measured one after another. Next to each figure stands what bounds it: no run ends
+before its longest target, and none needs less CPU than its TLS handshakes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.full_list import OONI_SECONDS, watch
+from bench.pages import put
+from lab.stage import DELAYS, Setting, Stage
+from lab.trial import HURRY
+from lab.world import Wire, World
+from lab.worlds.plan import build
+from probe.evidence import TLSHandshake
+from probe.store import Store
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+MIX = {
+    "plain_site": 5, "https_only_site": 5, "http_only_site": 5, "redirect_to_www": 5,
+    "site_refuses": 2, "site_silent": 2, "slow_site": 1,
+}  # fmt: skip
+HANDSHAKE = 0.0007  # seconds of CPU for TLS 1.3 with P-256, Python, this machine (measured before)
+SAMPLE = 10  # of so many targets one is also measured one after another
+
+
+class Cell(NamedTuple):
+    """*rtt* in ms; *wall*, *longest*, *total* (of all targets) and *cpu* in seconds; *memory*,
+    *private*, *database*, *out*, *back* in bytes; *wrong*: verdicts unlike the truth."""
+
+    rtt: float
+    concurrency: int
+    targets: int
+    wall: float
+    longest: float
+    total: float
+    cpu: float
+    handshakes: int
+    memory: int
+    private: int
+    files: int
+    out: int
+    back: int
+    database: int
+    wrong: int
+
+
+def mixed(count: int) -> list[World]:
+    """*count* worlds in the proportions of `MIX`, each a variation of its own.
+
+    Raises ValueError for more than there are variations.
+    """
+    order = itertools.cycle([name for name, share in MIX.items() for _ in range(share)])
+    dealt: Counter[str] = Counter()
+    worlds = []
+    for name in itertools.islice(order, count):
+        worlds.append(build(name, dealt[name]))
+        dealt[name] += 1
+    return worlds
+
+
+def cell(worlds: list[World], rtt: float, concurrency: int) -> Cell:
+    """One run."""
+    way = sum(DELAYS[w] for w in (Wire.LINE, Wire.UPLINK_1, Wire.BORDER_1, Wire.HOSTING))
+    setting = Setting(distance=rtt / 2000 / way, config=HURRY, icmp_ratelimit=0)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        db = folder / "bench.db"
+        with Stage(worlds, folder, setting) as stage:
+            before = stage.country.counters()[Wire.LINE]
+            began = time.monotonic()
+            process = stage.zond(
+                "run", "--yes", "--no-upload", "--no-follow-up", "--list", stage.list_file,
+                "--db", db, "--concurrency", str(concurrency), "--seed", "1",
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            ended = watch(process.pid)
+            process.returncode = os.waitstatus_to_exitcode(ended.status)
+            wall = time.monotonic() - began
+            after = stage.country.counters()[Wire.LINE]
+            results = stage.results(db)
+        with Store(db) as store:
+            runtimes, handshakes = [], 0
+            for m in store.measurements():
+                runtimes.append(m.runtime)
+                handshakes += sum(isinstance(e, TLSHandshake) for e in m.evidence
+                                  if e.vantage == "probe")  # fmt: skip
+        return Cell(
+            rtt=rtt, concurrency=concurrency, targets=len(worlds), wall=wall,
+            longest=max(runtimes), total=sum(runtimes),
+            cpu=ended.used.ru_utime + ended.used.ru_stime, handshakes=handshakes,
+            memory=ended.used.ru_maxrss * 1024, private=ended.private, files=ended.files,
+            out=after.bytes_out - before.bytes_out, back=after.bytes_back - before.bytes_back,
+            database=db.stat().st_size,
+            wrong=sum(r.outcome not in r.truth.outcome for r in results),
+        )  # fmt: skip
+
+
+def table(cells: list[Cell]) -> str:
+    head = (
+        "| round trip | at once | targets | wall | longest target | against one after another |"
+        " against 5 s a URL | CPU a target | of it handshakes, at least | peak memory | own |"
+        " files | sent, received, stored a target | wrong |"
+    )
+    rows = [
+        f"| {c.rtt:g} ms | {c.concurrency} | {c.targets} | {c.wall:.1f} s | {c.longest:.1f} s |"
+        f" {c.total / c.wall:.0f} × | {c.targets * OONI_SECONDS / c.wall:.0f} × |"
+        f" {1000 * c.cpu / c.targets:.1f} ms |"
+        f" {1000 * HANDSHAKE * c.handshakes / c.targets:.1f} ms | {c.memory / 1e6:.0f} MB |"
+        f" {c.private / 1e6:.0f} MB | {c.files} | {c.out / c.targets / 1e3:.1f},"
+        f" {c.back / c.targets / 1e3:.1f}, {c.database / c.targets / 1e3:.1f} kB | {c.wrong} |"
+        for c in cells
+    ]
+    rule = "|--:" * head.count(" |") + "|"
+    return "\n".join([head, rule, *rows])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--targets", type=int, default=2200)
+    parser.add_argument("--rtt", type=float, action="append", help="milliseconds; 5, 50, 200")
+    parser.add_argument("--concurrency", type=int, action="append", help="16, 64, 256")
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    worlds = mixed(given.targets)
+    cells = []
+    for rtt in given.rtt or (5.0, 50.0, 200.0):
+        for concurrency in given.concurrency or (16, 64, 256):
+            cells.append(cell(worlds, rtt, concurrency))
+            print(table(cells[-1:]).splitlines()[-1], flush=True)
+        cells.append(cell(worlds[:: SAMPLE], rtt, 1))
+        print(table(cells[-1:]).splitlines()[-1], flush=True)
+    if given.write:
+        command = f"`python bench/grid.py --targets {given.targets} --write`:"
+        put(PAGE, "grid", f"{command}\n\n{table(cells)}")
+
+
+if __name__ == "__main__":
+    main()
