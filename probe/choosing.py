@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from probe.ending import BAD_ARGUMENTS, Problem
+from probe.i18n import _
 
 if TYPE_CHECKING:
     from probe.config import Config
@@ -46,10 +47,12 @@ class Choice:
         more = "zond consent" if tiers is not None else "--max-risk high"
         for risk in (risk for risk in RISKS if risk not in allowed):
             if count := sum(t.risk == risk for t in self.targets if t.list_name):
-                click.echo(f"{count} targets of {risk} risk are left out ({more})", err=True)
+                said = _("left out for their {risk} risk: {count} ({more})", risk=risk,
+                         count=count, more=more)  # fmt: skip
+                click.echo(said, err=True)
         kept = [t for t in self.targets if not t.list_name or t.risk in allowed]
         if not kept:
-            raise Problem("nothing is left to measure", BAD_ARGUMENTS)
+            raise Problem(_("nothing is left to measure: {more}", more=more), BAD_ARGUMENTS)
         return replace(self, targets=kept)
 
     def versions(self) -> dict[str, str]:
@@ -78,13 +81,14 @@ def chosen(lists: Sequence[str], urls: Sequence[str], config: Config) -> Choice:
         refused += [(name, problem.line, problem.reason) for problem in problems]
         selected = select(found, max_risk=max_risk)
         if left := len(found) - len(selected):
-            said = f"{name}: {left} targets of more than {max_risk} risk are left out"
+            said = _("{name}: left out for more than {risk} risk: {count}", name=name,
+                     risk=max_risk, count=left)  # fmt: skip
             click.echo(said, err=True)
         targets += selected
     for name, line, reason in refused:
         click.echo(f"{name}{f', line {line}' if line else ''}: {reason}", err=True)
     if not targets:
-        raise Problem("nothing to measure", BAD_ARGUMENTS)
+        raise Problem(_("nothing to measure: name a list or a URL"), BAD_ARGUMENTS)
     return Choice(
         targets=targets, refused=refused, lists=[Path(name).stem for name in names],
         usual=not named and config.max_risk is None,

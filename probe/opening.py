@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probe.ending import LOCKED, Problem
+from probe.i18n import _
 
 if TYPE_CHECKING:
     from probe.store import Store
@@ -23,7 +24,8 @@ def locked(database: Path) -> Iterator[None]:
         database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as exc:
-        raise Problem(f"another run holds {database}", LOCKED) from exc
+        said = _("another run holds {path}: wait for it, or end it", path=database)
+        raise Problem(said, LOCKED) from exc
     except OSError as exc:
         raise Problem(f"{database}: {exc.strerror or exc}") from exc
     try:

@@ -26,7 +26,7 @@ from probe.ending import (
     NOTHING_MEASURED,
     Problem,
 )
-from probe.i18n import language_option
+from probe.i18n import _, language_option
 from probe.opening import locked, opened
 from probe.upload_cli import upload_after_run
 
@@ -92,7 +92,7 @@ def run(**given: Any) -> None:
     with locked(config.database), opened(config.database) as store:
         last = [run for run in store.runs() if not run.imported]  # others are imported
         if given["resume"] and last and last[-1].ended == "done":
-            click.echo("the last run is complete: nothing to resume", err=True)
+            click.echo(_("the last run is complete: nothing to resume"), err=True)
             return
         if given["resume"] and last:
             nettests = _nettests(())  # what is left decides
@@ -109,7 +109,8 @@ def run(**given: Any) -> None:
             still_permitted=permission.still,
         )
         status = _measure(config, request, store, as_json=given["as_json"])
-    if not given["no_upload"] and status < 128:  # a signal says: now
+    # A signal says: now. Where we may not measure any more, nothing else is sent either.
+    if not given["no_upload"] and status < 128 and permission.still():
         upload_after_run(config)
     sys.exit(status)
 
@@ -169,8 +170,10 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
 
     if not config.all_controls:
         click.echo(
-            "no controls: nothing to compare with, so less can be said afterwards"
-            " (--control URL, or --ooni-helpers for OONI's public ones)",
+            _(
+                "no controls: nothing to compare with, so less can be said afterwards"
+                " (--control URL, or --ooni-helpers for OONI's public ones)"
+            ),
             err=True,
         )
     threading.stack_size(THREAD_STACK)
@@ -218,17 +221,24 @@ def _settle() -> None:
 
 
 def _conclude(result: Result, differs: int, compared: int, database: Path) -> None:
+    said = []
     if result.problem:
-        click.echo(f"Error: {result.problem}", err=True)
+        said.append(f"Error: {result.problem}")
     if result.crashes:
-        click.echo(f"{result.crashes} measurements were lost to bugs (see above)", err=True)
-    compared_text = f", {differs} of {compared} compared differ from the controls"
-    click.echo(f"{result.measured} measured{compared_text if compared else ''}", err=True)
-    click.echo(f"database: {database}", err=True)
+        said.append(_("{count} measurements were lost to bugs (see above)", count=result.crashes))
+    said.append(_("measured: {count}", count=result.measured))
+    if compared:
+        compared_text = _(
+            "of {compared} that could be compared, {differs} differ from the controls",
+            compared=compared, differs=differs,
+        )  # fmt: skip
+        said.append(compared_text)
+    said.append(_("database: {path}", path=database))
     if result.measured:
-        click.echo(f"what it means: zond verdicts --db {database}", err=True)
+        said.append(_("what it means: {command}", command=f"zond verdicts --db {database}"))
     if result.run.ended in ("interrupted", "no_network", "failed", "budget"):
-        click.echo("to go on with it: zond run --resume", err=True)
+        said.append(_("to go on with it: {command}", command="zond run --resume"))
+    click.echo("\n".join(said), err=True)
 
 
 def _status(result: Result, refused: bool) -> int:

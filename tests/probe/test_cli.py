@@ -109,7 +109,7 @@ def test_talk_goes_to_stderr_and_data_to_stdout(session: Session, tmp_path: Path
     assert run(*TWO_URLS).stdout == ""
     assert f"database: {tmp_path / 'x.db'}" in result.stderr
     assert "zond verdicts --db" in result.stderr
-    assert "1 of 2 compared differ" in result.stderr
+    assert "of 2 that could be compared, 1 differ" in result.stderr
 
 
 def test_without_a_list_the_belarus_list_is_measured(session: Session) -> None:
@@ -124,7 +124,7 @@ def test_without_a_list_the_belarus_list_is_measured(session: Session) -> None:
     # Who chose no list has not chosen its most dangerous part either, and is told.
     assert {t.risk for t in session.request.targets} == {"low", "medium"}
     left_out = len(whole) - len(session.request.targets)
-    assert f"{left_out} targets of high risk are left out (--max-risk high)" in result.stderr
+    assert f"left out for their high risk: {left_out} (--max-risk high)" in result.stderr
     run("--max-risk", "high")
     assert session.request is not None
     assert len(session.request.targets) == len(whole)
