@@ -6,9 +6,12 @@ import json
 import os
 import random
 import re
+import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -28,10 +31,13 @@ from probe.net import TrioNetwork
 from probe.nettest import Context, discover
 from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
+from probe.steps.engine import engine
 from probe.tools import Tools
 from probe.tor.consensus import MAX_CERTIFICATES, MAX_CONSENSUS, read_consensus, read_keys
 from probe.tor.directory import Directory, NoDocument, fetch
 from probe.trace import Trace
+from probe.wire.ja4 import ja4
+from probe.wire.tls import client_hello, handshake_message
 from testlists import Shelf
 from testlists.target import Target
 from tests.certificates import authority
@@ -254,6 +260,45 @@ def test_the_consensus_comes_from_any_directory_and_is_verified(
         assert {
             (d.address, d.or_port, d.dir_port if d.kind == "authority" else 0) for d in PUBLIC
         } == {(r.ip, r.or_port, r.dir_port) for r in consensus.relays}
+
+
+def overhear(ready: Ready, ip: str, port: int, file: Path) -> None:
+    """Take what a client says first, and write it down."""
+    with socket.create_server((ip, port)) as server:
+        ready()
+        there, _ = server.accept()
+        with there:
+            hello = b""
+            while True:
+                hello += there.recv(65536)
+                with suppress(ValueError):
+                    handshake_message(hello)
+                    break
+            file.with_suffix(".new").write_bytes(hello)
+            file.with_suffix(".new").rename(file)
+
+
+def test_our_hello_is_the_one_of_the_tor_on_this_machine(
+    network: tuple[Country, TorNetwork], tmp_path: Path
+) -> None:
+    country, _ = network
+    country.start(PLACE, overhear, UNUSED, 9005, tmp_path / "hello")
+    (tmp_path / "torrc").write_text(
+        f"DataDirectory {tmp_path}/client\nSocksPort 0\nUseBridges 1\nBridge {UNUSED}:9005\n"
+    )
+    argv = ["tor", "--hush", "-f", str(tmp_path / "torrc"), "--defaults-torrc", "/dev/null"]
+    client = country.command(Place.HOME, argv, stdout=subprocess.DEVNULL)
+    for _ in range(200):
+        if (tmp_path / "hello").exists():
+            break
+        time.sleep(0.1)
+    client.kill()
+    theirs = client_hello(handshake_message((tmp_path / "hello").read_bytes()))
+    ours = client_hello(handshake_message(engine("www.example.com", hello="tor").hello()))
+    assert ja4(theirs) == ja4(ours)
+    # TLS 1.3's three suites come first, and in an order of their own.
+    assert theirs.ciphers[3:] == ours.ciphers[3:]
+    assert [kind for kind, _ in theirs.extensions] == [kind for kind, _ in ours.extensions]
 
 
 def test_a_tunnel_carries_more_than_a_relay_sends_without_being_asked_for_more(
