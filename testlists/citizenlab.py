@@ -5,9 +5,10 @@ same terms. So zond carries none of them and mixes none into its own. What is im
 apart, under a name of its own, with the licence, the origin and what was changed written at
 its head, as the licence asks; that head goes where the file goes.
 
-What is added is the risk, which their lists do not know: that of our entry for the same host,
-else that of the category (`testlists.risks`). Whoever measures a foreign list at home should
-not be less careful with it than with ours.
+What is added is the risk, which their lists do not know: that of our entry for the same page,
+else the higher of that for its host and that of its category (`testlists.risks`), since a page
+on a large host says more than the host. Whoever measures a foreign list at home should not be
+less careful with it than with ours.
 """
 
 from __future__ import annotations
@@ -61,29 +62,38 @@ def converted(
     writer.writerow(OURS)
     for number, row in rows:
         if number not in bad:
-            category = row["category_code"].strip().upper()
-            reason = known.get(host_of(row["url"])) or usual_reason(category)
+            reason = _reason(row["url"], row["category_code"].strip().upper(), known)
             writer.writerow([*row.values(), REASONS[reason].risk, reason])
     return out.getvalue().encode(), problems
 
 
 def known_reasons(books: Iterable[bytes]) -> dict[str, str]:
-    """The reason of the highest risk that lists of ours give for a host, by host."""
+    """The reason of the highest risk that lists of ours give for a page and for a host, by either
+    as in ``a.example/page`` and ``a.example``."""
     found: dict[str, str] = {}
     for content in books:
         for _, row in records(content):
-            host, reason = host_of(row.get("url", "")), row.get("risk_reason", "")
-            if host and reason in REASONS and _rank(reason) >= _rank(found.get(host, "ordinary")):
-                found[host] = reason
+            reason = row.get("risk_reason", "")
+            for place in _places(row.get("url", "")) if reason in REASONS else ():
+                found[place] = max(found.get(place, reason), reason, key=_rank)
     return found
 
 
-def host_of(url: str) -> str:
-    """The host of *url* without ``www.``; empty where it cannot be measured."""
+def _reason(url: str, category: str, known: Mapping[str, str]) -> str:
+    page, host = _places(url)
+    usual = usual_reason(category)
+    return known.get(page) or max(known.get(host, usual), usual, key=_rank)
+
+
+def _places(url: str) -> tuple[str, ...]:
+    """The page and the host of *url*, whatever its scheme, without ``www.``; none where it
+    cannot be measured."""
     try:
-        return (urlsplit(normalise(url)).hostname or "").removeprefix("www.")
+        parts = urlsplit(normalise(url))
     except BadURL:
-        return ""
+        return ()
+    host = (parts.hostname or "").removeprefix("www.")
+    return f"{host}{parts.path}{'?' if parts.query else ''}{parts.query}", host
 
 
 def _rank(reason: str) -> int:

@@ -162,13 +162,17 @@ def test_lists_of_citizen_labs_are_kept_apart_with_their_licence(tmp_path: Path)
         + "https://charter97.org/,NEWS,News Media,2014-04-15,citizenlab,\n"
         + "https://www.gambling.example.com/,GMB,Gambling,2014-04-15,citizenlab,\n"
         + "broken\n"
+        + "https://www.facebook.com/a.friend,NEWS,News Media,2014-04-15,citizenlab,\n"
+        + "https://ont.by/,NEWS,News Media,2014-04-15,citizenlab,\n"
+        + "https://charter97.org/games,GAME,Gaming,2014-04-15,citizenlab,\n"
     )
     result = lists("import", file)
     assert 5 == result.exit_code and "line 4" in result.stderr
     kept = places.lists() / "citizenlab" / "citizenlab-by.csv"
     assert "CC BY-NC-SA 4.0" in kept.read_text().splitlines()[1]
     found, problems = Shelf(places.lists()).book("citizenlab-by").targets()
-    assert [("high", "NEWS"), ("low", "GMB")] == [(t.risk, t.category) for t in found]
+    risks = [("high", "NEWS"), ("low", "GMB"), ("high", "NEWS"), ("low", "NEWS"), ("high", "GAME")]
+    assert risks == [(t.risk, t.category) for t in found]
     assert [] == problems
     assert 0 == lists("validate", "citizenlab-by").exit_code
     assert not is_public_target("https://www.gambling.example.com/")
