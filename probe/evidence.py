@@ -365,9 +365,9 @@ class RelayLink(Evidence, frozen=True, kw_only=True, tag="relay"):
     secret; *key* then tells such bridges apart. *failure* is that of the whole, *operation*
     the step at which it came.
 
-    What is no relay's own port has a class and a *step* of the same name:
-    ``"relay_other_port"`` (another port of the address), ``"non_tor_tls"`` (a browser's
-    hello at the OR port). *identity* says of the link handshake whether the relay was
+    What is beside the port that the target names has a class and a *step* of the same name:
+    ``"dir_port"``, ``"relay_other_port"`` (another port of the address), ``"non_tor_tls"`` (a
+    browser's hello at the OR port). *identity* says of the link handshake whether the relay was
     ``"proved"`` to be the one of the list, is another one that proved itself (``"other"``),
     or proved nothing (``"unproved"``); *fingerprint* and *ed25519* are those proved, *versions*
     the link versions that it offered, *skew* its clock's seconds ahead of ours as corrected.

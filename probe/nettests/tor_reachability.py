@@ -74,7 +74,7 @@ class _Look:
 
     async def directory(self) -> None:
         if self._directory_port:
-            await self._reach(directory, self._directory_port, DIRECTORY)
+            await self._beside(directory, self._directory_port, DIRECTORY)
 
     def beside(self) -> list[Callable[[], Awaitable[None]]]:
         """What else there is at the address of a relay, and not its own."""
@@ -93,10 +93,14 @@ class _Look:
     async def _other_port(self) -> None:
         taken = (self._port, self._directory_port)
         port = next(port for port in OTHER_PORTS if port not in taken)
-        await self._reach(nothing_more, port, OTHER_PORT, step=OTHER_PORT)
+        await self._beside(nothing_more, port, OTHER_PORT)
 
     async def _not_tor(self) -> None:
-        await self._reach(foreign_tls(HARMLESS), self._port, NOT_TOR, step=NOT_TOR)
+        await self._beside(foreign_tls(HARMLESS), self._port, NOT_TOR)
+
+    async def _beside(self, way: Way, port: int, kind: str) -> None:
+        # A step of that name, since how the target fared is what its own port says.
+        await self._reach(way, port, kind, step=kind)
 
     async def _reach(self, way: Way, port: int, kind: str, step: str = "") -> bool:
         ctx, target = self._ctx, self._target

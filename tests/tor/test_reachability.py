@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
@@ -211,7 +212,7 @@ async def test_of_a_relay_that_fails_it_is_asked_what_fails_there(
     reset = Failure.CONNECTION_RESET
     assert [
         ("or_port", "", 9001, reset), ("or_port", "", 9001, reset),
-        ("dir_port", "", 9030, None),
+        ("dir_port", "dir_port", 9030, None),
         ("relay_other_port", "relay_other_port", 443, None),
         ("non_tor_tls", "non_tor_tls", 9001, Failure.TLS_FAILED_HANDSHAKE),
     ] == found
@@ -283,6 +284,9 @@ async def test_a_control_looks_at_all_of_it_since_it_does_not_know_what_failed_h
         ("or_port", 9001, None), ("dir_port", 9030, refused),
         ("relay_other_port", 443, refused), ("non_tor_tls", 9001, None),
     } == {(e.relay, e.port, e.failure) for e in found}
+    for order in (found, found[::-1]):  # which of them ends first is chance
+        told = [msgspec.structs.replace(e, vantage="probe") for e in order]
+        assert compare_service(told, [])["failure"] is None
 
 
 async def test_an_address_that_cannot_or_must_not_be_tried_is_not(tmp_path: Path) -> None:
