@@ -20,13 +20,15 @@ def control() -> None:
 @click.option("--listen", required=True, metavar="ADDRESS:PORT", help="Where to answer.")
 @click.option("--tls-cert", type=click.Path(dir_okay=False), help="Certificate chain, PEM.")
 @click.option("--tls-key", type=click.Path(dir_okay=False), help="Its key, PEM.")
-def serve(listen: str, tls_cert: str | None, tls_key: str | None) -> None:
+@click.option("--contact", default="", help="Whom people may ask who were connected to.")
+def serve(listen: str, tls_cert: str | None, tls_key: str | None, contact: str) -> None:
     """Answer probes until a signal. Keeps no log of who asked what.
 
     Example: zond control serve --listen 0.0.0.0:443 --tls-cert c.pem --tls-key k.pem
     """
     import trio
 
+    from probe.control.callers import BadContact, page
     from probe.control.server import ServerExtrasMissing
     from probe.control.server import serve as serve_control
     from probe.nettest import errands
@@ -35,10 +37,15 @@ def serve(listen: str, tls_cert: str | None, tls_key: str | None) -> None:
         from probe.serving.listen import ListenError
     except ModuleNotFoundError as exc:
         raise Problem(str(ServerExtrasMissing())) from exc
+    try:
+        page(contact)
+    except BadContact as exc:
+        raise Problem(f"--contact: {exc}", BAD_ARGUMENTS) from exc
     sockets.allow_many()
     server = partial(
-        serve_control, listen, tls_cert=tls_cert, tls_key=tls_key, errands=errands()
-    )
+        serve_control, listen, tls_cert=tls_cert, tls_key=tls_key, errands=errands(),
+        contact=contact,
+    )  # fmt: skip
     try:
         trio.run(_serve, server)
     except BaseExceptionGroup as group:

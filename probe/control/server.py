@@ -1,10 +1,11 @@
 """The control server: an ASGI application and what runs it.
 
 ``POST /`` takes a question and gives an answer (see ``probe.control.protocol``), ``GET /``
-says that the control lives, ``POST /nettests`` is for targets that are no sites. ``GET
-/bytes`` and ``POST /transfers`` are for the question how fast (see
-``probe.control.speed``). Errors are ``{"error": "..."}`` with 400, 404, 405, 408, 413,
-429, 500 or 503. Nothing is logged of who asked what.
+says that the control lives, or to a browser what it is (see ``probe.control.callers``),
+``POST /nettests`` is for targets that are no sites. ``GET /bytes`` and ``POST /transfers``
+are for the question how fast (see ``probe.control.speed``). Errors are
+``{"error": "..."}`` with 400, 404, 405, 408, 413, 429, 500 or 503. Nothing is logged of
+who asked what.
 
 starlette and hypercorn come with ``zond[all]`` only; without them `serve` raises
 `ServerExtrasMissing`, which says so.
@@ -22,6 +23,7 @@ import trio
 
 from probe.addresses import is_public
 from probe.asn import AddressBook
+from probe.control.callers import page, wants_page
 from probe.control.guard import Guard
 from probe.control.limits import Limits
 from probe.control.protocol import encode
@@ -70,6 +72,7 @@ async def serve(
     limits: Limits | None = None,
     tools: Tools | None = None,
     errands: Iterable[Errand] = (),
+    contact: str = "",
     stop: trio.Event | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -77,7 +80,8 @@ async def serve(
 
     Without *stop*, until SIGTERM or SIGINT. Tells *task_status* the URL when it listens.
     Without *tools* it measures with public resolvers only, over the families that it has.
-    Raises `ServerExtrasMissing`, or `probe.serving.listen.ListenError` where it cannot listen.
+    *contact* is shown to people (`probe.control.callers`). Raises `ServerExtrasMissing`,
+    `BadContact`, or `probe.serving.listen.ListenError` where it cannot listen.
     """
     limits = limits or Limits()
     try:
@@ -87,8 +91,9 @@ async def serve(
     clients = Clients(window=limits.window)
     listener = Listener(listen, limits=limits, clients=clients, tls_cert=tls_cert, tls_key=tls_key)
     app = make_app(
-        tools or await default_tools(), limits=limits, clients=clients, errands=errands
-    )
+        tools or await default_tools(), limits=limits, clients=clients, errands=errands,
+        contact=contact,
+    )  # fmt: skip
     async with trio.open_nursery() as nursery:
         if stop is None:
             stop = trio.Event()
@@ -108,12 +113,14 @@ def make_app(
     visit: Visit = real_visit,
     asn: Callable[[str], int] | None = None,
     errands: Iterable[Errand] = (),
+    contact: str = "",
 ) -> Starlette:
     """The ASGI application. It runs under trio only.
 
     *allow* says which addresses may be connected to, *own_addresses* which of those not
     (this server's), *asn* whose an address is (the carried table's word by default),
-    *errands* what is run here for probes that is no visit.
+    *errands* what is run here for probes that is no visit, *contact* whom people may ask.
+    Raises `BadContact`, and `ServerExtrasMissing` where what it needs is not installed.
     """
     try:
         from starlette.applications import Starlette
@@ -141,6 +148,7 @@ def make_app(
         errands=errands,
     )
     room = trio.CapacityLimiter(limits.in_flight)
+    shown = page(contact)
 
     def refuse(refused: Refused) -> Response:
         headers = {}
@@ -153,6 +161,9 @@ def make_app(
         return client_address(request.client.host) if request.client else ""
 
     async def greet(request: Request) -> Response:
+        if wants_page(request.headers.get("accept", "")):
+            policy = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+            return Response(shown, headers=policy, media_type="text/html")
         return Response(service.greet(peer(request)), media_type=JSON)
 
     async def answered(
