@@ -216,8 +216,8 @@ def now(
         power = surroundings.power()
         if power.low(min_battery):
             return _leave_out(folder, f"on battery, {power.percent} % left")
-        if not surroundings.wait_for_network(wait):
-            return _leave_out(folder, "no network", NOTHING_MEASURED)
+        if lacks := surroundings.wait_for_network(wait, lambda: surroundings.lacking(folder)):
+            return _leave_out(folder, lacks, NOTHING_MEASURED)
         if not also_metered and surroundings.metered() == "yes":
             return _leave_out(folder, "this line costs by the byte")
         diary.note(folder, "began")

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from probe import neighbours, networks
+
 Answer = Literal["yes", "no", "unknown"]
 
 SUPPLIES = Path("/sys/class/power_supply")
@@ -89,28 +91,33 @@ def _networkmanager() -> Answer:
     return _METERED.get(done.stdout.strip(), "unknown")
 
 
-def has_network() -> bool:
-    """Whether there is a way to the Internet at all, by this machine's routes."""
-    from probe.environment import gateways
-    from probe.way_out import way_out
+def lacking(folder: Path) -> str:
+    """What this machine still lacks of a network to measure on, by its own tables: a route, or
+    to have heard of the router by which the network is known; empty: nothing.
 
-    return bool(way_out().name or gateways())
+    *folder* is where it was agreed to networks: where that was to all, no router is needed.
+    """
+    here = networks.here()
+    if here.doubt == "no_route" and neighbours.system_tells():
+        return "no network"
+    if here.doubt == "router_unknown" and not networks.Networks(folder).anywhere:
+        return "the router has not been heard of yet, so which network this is, is not known"
+    return ""
 
 
 def wait_for_network(
     seconds: float,
+    lacks: Callable[[], str],
     *,
-    there: Callable[[], bool] = has_network,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> bool:
-    """Whether there is one within *seconds*: a machine that starts has none yet."""
+) -> str:
+    """What it still *lacks* after *seconds*; empty as soon as that is nothing. A machine that
+    has just started has no network yet."""
     until = clock() + seconds
-    while not there():
-        if clock() >= until:
-            return False
+    while (lacks_still := lacks()) and clock() < until:
         sleep(STEP)
-    return True
+    return lacks_still
 
 
 def _word(path: Path) -> str:

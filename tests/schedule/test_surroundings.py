@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from probe import networks
 from probe.schedule import surroundings
 from probe.schedule.surroundings import Power, power, wait_for_network
 
@@ -79,8 +80,32 @@ def test_a_network_that_comes_up_is_waited_for_and_one_that_does_not_is_given_up
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    comes = wait_for_network(120, there=lambda: now[0] >= 30, sleep=sleep, clock=lambda: now[0])
-    assert comes and 30 <= now[0] < 33
+    def comes() -> str:
+        return "" if now[0] >= 30 else "no network"
+
+    assert "" == wait_for_network(120, comes, sleep=sleep, clock=lambda: now[0])
+    assert 30 <= now[0] < 33
     now[0] = 0.0
-    assert not wait_for_network(120, there=lambda: False, sleep=sleep, clock=lambda: now[0])
+    never = wait_for_network(120, lambda: "no network", sleep=sleep, clock=lambda: now[0])
+    assert "no network" == never
     assert 120 <= now[0] < 123
+
+
+@pytest.mark.parametrize(
+    ("doubt", "anywhere", "said"),
+    [
+        ("", False, ""),
+        ("no_route", True, "no network"),
+        ("router_unknown", True, ""),
+        ("router_unknown", False, "the router has not been heard of yet"),
+        ("no_router", False, ""),  # the run itself says whether that was agreed to
+    ],
+)
+def test_what_is_lacking_of_a_network(
+    doubt: networks.Doubt, anywhere: bool, said: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    networks.Networks(tmp_path).allow_anywhere(anywhere)
+    monkeypatch.setattr(networks, "here", lambda: networks.Here((), doubt))
+    lacks = surroundings.lacking(tmp_path)
+    assert lacks.startswith(said) and bool(lacks) == bool(said)
