@@ -65,6 +65,7 @@ def ask() -> None:
 
     Example: zond consent ask --lang be
     """
+    from probe import settings_file
     from probe.consent_dialogue import ask_everything
     from probe.places import data_directory
     from probe.questions import somebody_is_here
@@ -72,7 +73,7 @@ def ask() -> None:
     if not somebody_is_here():
         raise Problem(f"there is nobody to ask: zond consent --yes {SEPARATE}", NO_CONSENT)
     with _explained():
-        if not ask_everything(data_directory()):
+        if not ask_everything(data_directory(), settings_file.in_force()):
             raise Problem(_("nothing was changed"), NO_CONSENT)
     _show(as_json=False)
 
@@ -141,6 +142,10 @@ def _change(
     folder = data_directory()
     if (way == "proxy") is not bool(proxy):
         raise Problem("--way proxy and --proxy URL belong together", BAD_ARGUMENTS)
+    try:
+        settings = way_settings(way, proxy) if way is not None else {}
+    except ValueError as exc:
+        raise Problem(str(exc), BAD_ARGUMENTS) from exc
     if tiers is not None:
         wanted = _tiers(tiers)
         if set(wanted) - set(agreed.tiers(folder)):
@@ -149,7 +154,7 @@ def _change(
         _ask(consent_words.sharing(), _("Do you agree, and share after each run?"), yes=yes)
     # All is known and agreed to: only now is anything written.
     if way is not None:
-        settings_file.change(settings_file.in_force(), way_settings(way, proxy))
+        settings_file.change(settings_file.in_force(), settings)
     if upload is not None:
         (agreed.record_upload if upload == "yes" else agreed.withdraw_upload)(folder)
     if where is not None:

@@ -9,21 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from probe import consent, consent_words, networks, settings_file
-from probe.i18n import LANGUAGES, _, language, of_environment, paragraph, speak
+from probe.i18n import LANGUAGES, _, chosen, language, paragraph, speak
 from probe.questions import one_of, yes_or_no
 from testlists.target import RISKS, Risk
 
+PROXIES = ("http", "https", "socks5", "socks5h")
 TOR = "socks5h://127.0.0.1:9050"  # where a Tor of the system's listens
 
 
-def ask_everything(folder: Path) -> Sequence[Risk]:
+def ask_everything(folder: Path, settings_path: Path) -> Sequence[Risk]:
     """All questions of a first start; the levels of risk that may be measured, none for no.
 
-    Raises OSError, and ValueError for a settings file that cannot be changed.
+    What was agreed to goes into *folder*, the way into *settings_path*. Raises OSError, and
+    ValueError for a settings file that cannot be changed.
     """
     _ask_language()
     click.echo(f"\n{consent_words.measuring()}\n", err=True)
@@ -35,7 +38,7 @@ def ask_everything(folder: Path) -> Sequence[Risk]:
     settings = _ask_way()
     click.echo(f"\n{consent_words.sharing()}\n", err=True)
     share = yes_or_no(_("Share after each run, without being asked?"), default=False)
-    settings_file.change(settings_file.in_force(), settings)
+    settings_file.change(settings_path, settings)
     (consent.record_upload if share else consent.withdraw_upload)(folder)
     consent.record(folder, tiers)
     click.echo(_("All of this can be changed: zond consent"), err=True)
@@ -83,14 +86,19 @@ def describe(here: networks.Here) -> str:
 
 
 def way_settings(way: str, proxy: str | None) -> dict[str, Any]:
-    """The settings that send what goes to controls and collectors by *way*."""
+    """The settings that send what goes to controls and collectors by *way*.
+
+    Raises ValueError for a *proxy* that is none.
+    """
     if way == "direct":
         return {"proxy": None, "upload": {"ways": ["direct"]}}
+    if way == "proxy" and not _is_proxy(proxy or ""):
+        raise ValueError(_("{proxy} is no proxy; as in socks5h://127.0.0.1:1080", proxy=proxy))
     return {"proxy": TOR if way == "tor" else proxy, "upload": {"ways": [way]}}
 
 
 def _ask_language() -> None:
-    if not of_environment():
+    if not chosen():
         speak(one_of("Мова / Язык / Language", LANGUAGES, default=language()))
 
 
@@ -130,5 +138,21 @@ def _ask_way() -> dict[str, Any]:
     way = one_of(_("How are they to be reached?"), answers, default="direct")
     proxy: str | None = None
     if way == "proxy":
-        proxy = click.prompt(_("The proxy, as in socks5h://127.0.0.1:1080"), err=True)
+        proxy = click.prompt(
+            _("The proxy, as in socks5h://127.0.0.1:1080"), value_proc=_proxy, err=True
+        )
     return way_settings(way, proxy)
+
+
+def _proxy(text: str) -> str:
+    if not _is_proxy(text.strip()):
+        raise click.UsageError(_("{proxy} is no proxy; as in socks5h://127.0.0.1:1080", proxy=text))
+    return text.strip()
+
+
+def _is_proxy(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in PROXIES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

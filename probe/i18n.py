@@ -34,13 +34,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def language() -> str:
     """The code of the language that is spoken now, one of `LANGUAGES`."""
+    return chosen() or "en"
+
+
+def chosen() -> str:
+    """The language that an option or the environment asks for; empty: none that we have."""
     context = click.get_current_context(silent=True)
-    chosen = context.meta.get(_CHOSEN) if context is not None else None
-    return chosen or of_environment() or "en"
+    option: str | None = context.meta.get(_CHOSEN) if context is not None else None
+    return option or _of_environment()
 
 
-def of_environment() -> str:
-    """The language that the environment asks for; empty where it asks for none that we have."""
+def _of_environment() -> str:
     wanted = [os.environ.get("ZOND_LANG", ""), *os.environ.get("LANGUAGE", "").split(":")]
     # The first of these that is set decides, also where we have no such language.
     wanted.append(next((v for n in SYSTEMS_OWN if (v := os.environ.get(n))), ""))
@@ -48,9 +52,9 @@ def of_environment() -> str:
     return next((code for code in codes if code in LANGUAGES), "")
 
 
-def speak(chosen: str) -> None:
-    """From now on speak *chosen* for as long as this command runs."""
-    click.get_current_context().meta[_CHOSEN] = chosen
+def speak(code: str) -> None:
+    """From now on speak the language *code* for as long as this command runs."""
+    click.get_current_context().meta[_CHOSEN] = code
 
 
 def _(message: str, **values: object) -> str:
@@ -81,13 +85,13 @@ def paragraph(text: str, *, indent: str = "", bullet: str = "") -> str:
 def language_option(command: Command) -> Command:
     """Gives a command ``--lang``."""
 
-    def chosen(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    def take(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
         if value:
             context.meta[_CHOSEN] = value
 
     return click.option(
         "--lang", type=click.Choice(list(LANGUAGES)), is_eager=True, expose_value=False,
-        callback=chosen, help="The language to speak.",
+        callback=take, help="The language to speak.",
     )(command)  # fmt: skip
 
 

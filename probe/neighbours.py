@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 RTM_NEWNEIGH, RTM_GETNEIGH = 28, 30  # linux/rtnetlink.h
 NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300  # linux/netlink.h
@@ -23,6 +24,11 @@ MAX_MESSAGES = 1000
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr
 NEIGHBOUR = struct.Struct("=BxxxiHBB")  # struct ndmsg
 ATTRIBUTE = struct.Struct("=HH")  # struct rtattr
+
+
+def system_tells() -> bool:
+    """Whether this system has tables that we can read: Linux."""
+    return Path("/proc/net/route").exists()
 
 
 def default_routes(folder: str = "/proc/net") -> tuple[tuple[str, str], ...]:

@@ -81,7 +81,7 @@ def here() -> Here:
     """The network that this machine is on. No packet is sent."""
     routes = neighbours.default_routes()
     if not routes:
-        return Here((), "no_route")
+        return Here((), "no_route" if neighbours.system_tells() else "no_router")
     known = neighbours.hardware_addresses()
     links: dict[str, set[bytes]] = {interface: set() for interface, _ in routes}
     for interface, router in routes:

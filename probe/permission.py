@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from probe import consent, consent_words, networks
+from probe import consent, consent_words, networks, settings_file
 from probe.consent_dialogue import ask_everything, ask_network, describe
 from probe.ending import NO_CONSENT, NOTHING_MEASURED, Problem
 from probe.i18n import _
@@ -35,22 +35,23 @@ class Permission:
     still: Callable[[], bool] = _always
 
 
-def to_measure(*, agreed: bool) -> Permission:
+def to_measure(*, agreed: bool, settings: Path | None = None) -> Permission:
     """What may be measured; *agreed*: the command line said yes. Asks where somebody is there.
 
-    Raises `Problem` where nothing may be.
+    The way that they choose goes into the file *settings*, or the usual one. Raises `Problem`
+    where nothing may be measured.
     """
     if agreed:
         return Permission()
     folder = data_directory()
     try:
-        tiers = consent.tiers(folder) or _ask(folder)
+        tiers = consent.tiers(folder) or _ask(folder, settings or settings_file.in_force())
         return Permission(tiers=tiers, still=_network(folder))
     except (OSError, ValueError) as exc:
         raise Problem(_("what you agreed to cannot be written down: {why}", why=exc)) from exc
 
 
-def _ask(folder: Path) -> tuple[Risk, ...]:
+def _ask(folder: Path, settings: Path) -> tuple[Risk, ...]:
     if not somebody_is_here():
         click.echo(consent_words.measuring(), err=True)
         raise Problem(
@@ -60,7 +61,7 @@ def _ask(folder: Path) -> tuple[Risk, ...]:
             ),
             NO_CONSENT,
         )
-    tiers = ask_everything(folder)
+    tiers = ask_everything(folder, settings)
     if not tiers:
         raise Problem(_("nothing was sent"), NO_CONSENT)
     return tuple(tiers)

@@ -80,12 +80,14 @@ def run(**given: Any) -> None:
 
     try:
         config = load(given["config_path"], os.environ, _flags(given))
+        nettests = _nettests(given["nettests"])
+        choice = chosen(given["lists"], given["urls"], config)
+        _say_what_nothing_takes(choice.targets, nettests)
+        permission = to_measure(agreed=given["yes"], settings=given["config_path"])
+        # Once more: who was just asked may have chosen another way out.
+        config = load(given["config_path"], os.environ, _flags(given))
     except ConfigError as exc:
         raise Problem(str(exc), BAD_ARGUMENTS) from exc
-    nettests = _nettests(given["nettests"])
-    choice = chosen(given["lists"], given["urls"], config)
-    _say_what_nothing_takes(choice.targets, nettests)
-    permission = to_measure(agreed=given["yes"])
     choice = choice.within(permission.tiers)
     planned = sum(test.takes(target) for target in choice.targets for test in nettests)
     see_to_room(config, planned, deliver=not given["no_upload"])

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 
 from probe import consent, consent_words, networks, places, settings_file
 from probe.cli import zond
-from probe.config import load
+from probe.config import Config, load
 from probe.i18n import LANGUAGES
 from probe.networks import Here, Networks
 from tests.probe.terminal import Terminal
@@ -121,6 +121,7 @@ def test_a_choice_that_is_refused_changes_nothing(folder: Path) -> None:
         (("--tiers", "low,dangerous", "--upload", "yes"), "dangerous"),
         (("--upload", "yes", "--way", "proxy"), "--proxy URL"),
         (("--upload", "yes", "--proxy", "socks5h://127.0.0.1:1"), "--way proxy"),
+        (("--upload", "yes", "--way", "proxy", "--proxy", "127.0.0.1:99"), "no proxy"),
     ):
         result = say("consent", "--yes", *options)
         assert result.exit_code == 2 and said in result.stderr
@@ -193,6 +194,32 @@ def test_who_sits_before_it_is_asked_each_thing_by_itself(
     assert consent.upload_recorded(folder) is share
     ways = load(None, {}, {}).upload.ways
     assert ways == (("tor",) if language == "ru" else ("direct",))
+
+
+@pytest.mark.parametrize("options", [(), ("--config",)])
+def test_the_way_that_was_chosen_is_that_of_this_run_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Sequence[str]
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("")
+    monkeypatch.setattr("probe.permission.somebody_is_here", lambda: True)
+    monkeypatch.setattr(networks, "here", lambda: HOME)
+    found: list[Config] = []
+
+    def measure(config: Config, *given: object, **more: object) -> int:
+        found.append(config)
+        return 0
+
+    monkeypatch.setattr("probe.run_cli._measure", measure)
+    answers = ("y", "", "", "", "3", "no proxy", "socks5h://127.0.0.1:1080", "n", "2")
+    command = ["run", "--lang", "en", "--url", "https://a.example/", *options]
+    result = CliRunner().invoke(
+        zond, [*command, str(path)] if options else command, input="\n".join(answers) + "\n",
+        catch_exceptions=False,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert ["socks5h://127.0.0.1:1080"] == [config.proxy for config in found]
+    assert ("proxy" in path.read_text()) is bool(options)
 
 
 def test_enter_is_no(folder: Path) -> None:
