@@ -12,8 +12,16 @@ from trio.testing import MockClock
 
 from probe.compare import compare_service
 from probe.control.client import ControlClient
-from probe.evidence import AnyEvidence, HTTPExchange, RelayLink, TCPConnect, TLSHandshake
+from probe.evidence import (
+    AnyEvidence,
+    ControlQuery,
+    HTTPExchange,
+    RelayLink,
+    TCPConnect,
+    TLSHandshake,
+)
 from probe.failure import Failure
+from probe.ladder.differences import differences
 from probe.nettest import Context, discover
 from probe.nettests.tor_reachability import PAUSE, is_relay
 from probe.resolvers import Resolvers
@@ -332,3 +340,19 @@ def test_an_address_and_port_is_a_relay_and_a_word_is_none() -> None:
 def test_certificates_in_the_test_are_as_long_as_real_ones() -> None:
     body = certs_body(KEYS.certificates())
     assert 700 < len(body) < 2000
+
+
+async def test_nothing_of_a_relay_is_followed_up_as_a_site(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Its directory port speaks HTTP, and is no page to climb a ladder for."""
+    async with fake_internet() as net:
+        net.tcp[IP, 80] = resets_after_hello
+        here = await measured(net, tmp_path, listed("or_port_dirauth", port=443, dir_port=80))
+        net.tcp[IP, 443] = relay(KEYS)
+        net.tcp[IP, 80] = Site({"/tor/server/authority": DESCRIPTOR})
+        there = await measured(
+            net, tmp_path, listed("or_port_dirauth", port=443, dir_port=80), vantage="control"
+        )
+    asked = ControlQuery(control="control", control_url="https://c.example/")
+    assert () == differences([*here, asked, *there])
