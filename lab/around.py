@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from lab.certificates import ORDINARY, Authorities
 from lab.country import Ready
 from lab.flows import Ends
-from lab.middlebox import AddressRule
-from lab.packet import ACK, RST, TCP, Packet, tcp
+from lab.middlebox import AddressRule, packed
+from lab.packet import ACK, RST, TCP, Packet, parse, tcp
 from lab.resolvers import Answerer, Resolver, Zone
 from lab.serving import bound_socket
 from lab.sites import Play, Site
@@ -151,3 +151,26 @@ class FirstBytes(AddressRule):
             packet.source, packet.destination, packet.sport, packet.dport, packet.seq, 0, RST
         )
         return [(back, Way.BACK, 0.0), (on, Way.OUT, 0.0)]
+
+
+@dataclass(frozen=True)
+class Respelling:
+    """Makes small letters of what is said to *address* on port 80: as long as before,
+    so that nothing else of the flow is touched."""
+
+    address: str
+
+    def __call__(self, packet: bytes, way: Way, now: float) -> Sequence[Action] | None:
+        seen = parse(packet)
+        if way is Way.BACK or seen is None or seen.protocol != TCP or seen.dport != 80:
+            return None
+        if seen.destination != packed(self.address):
+            return None
+        said = seen.raw[seen.payload : seen.end]
+        if not said:
+            return None
+        changed = tcp(
+            seen.source, seen.destination, seen.sport, seen.dport, seen.seq, seen.ack, seen.flags,
+            said.lower().replace(b"http/1.", b"HTTP/1."), window=65535, ttl=seen.ttl,
+        )  # fmt: skip
+        return [(changed, Way.OUT, 0.0)]

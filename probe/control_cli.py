@@ -8,12 +8,16 @@ from typing import Any
 import click
 
 from probe import sockets
+from probe.control_helpers_cli import helpers
 from probe.ending import BAD_ARGUMENTS, FAILED, Problem
 
 
 @click.group()
 def control() -> None:
     """The control vantage point: the same visit, made from elsewhere."""
+
+
+control.add_command(helpers)
 
 
 @control.command()

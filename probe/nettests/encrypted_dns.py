@@ -115,7 +115,9 @@ def _judge(at: Try) -> None:
         raise NetworkFailure(record.failure, record.detail)
     if ADDRESS not in told:
         at.learned["operation"] = "truth"  # whoever it is answers, and otherwise
-        raise NetworkFailure(record.failure or Failure.UNKNOWN, record.detail or f"{NAME}: {told[:1]}")
+        raise NetworkFailure(
+            record.failure or Failure.UNKNOWN, record.detail or f"{NAME} is said to be {told[:1]}"
+        )
 
 
 def _nobody(addresses: tuple[str, ...]) -> None:

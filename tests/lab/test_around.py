@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from lab.around import FirstBytes, centre, parrot, run_doq
+from lab.around import FirstBytes, Respelling, centre, parrot, run_doq
 from lab.censors import AddressDrop, SNIDrop, SNIReset, a_censor
 from lab.certificates import Certificate
 from lab.resolvers import OWN, Name, Resolver, run_resolvers
 from lab.sites import Article, Site
-from lab.stage import Setting, Stage, verdicts
+from lab.stage import Setting, Stage, first_line, verdicts
 from lab.topology import place_of
 from lab.trial import HURRY
 from lab.world import Place, Wire
@@ -46,6 +46,7 @@ def written(file: Path, targets: Mapping[str, Mapping[str, str]]) -> Path:
 
 def judged(stage: Stage, folder: Path, targets: Mapping[str, Mapping[str, str]]) -> Verdicts:
     """What an ordinary run over *targets* is judged."""
+    folder.mkdir(exist_ok=True)
     db, listed = folder / "zond.db", written(folder / "around.csv", targets)
     run = stage.zond(
         "run", "--yes", "--no-upload", "--list", listed, "--db", db, "--concurrency", "30",
@@ -200,3 +201,29 @@ def test_encrypted_resolvers(tmp_path: Path) -> None:
             stage.country.start(place, run_doq, (resolver,), stage.zone, stage.authorities)
         found = judged(stage, tmp_path, {url: {} for url in RESOLVERS})
     assert_judged(RESOLVERS, found)
+
+
+def test_middleboxes(tmp_path: Path) -> None:
+    """Somebody respells requests to one helper; nobody those to the other."""
+    plain, watched = "195.201.10.80", "195.201.10.81"
+    setting = Setting(config=HURRY, icmp_ratelimit=0, censors={
+        wire: (lambda: Respelling(watched),) for wire in OUT
+    })
+    with Stage([], tmp_path, setting) as stage:
+        for address in (plain, watched):
+            helper = stage.zond(
+                "control", "helpers", "--echo", f"{address}:80", place=Place.ABROAD, stderr=PIPE,
+                text=True,
+            )
+            assert helper.stderr is not None
+            assert "echo at port 80\n" == first_line(helper.stderr)
+        found = {
+            address: judged(stage, tmp_path / address, {
+                "middlebox://headers": {"helper": f"{address}:80"},
+                "middlebox://request-line": {"helper": f"{address}:80"},
+            })
+            for address in (plain, watched)
+        }
+    untouched = dict.fromkeys(("middlebox://headers", "middlebox://request-line"), ("ok", ()))
+    assert_judged(untouched, found[plain])
+    assert_judged(dict.fromkeys(untouched, ("ok", ("http.altered",))), found[watched])
