@@ -40,8 +40,11 @@ COUNTED = ("blocked", "interfered", "server_side", "down", "ok", "inconclusive",
 
 DECIDE = ("blocked", "ok", "down", "server_side")
 
+KEY = ("host", "probe_cc", "probe_asn")
+KEPT = ("url", "category", "measured_at", "measurement_id", "run_id", "mechanisms", "trigger",
+        "position", "hop", "hop_ip", "hop_asn", "fingerprints", "probability")  # fmt: skip
+
 Table = Any  # Ibis ships no types
-Column = Any
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,68 +107,89 @@ def _first(cell: Cell, names: tuple[State, ...]) -> State:
     return next((name for name in names if getattr(cell, name)), names[-1])
 
 
-def cells(verdicts: Table) -> Table:
-    """The cells of the verdict table *verdicts*, by host and network, as `Cell` has them."""
-    key = ["host", "probe_cc", "probe_asn"]
-    interfered = (verdicts.outcome == "ok") & (verdicts.mechanisms != "")
-    struck = (verdicts.outcome == "blocked") | interfered
-    # The runs of a database are of one household, and have no probe's name.
-    own = (verdicts.source == "zond") & verdicts.probe_id.isin(["", verdicts.run_id])
-    looks = verdicts.mutate(
-        struck_=struck,
-        decides_=verdicts.outcome.isin(DECIDE),
-        clear_=(verdicts.outcome == "ok") & ~struck,
-        probe_=ibis.ifelse(own, "", verdicts.probe_id),
-        outcome_=ibis.ifelse(interfered, "interfered", verdicts.outcome),
-    )
-    seen = looks.measured_at > 0
-    whole = looks.group_by(key).agg(
-        last=looks.measured_at.max(),
-        first=looks.measured_at.min(where=seen).fill_null(0.0),
-        looks=seen.sum().cast("int64"),
-        struck=looks.struck_.sum().cast("int64"),
-        clear=looks.measured_at.max(where=looks.clear_).fill_null(0.0),
-    )
-    joined = looks.inner_join(whole.select(*key, "last", "clear"), key)
-    since = joined.filter(joined.struck_ & (joined.measured_at > joined.clear))
-    since = since.group_by(key).agg(since=since.measured_at.min())
-    recent = joined.filter(joined.measured_at >= joined["last"] - DAY)
-    place = ibis.row_number().over(
-        group_by=[*key, "url", "probe_"],
-        order_by=[ibis.desc("decides_"), ibis.desc("measured_at"), "measurement_id"],
-    )
-    recent = recent.mutate(back=place).filter(lambda t: t.back == 0)
-    met = recent.struck_
-    located = met & (recent.hop > 0)
+def cells(verdicts: Table) -> Any:
+    """The cells of the verdict table *verdicts* as an Arrow table with the columns of `Cell`,
+    ordered by host and network.
 
-    def latest(name: str, where: Column) -> Column:
-        return recent[name].argmax(recent.measured_at, where=where)
-
-    telling = ibis.ifelse(met, recent.measured_at, recent.measured_at - 2 * DAY)
-    lately = recent.group_by(key).agg(
-        category=recent.category.max(),
-        urls=recent.url.nunique().cast("int64"),
-        probes=recent.probe_.nunique(where=recent.measured_at > 0).cast("int64"),
-        **{name: (recent.outcome_ == name).sum().cast("int64") for name in COUNTED},
-        # Not the most frequent: a million groups would each keep a table of what they met.
-        mechanisms=latest("mechanisms", met),
-        trigger=latest("trigger", met & (recent.trigger != "")),
-        position=latest("position", met & (recent.position != "")),
-        hop=latest("hop", located),
-        hop_ip=latest("hop_ip", located),
-        hop_asn=latest("hop_asn", located),
-        fingerprints=latest("fingerprints", met & (recent.fingerprints != "")),
-        probability=recent.probability.max(where=(recent.outcome == "blocked")),
-        # The last that met something; where none did, the last.
-        measurement_id=recent.measurement_id.argmax(telling),
-        run_id=recent.run_id.argmax(telling),
-    )
-    table = whole.inner_join(lately, key).left_join(since, key)
-    table = table.drop(*(f"{name}_right" for name in key if f"{name}_right" in table.columns))
-    return table.fill_null({"since": 0.0, "hop": 0, "hop_asn": 0, "probability": -1.0} | {
+    One query after the other, each reading the verdicts once: in one, an engine would keep all
+    of them in memory for what reads them again.
+    """
+    looks = _looks(verdicts)
+    whole = ibis.memtable(_whole(looks).to_pyarrow())
+    since = ibis.memtable(_since(looks, whole).to_pyarrow())
+    lately = ibis.memtable(_lately(looks, whole).to_pyarrow())
+    table = whole.inner_join(lately, KEY).left_join(since, KEY)
+    table = table.drop(*(f"{name}_right" for name in KEY if f"{name}_right" in table.columns))
+    table = table.fill_null({"since": 0.0, "hop": 0, "hop_asn": 0, "probability": -1.0} | {
         name: "" for name in ("mechanisms", "trigger", "position", "hop_ip", "fingerprints",
                               "measurement_id", "run_id", "category")
     })  # fmt: skip
+    return table.order_by(["host", "probe_asn"]).to_pyarrow()
+
+
+def _looks(verdicts: Table) -> Table:
+    """What is counted of each verdict, and whether it *met* somebody, was *clear*, *decides*."""
+    interfered = (verdicts.outcome == "ok") & (verdicts.mechanisms != "")
+    # The runs of a database are of one household, and have no probe's name.
+    own = (verdicts.source == "zond") & verdicts.probe_id.isin(["", verdicts.run_id])
+    return verdicts.select(
+        *KEY, *KEPT,
+        met=(verdicts.outcome == "blocked") | interfered,
+        clear=(verdicts.outcome == "ok") & ~interfered,
+        decides=verdicts.outcome.isin(DECIDE),
+        probe=ibis.ifelse(own, "", verdicts.probe_id),
+        outcome=ibis.ifelse(interfered, "interfered", verdicts.outcome),
+    )  # fmt: skip
+
+
+def _whole(looks: Table) -> Table:
+    """Of all time."""
+    seen = looks.measured_at > 0
+    return looks.group_by(KEY).agg(
+        last=looks.measured_at.max(),
+        first=looks.measured_at.min(where=seen).fill_null(0.0),
+        looks=seen.sum().cast("int64"),
+        struck=looks.met.sum().cast("int64"),
+        clear=looks.measured_at.max(where=looks.clear).fill_null(0.0),
+    )
+
+
+def _since(looks: Table, whole: Table) -> Table:
+    """The first look that met somebody after the last that was clear."""
+    struck = looks.filter(looks.met).select(*KEY, "measured_at")
+    after = struck.inner_join(whole.select(*KEY, last_clear=whole.clear), KEY)
+    after = after.filter(after.measured_at > after.last_clear)
+    return after.group_by(KEY).agg(since=after.measured_at.min())
+
+
+def _lately(looks: Table, whole: Table) -> Table:
+    """Of the last day: what each probe last saw of each address, if it could tell."""
+    recent = looks.inner_join(whole.select(*KEY, last=whole["last"]), KEY)
+    recent = recent.filter(recent.measured_at >= recent["last"] - DAY)
+    place = ibis.row_number().over(
+        group_by=[*KEY, "url", "probe"],
+        order_by=[ibis.desc("decides"), ibis.desc("measured_at"), "measurement_id"],
+    )
+    recent = recent.mutate(place=place).filter(lambda t: t.place == 0)
+    met, at = recent.met, recent.measured_at
+    located = met & (recent.hop > 0)
+    telling = ibis.ifelse(met, at, at - 2 * DAY)  # the last that met something; else the last
+    return recent.group_by(KEY).agg(
+        category=recent.category.max(),
+        urls=recent.url.nunique().cast("int64"),
+        probes=recent.probe.nunique(where=at > 0).cast("int64"),
+        **{name: (recent.outcome == name).sum().cast("int64") for name in COUNTED},
+        mechanisms=recent.mechanisms.argmax(at, where=met),
+        trigger=recent.trigger.argmax(at, where=met & (recent.trigger != "")),
+        position=recent.position.argmax(at, where=met & (recent.position != "")),
+        hop=recent.hop.argmax(at, where=located),
+        hop_ip=recent.hop_ip.argmax(at, where=located),
+        hop_asn=recent.hop_asn.argmax(at, where=located),
+        fingerprints=recent.fingerprints.argmax(at, where=met & (recent.fingerprints != "")),
+        probability=recent.probability.max(where=recent.outcome == "blocked"),
+        measurement_id=recent.measurement_id.argmax(telling),
+        run_id=recent.run_id.argmax(telling),
+    )
 
 
 def sites(table: Any) -> Iterator[tuple[str, list[Cell]]]:

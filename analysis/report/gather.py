@@ -122,7 +122,7 @@ def gather(db: Path | None, dataset: Path | None, country: str | Path) -> Facts:
     kept = _kept(dataset) if dataset else None
     history = History(source, country, outside=outside, known=kept[0] if kept else ())
     regime = history.regime  # first, since a mistake in it is told at once
-    table = cells(history.verdicts).order_by(["host", "probe_asn"]).to_pyarrow()
+    table = cells(history.verdicts)
     events = kept[0] if kept else history.events
     findings = kept[1] if kept else history.findings
     results = kept[2] if kept else history.hypotheses()
