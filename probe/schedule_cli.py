@@ -64,8 +64,7 @@ def install(run_arguments: tuple[str, ...], **given: Any) -> None:
     system = given["system"] or given["account"] is not None
     by = _by(given["by"], system=system, only_shown=given["dry_run"])
     system = system or (by == "systemd" and os.geteuid() == 0)
-    arguments, config = _arguments(run_arguments)
-    plan = _plan(given, arguments, config, system=system)
+    plan = _plan(given, run_arguments, system=system)
     if not _agreed(plan):
         raise Problem(
             "nobody has agreed to measuring from here: start zond run once, or see"
@@ -91,6 +90,9 @@ def install(run_arguments: tuple[str, ...], **given: Any) -> None:
         click.echo(
             "it runs only while you are logged in; `loginctl enable-linger` changes that", err=True
         )
+    if any(name.startswith("ZOND_") for name in os.environ):
+        click.echo("ZOND_… variables do not reach the runs: what they say goes into zond.toml",
+                   err=True)  # fmt: skip
     click.echo("how it goes: zond schedule status; its end: zond schedule remove", err=True)
 
 
@@ -251,8 +253,11 @@ def _by(wanted: str | None, *, system: bool, only_shown: bool) -> str:
     raise Problem(f"{wanted or 'neither systemd nor cron'} is not there to start runs")
 
 
-def _arguments(words: Sequence[str]) -> tuple[tuple[str, ...], Config]:
-    """The arguments of ``zond run``, understood, with paths that hold from any folder."""
+def _arguments(
+    words: Sequence[str], usual: Path | None = None
+) -> tuple[tuple[str, ...], Config]:
+    """The arguments of ``zond run``, understood, with paths that hold from any folder; and the
+    settings that the runs will have, by the file *usual* where no other is named."""
     from probe.config import ConfigError, load
     from probe.run_cli import run
 
@@ -270,30 +275,41 @@ def _arguments(words: Sequence[str]) -> tuple[tuple[str, ...], Config]:
     if context.params["yes"]:
         raise Problem("--yes: a schedule runs by what was agreed to and recorded", BAD_ARGUMENTS)
     flags = {"db": context.params["db"]} if context.params["db"] else {}
+    file = context.params["config_path"] or (usual if usual and usual.is_file() else None)
     try:
-        return tuple(found), load(context.params["config_path"], os.environ, flags)
+        # Variables of this shell are not there when a timer starts a run.
+        return tuple(found), load(file, {}, flags)
     except ConfigError as exc:
         raise Problem(str(exc), BAD_ARGUMENTS) from exc
 
 
-def _plan(
-    given: dict[str, Any], arguments: tuple[str, ...], config: Config, *, system: bool
-) -> Plan:
-    from probe.places import data_directory
+def _plan(given: dict[str, Any], words: Sequence[str], *, system: bool) -> Plan:
+    from probe.places import config_file, data_directory
     from probe.schedule import systemd
     from probe.schedule.plan import Plan
 
     every = int(given["every"])
     user = ""
-    folder, database = data_directory(), config.database
+    folder, settings, program = data_directory(), config_file(), _program()
     if system:
         user = given["account"] or os.environ.get("SUDO_USER", "")
         user = "" if user == "root" else user
-        folder = _home_of(user) / ".local/share" if user else Path(systemd.STATE)
-        folder /= data_directory().name
-        database = database if config.db else folder / database.name
+        data, config = Path(systemd.STATE), Path("/etc")
+        number = None
+        if user:
+            home, number = _account(user)
+            data, config = home / ".local/share", home / ".config"
+        folder, settings = data / folder.name, config / settings.parent.name / settings.name
+        for file in (*program, sys.executable):
+            if closed := systemd.closed_to(file, number):
+                raise Problem(
+                    f"{file} cannot be started by the service: {closed} is closed to its user."
+                    " Install zond where everybody may start it", BAD_ARGUMENTS,
+                )  # fmt: skip
+    arguments, found = _arguments(words, settings)
+    database = found.database if found.db else folder / found.database.name
     return Plan(
-        name=given["name"], program=_program(), arguments=arguments, every=every,
+        name=given["name"], program=program, arguments=arguments, every=every,
         start=secrets.randbelow(every * 60), seconds=given["minutes"] * 60,
         memory=given["memory"] * 2**20, user=user, folder=str(folder),
         database=str(database.expanduser().absolute()),
@@ -301,13 +317,15 @@ def _plan(
     )  # fmt: skip
 
 
-def _home_of(user: str) -> Path:
+def _account(user: str) -> tuple[Path, int]:
+    """Home and number of *user*."""
     import pwd
 
     try:
-        return Path(pwd.getpwnam(user).pw_dir)
+        found = pwd.getpwnam(user)
     except KeyError as exc:
         raise Problem(f"--as: there is no user {user}", BAD_ARGUMENTS) from exc
+    return Path(found.pw_dir), found.pw_uid
 
 
 def _program() -> tuple[str, ...]:

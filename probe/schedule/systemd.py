@@ -127,6 +127,16 @@ def runs_here(*, system: bool) -> bool:
     return system or _systemctl(["show-environment"], system=False).returncode == 0
 
 
+def closed_to(program: str, user: int | None) -> Path | None:
+    """The folder above *program* that keeps the user with that number (None: one that systemd
+    makes up) from starting it, if there is one."""
+    for folder in Path(program).resolve().parents:
+        about = folder.stat()
+        if not about.st_mode & (0o100 if about.st_uid == user else 0o001):
+            return folder
+    return None
+
+
 def install(plan: Plan, *, system: bool) -> list[Path]:
     """Write both units, and start the timer; the files. Raises `Problem` and OSError."""
     place = folder(system=system)

@@ -51,11 +51,13 @@ def data(home: Path) -> Path:
     return home / ".local/share/zond"
 
 
-def zond(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def zond(
+    home: Path, *arguments: str, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     path = f"{home / 'bin'}:{os.environ['PATH']}"
     return subprocess.run(
-        [ZOND, *arguments], env={"HOME": str(home), "PATH": path}, capture_output=True, text=True,
-        timeout=60, check=False, cwd=home,
+        [ZOND, *arguments], env={"HOME": str(home), "PATH": path} | (env or {}), cwd=home,
+        capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
 
@@ -93,6 +95,25 @@ def test_cron_install_again_status_and_remove(agreed: Path) -> None:
     zond(agreed, "schedule", "remove")
     assert ["consent.json"] == [file.name for file in data(agreed).iterdir()]
     assert not (agreed / "crontab").exists()
+
+
+def test_settings_are_those_that_the_runs_will_have(agreed: Path) -> None:
+    (agreed / ".config/zond").mkdir(parents=True)
+    (agreed / ".config/zond/zond.toml").write_text(f'db = "{agreed}/elsewhere/my.db"\n')
+    done = zond(agreed, "schedule", "install", "--by", "cron", env={"ZOND_DB": "other.db"})
+    assert 0 == done.returncode
+    assert "ZOND_… variables do not reach the runs" in done.stderr
+    (found,) = msgspec.json.decode(zond(agreed, "schedule", "status", "--json").stdout)
+    assert f"{agreed}/elsewhere/my.db" == found["plan"]["database"]
+
+
+def test_a_program_that_a_service_could_not_start_is_no_program_for_one(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    tmp_path.chmod(0o755)
+    assert systemd.closed_to("/usr/bin/env", None) is None
+    assert closed == systemd.closed_to(str(closed / "zond"), None)
+    assert closed != systemd.closed_to(str(closed / "zond"), closed.stat().st_uid)
 
 
 def test_a_crontab_that_cannot_be_read_is_not_written_over(agreed: Path) -> None:
