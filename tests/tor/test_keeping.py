@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from probe import places
+from probe.config import Tor
 from probe.tor.bridges import MAX_BRIDGES, BadBridges, Bridge, parse
 from probe.tor.keeping import Keeping, KeepingError
+from probe.tor.ways import ways_of
 from testlists.target import target_from_url
 
 LINE = "obfs4 93.184.216.77:4443 CDF2E852BF539B82BD10E27E9115A31734E378C2 cert=qUVQ0s iat-mode=1"
@@ -97,3 +100,18 @@ def test_no_message_repeats_the_line(line: str, tmp_path: Path) -> None:
     with pytest.raises(BadBridges) as told:
         Keeping(tmp_path / "bridges").add(line)
     assert not line or line not in str(told.value)
+
+
+def test_the_bridges_that_are_kept_are_ways_into_tor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    keeping = Keeping(places.bridges())
+    kept = keeping.add(LINE, "email")
+    named = tmp_path / "bridges.txt"
+    named.write_text(f"{LINE}\n{VANILLA}\n")
+    ways = ways_of(Tor(bridges=str(named)))
+    assert (kept,) == ways.kept
+    assert ["obfs4", "vanilla"] == [bridge.transport for bridge in ways.bridges]
+    places.bridges().write_bytes(b"damaged")
+    assert () == ways_of(Tor()).kept  # all else can be measured
