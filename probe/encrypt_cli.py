@@ -30,7 +30,7 @@ def encrypt(db: str | None, change: bool, undo: bool) -> None:
     Example: zond encrypt
     """
     from probe.config import ConfigError, load
-    from probe.encryption import PassphraseError, is_plain
+    from probe.encryption import PassphraseError, is_plain, new_passphrase, passphrase
     from probe.store import Store, StoreError
 
     try:
@@ -40,14 +40,16 @@ def encrypt(db: str | None, change: bool, undo: bool) -> None:
     if change and undo:
         raise Problem("--change and --undo: only one of them", BAD_ARGUMENTS)
     with locked(path), _no_upload(path):
-        if not (change or undo) and not is_plain(path):
-            raise Problem(f"{path} is encrypted (--change, --undo)", BAD_ARGUMENTS)
-        if (change or undo) and is_plain(path):
-            raise Problem(f"{path} is not encrypted", BAD_ARGUMENTS)
         try:
+            if not (change or undo) and not is_plain(path):
+                raise Problem(f"{path} is encrypted (--change, --undo)", BAD_ARGUMENTS)
+            if (change or undo) and is_plain(path):
+                raise Problem(f"{path} is not encrypted", BAD_ARGUMENTS)
+            old = passphrase(path.absolute()) if change or undo else ""
+            new = "" if undo else new_passphrase(path, another=change)
             with Store(path, write=True):
                 pass  # it is ours, there, and in its newest form
-            _copied(path, plain=undo)
+            _copied(path, old, new)
         except (StoreError, PassphraseError) as exc:
             raise Problem(str(exc)) from exc
         except OSError as exc:
@@ -57,21 +59,19 @@ def encrypt(db: str | None, change: bool, undo: bool) -> None:
         click.echo("nobody can read it without the passphrase: write it down elsewhere", err=True)
 
 
-def _copied(path: Path, *, plain: bool) -> None:
-    """Put a copy of *path*, encrypted or *plain*, in its place. Raises what opening it does."""
+def _copied(path: Path, old: str, new: str) -> None:
+    """Put a copy of *path*, which *old* opens, in its place: *new* opens that. An empty
+    passphrase is none. Raises what opening it does."""
     from probe import encryption
     from probe.schema import APPLICATION_ID, explained
     from probe.wipe import overwrite
 
     library = encryption.library()
-    was_plain = encryption.is_plain(path)
-    old = "" if was_plain else encryption.passphrase(path.absolute())
-    new = "" if plain else encryption.new_passphrase(path, another=not was_plain)
     copy = path.with_name(f"{path.name}.new")
     with explained(path):
         copy.unlink(missing_ok=True)
         os.close(os.open(copy, os.O_RDWR | os.O_CREAT, 0o600))
-        opened = library.connect(str(path)) if was_plain else encryption.connect(str(path), old)
+        opened = encryption.connect(str(path), old) if old else library.connect(str(path))
         with closing(opened) as db:
             db.execute("PRAGMA journal_mode = DELETE")  # all of it into the one file
             db.execute(f"ATTACH DATABASE ? AS copy KEY {encryption.quoted(new)}", (str(copy),))
@@ -82,7 +82,7 @@ def _copied(path: Path, *, plain: bool) -> None:
             os.fsync(file.fileno())
         with open(path, "r+b", buffering=0) as before:
             os.replace(copy, path)
-            if was_plain:
+            if not old:
                 overwrite(before)
     encryption.passphrase.cache_clear()
 

@@ -188,6 +188,9 @@ def test_encrypting_twice_or_undoing_nothing_is_an_argument_that_is_wrong(db: Pa
     assert zond("encrypt", "--db", db, fd=SECRET).returncode == 2
     assert zond("encrypt", "--change", "--undo", "--db", db, fd=SECRET).returncode == 2
     assert zond("encrypt", "--db", db.with_name("other.db"), fd="").returncode == 1
+    assert not db.with_name("other.db").exists()
+    db.with_name("folder.db").mkdir()
+    assert zond("encrypt", "--db", db.with_name("folder.db"), fd=SECRET).returncode == 1
 
 
 def test_a_database_that_is_not_there_yet_begins_encrypted(
