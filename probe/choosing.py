@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 USUAL_LIST = "by"
 MY_BRIDGES = "my-bridges"  # names the bridges of `zond tor bridge add`
+OWN_BRIDGE = (
+    "one is a bridge that you keep: it is measured by --list my-bridges, where no control is asked"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,9 @@ def chosen(lists: Sequence[str], urls: Sequence[str], config: Config) -> Choice:
                      risk=max_risk, count=left)  # fmt: skip
             click.echo(said, err=True)
         targets += selected
+    kept = _told_of(targets)
+    refused += [(t.list_name or "--url", 0, OWN_BRIDGE) for t in kept]
+    targets = [t for t in targets if t not in kept]
     for name, line, reason in refused:
         click.echo(f"{name}{f', line {line}' if line else ''}: {reason}", err=True)
     if not targets:
@@ -109,6 +115,23 @@ def _list(name: str) -> tuple[list[Target], list[Any]]:
     except OSError as exc:
         hint = f"; lists that there are: {', '.join(shelf.names())}"
         raise Problem(f"list {name}: {exc.strerror or exc}{hint}", BAD_ARGUMENTS) from exc
+
+
+def _told_of(targets: Sequence[Target]) -> list[Target]:
+    """Those by which controls would be told of a bridge that the user keeps."""
+    from probe.places import bridges
+
+    relays = [t for t in targets if t.scheme == "tor" and t.port]
+    if not relays or not bridges().exists():
+        return []
+    from probe.public import is_public_target
+    from probe.tor.keeping import Keeping, KeepingError
+
+    try:
+        kept = {(k.bridge.ip, k.bridge.port) for k in Keeping(bridges()).all()}
+    except KeepingError as exc:
+        raise Problem(str(exc)) from exc
+    return [t for t in relays if (t.hostname, t.port) in kept and not is_public_target(t.url)]
 
 
 def _own_bridges() -> tuple[list[Target], list[Any]]:

@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from probe.choosing import chosen
 from probe.config import Config
 from probe.tor_cli import tor
+from testlists import Shelf
 
 OBFS4 = "obfs4 93.184.216.77:4443 CDF2E852BF539B82BD10E27E9115A31734E378C2 cert=qUVQ0s iat-mode=1"
 VANILLA = "93.184.216.78:9001"
@@ -77,3 +78,22 @@ def test_a_damaged_file_is_told_of_in_one_line(words: list[str], home: Path) -> 
     assert 1 == done.exit_code
     assert 1 == len(done.stderr.splitlines())
     assert "add your bridges again" in done.stderr
+
+
+def test_a_bridge_that_is_kept_is_not_measured_where_controls_are_told(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed("bridge", "add", given=OBFS4)
+    listed = home / "mine.csv"
+    listed.write_text("tor://93.184.216.77:4443\ntor://93.184.216.77:9001\n")
+    choice = chosen([str(listed)], ["tor://93.184.216.77:4443"], Config())
+    assert ["tor://93.184.216.77:9001"] == [target.url for target in choice.targets]
+    assert [("--url", 0), ("mine", 0)] == [row[:2] for row in choice.refused]
+    assert not any("93.184" in reason for _, _, reason in choice.refused)
+    assert "93.184" not in capsys.readouterr().err
+
+
+def test_a_bridge_that_everybody_knows_is_no_secret(home: Path) -> None:
+    (public, *_) = Shelf().book("tor-bridges").targets()[0]
+    typed("bridge", "add", given=f"obfs4 {public.hostname}:{public.port}")
+    assert public.url in {t.url for t in chosen(["tor-bridges"], [], Config()).targets}
