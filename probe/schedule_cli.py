@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +19,8 @@ from probe import places
 from probe.ending import BAD_ARGUMENTS, DONE, NO_CONSENT, NOTHING_MEASURED, Problem
 
 if TYPE_CHECKING:
-    from probe.config import Config
     from probe.schedule.plan import Plan
 
-PATHS = ("--list", "--config", "--db")  # options of run whose files a timer must find as well
 MEMORY = 256  # MB
 
 
@@ -55,6 +51,7 @@ def install(run_arguments: tuple[str, ...], **given: Any) -> None:
     Example: zond schedule install --every 6 -- --list my.csv
     """  # fmt: skip
     from probe.schedule import cron, systemd
+    from probe.schedule.making import agreed, hand_over_consent, plan_of
     from probe.schedule.plan import is_name
     from probe.schedule.standing import installed
     from probe.schedule.telling import in_words
@@ -64,8 +61,8 @@ def install(run_arguments: tuple[str, ...], **given: Any) -> None:
     system = given["system"] or given["account"] is not None
     by = _by(given["by"], system=system, only_shown=given["dry_run"])
     system = system or (by == "systemd" and os.geteuid() == 0)
-    plan = _plan(given, run_arguments, system=system)
-    if not _agreed(plan):
+    plan = plan_of(given, run_arguments, system=system)
+    if not agreed(plan):
         raise Problem(
             "nobody has agreed to measuring from here: start zond run once, or see"
             f" zond consent --help (looked for in {plan.folder})", NO_CONSENT,
@@ -77,7 +74,7 @@ def install(run_arguments: tuple[str, ...], **given: Any) -> None:
             cron.install(plan)
         else:
             if system and not plan.user:
-                _hand_over_consent(plan)
+                hand_over_consent(plan)
             files = systemd.install(plan, system=system)
             click.echo("written: " + ", ".join(map(str, files)), err=True)
     except OSError as exc:
@@ -90,7 +87,7 @@ def install(run_arguments: tuple[str, ...], **given: Any) -> None:
         click.echo(
             "it runs only while you are logged in; `loginctl enable-linger` changes that", err=True
         )
-    if any(name.startswith("ZOND_") for name in os.environ):
+    if any(n.startswith("ZOND_") and n != "ZOND_NAME" for n in os.environ):  # that one is ours
         click.echo("ZOND_… variables do not reach the runs: what they say goes into zond.toml",
                    err=True)  # fmt: skip
     click.echo("how it goes: zond schedule status; its end: zond schedule remove", err=True)
@@ -153,14 +150,15 @@ def keep(every: str, minutes: int, metered: bool, run_arguments: tuple[str, ...]
     from probe import consent
     from probe.places import data_directory
     from probe.schedule import keeping
+    from probe.schedule.making import arguments_of, program
     from probe.schedule.slots import Slots
 
-    arguments, _ = _arguments(run_arguments)
+    arguments, _ = arguments_of(run_arguments)
     folder = data_directory()
     if not consent.recorded(folder):
         raise Problem(f"nobody has agreed to measuring (looked for in {folder})", NO_CONSENT)
     options = ["--metered"] if metered else []
-    command = [*_program(), "schedule", "now", *options, "--", *arguments]
+    command = [*program(), "schedule", "now", *options, "--", *arguments]
     slots = Slots(int(every), secrets.randbelow(int(every) * 60), secrets.token_hex(8))
     click.echo(f"runs every {every} h from now on", err=True)
     try:
@@ -202,9 +200,10 @@ def now(
     """One turn: what the timer starts. A run, unless now is no good moment for one."""
     from probe.places import data_directory
     from probe.schedule import cron, diary, surroundings
+    from probe.schedule.making import program
 
     folder = data_directory()
-    command = [*_program(), "run", *run_arguments]
+    command = [*program(), "run", *run_arguments]
     slots = None
     try:
         if name is not None:
@@ -251,106 +250,6 @@ def _by(wanted: str | None, *, system: bool, only_shown: bool) -> str:
     if wanted != "systemd" and cron.runs_here():
         return "cron"
     raise Problem(f"{wanted or 'neither systemd nor cron'} is not there to start runs")
-
-
-def _arguments(
-    words: Sequence[str], usual: Path | None = None
-) -> tuple[tuple[str, ...], Config]:
-    """The arguments of ``zond run``, understood, with paths that hold from any folder; and the
-    settings that the runs will have, by the file *usual* where no other is named."""
-    from probe.config import ConfigError, load
-    from probe.run_cli import run
-
-    found = []
-    before = ""
-    for word in words:
-        option, equals, value = word.partition("=")
-        if before in PATHS and Path(word).exists():
-            word = str(Path(word).absolute())
-        elif equals and option in PATHS and Path(value).exists():
-            word = f"{option}={Path(value).absolute()}"
-        before = word
-        found.append(word)
-    context = run.make_context("zond run", list(found))
-    if context.params["yes"]:
-        raise Problem("--yes: a schedule runs by what was agreed to and recorded", BAD_ARGUMENTS)
-    flags = {"db": context.params["db"]} if context.params["db"] else {}
-    file = context.params["config_path"] or (usual if usual and usual.is_file() else None)
-    try:
-        # Variables of this shell are not there when a timer starts a run.
-        return tuple(found), load(file, {}, flags)
-    except ConfigError as exc:
-        raise Problem(str(exc), BAD_ARGUMENTS) from exc
-
-
-def _plan(given: dict[str, Any], words: Sequence[str], *, system: bool) -> Plan:
-    from probe.places import config_file, data_directory
-    from probe.schedule import systemd
-    from probe.schedule.plan import Plan
-
-    every = int(given["every"])
-    user = ""
-    folder, settings, program = data_directory(), config_file(), _program()
-    if system:
-        user = given["account"] or os.environ.get("SUDO_USER", "")
-        user = "" if user == "root" else user
-        data, config = Path(systemd.STATE), Path("/etc")
-        number = None
-        if user:
-            home, number = _account(user)
-            data, config = home / ".local/share", home / ".config"
-        folder, settings = data / folder.name, config / settings.parent.name / settings.name
-        for file in (*program, sys.executable):
-            if closed := systemd.closed_to(file, number):
-                raise Problem(
-                    f"{file} cannot be started by the service: {closed} is closed to its user."
-                    " Install zond where everybody may start it", BAD_ARGUMENTS,
-                )  # fmt: skip
-    arguments, found = _arguments(words, settings)
-    database = found.database if found.db else folder / found.database.name
-    return Plan(
-        name=given["name"], program=program, arguments=arguments, every=every,
-        start=secrets.randbelow(every * 60), seconds=given["minutes"] * 60,
-        memory=given["memory"] * 2**20, user=user, folder=str(folder),
-        database=str(database.expanduser().absolute()),
-        min_battery=given["min_battery"], metered=given["metered"],
-    )  # fmt: skip
-
-
-def _account(user: str) -> tuple[Path, int]:
-    """Home and number of *user*."""
-    import pwd
-
-    try:
-        found = pwd.getpwnam(user)
-    except KeyError as exc:
-        raise Problem(f"--as: there is no user {user}", BAD_ARGUMENTS) from exc
-    return Path(found.pw_dir), found.pw_uid
-
-
-def _program() -> tuple[str, ...]:
-    """How this program is started, wherever it was installed to."""
-    started = Path(sys.argv[0]).absolute()
-    beside = Path(sys.executable).with_name("zond")
-    return (str(started if os.access(started, os.X_OK) else beside),)
-
-
-def _agreed(plan: Plan) -> bool:
-    """Whether the one for whom it runs has agreed; root speaks for a user that is made up."""
-    from probe import consent
-    from probe.places import data_directory
-
-    return consent.recorded(plan.data) or (not plan.user and consent.recorded(data_directory()))
-
-
-def _hand_over_consent(plan: Plan) -> None:
-    """Root's word where the user that systemd makes up will look for it. Raises OSError."""
-    from probe.places import data_directory
-
-    plan.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for file in data_directory().glob("consent*.json"):
-        if not (there := plan.data / file.name).exists():
-            shutil.copyfile(file, there)
 
 
 def _show(plan: Plan, by: str, *, system: bool) -> None:

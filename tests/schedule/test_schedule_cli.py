@@ -85,6 +85,7 @@ def test_cron_install_again_status_and_remove(agreed: Path) -> None:
     told = zond(agreed, "schedule", "status")
     assert (0, "") == (told.returncode, told.stderr)
     assert "zond: every 1 h by cron; next 20" in told.stdout
+    assert "variables" not in done.stderr
 
     assert 0 == zond(agreed, "schedule", "remove").returncode
     assert OTHERS == (agreed / "crontab").read_text()

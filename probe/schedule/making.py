@@ -1,0 +1,116 @@
+"""From what the command line asks for to a plan that holds when nobody is there.
+
+A run that a timer starts has no folder it was typed in, no variables of a shell, and perhaps
+another user: all that would differ then is settled, or refused, when it is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from probe import consent
+from probe.config import Config, ConfigError, load
+from probe.ending import BAD_ARGUMENTS, Problem
+from probe.places import config_file, data_directory
+from probe.schedule import systemd
+from probe.schedule.plan import Plan
+
+PATHS = ("--list", "--config", "--db")  # options of run whose files a timer must find as well
+
+
+def plan_of(given: dict[str, Any], words: Sequence[str], *, system: bool) -> Plan:
+    """The plan of ``zond schedule install`` with the options *given* and *words* for ``zond
+    run``; *system*: for a unit of the system. Raises `Problem`."""
+    every = int(given["every"])
+    user = ""
+    folder, settings, command = data_directory(), config_file(), program()
+    if system:
+        user = given["account"] or os.environ.get("SUDO_USER", "")
+        user = "" if user == "root" else user
+        data, config = Path(systemd.STATE), Path("/etc")
+        number = None
+        if user:
+            home, number = _account(user)
+            data, config = home / ".local/share", home / ".config"
+        folder, settings = data / folder.name, config / settings.parent.name / settings.name
+        for file in (*command, sys.executable):
+            if closed := systemd.closed_to(file, number):
+                raise Problem(
+                    f"{file} cannot be started by the service: {closed} is closed to its user."
+                    " Install zond where everybody may start it", BAD_ARGUMENTS,
+                )  # fmt: skip
+    arguments, found = arguments_of(words, settings)
+    database = found.database if found.db else folder / found.database.name
+    return Plan(
+        name=given["name"], program=command, arguments=arguments, every=every,
+        start=secrets.randbelow(every * 60), seconds=given["minutes"] * 60,
+        memory=given["memory"] * 2**20, user=user, folder=str(folder),
+        database=str(database.expanduser().absolute()),
+        min_battery=given["min_battery"], metered=given["metered"],
+    )  # fmt: skip
+
+
+def arguments_of(
+    words: Sequence[str], usual: Path | None = None
+) -> tuple[tuple[str, ...], Config]:
+    """The arguments of ``zond run``, understood, with paths that hold from any folder; and the
+    settings that the runs will have, by the file *usual* where no other is named."""
+    found = []
+    before = ""
+    for word in words:
+        option, equals, value = word.partition("=")
+        if before in PATHS and Path(word).exists():
+            word = str(Path(word).absolute())
+        elif equals and option in PATHS and Path(value).exists():
+            word = f"{option}={Path(value).absolute()}"
+        before = word
+        found.append(word)
+    from probe.run_cli import run  # whose options these are
+
+    context = run.make_context("zond run", list(found))
+    if context.params["yes"]:
+        raise Problem("--yes: a schedule runs by what was agreed to and recorded", BAD_ARGUMENTS)
+    flags = {"db": context.params["db"]} if context.params["db"] else {}
+    file = context.params["config_path"] or (usual if usual and usual.is_file() else None)
+    try:
+        # Variables of this shell are not there when a timer starts a run.
+        return tuple(found), load(file, {}, flags)
+    except ConfigError as exc:
+        raise Problem(str(exc), BAD_ARGUMENTS) from exc
+
+
+def _account(user: str) -> tuple[Path, int]:
+    """Home and number of *user*."""
+    import pwd
+
+    try:
+        found = pwd.getpwnam(user)
+    except KeyError as exc:
+        raise Problem(f"--as: there is no user {user}", BAD_ARGUMENTS) from exc
+    return Path(found.pw_dir), found.pw_uid
+
+
+def program() -> tuple[str, ...]:
+    """How this program is started, wherever it was installed to."""
+    started = Path(sys.argv[0]).absolute()
+    beside = Path(sys.executable).with_name("zond")
+    return (str(started if os.access(started, os.X_OK) else beside),)
+
+
+def agreed(plan: Plan) -> bool:
+    """Whether the one for whom it runs has agreed; root speaks for a user that is made up."""
+    return consent.recorded(plan.data) or (not plan.user and consent.recorded(data_directory()))
+
+
+def hand_over_consent(plan: Plan) -> None:
+    """Root's word where the user that systemd makes up will look for it. Raises OSError."""
+    plan.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in data_directory().glob("consent*.json"):
+        if not (there := plan.data / file.name).exists():
+            shutil.copyfile(file, there)
