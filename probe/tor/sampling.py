@@ -3,8 +3,9 @@
 Rule: strata by flag and by age take turns until there are enough, so that the few exits and
 the few new relays are in it as the many old ones are. Within a stratum the order is that
 of a hash of the *seed* and the fingerprint: whoever draws with the same word from the same
-consensus draws the same relays, and one more relay in the network changes little. So with a
-seed that everybody has (the month), what is measured does not tell one person from another.
+consensus, knowing as much of ages, draws the same relays, and one more relay in the network
+changes little. So with a seed that everybody has (the month), what is measured tells one
+person less from another.
 """
 
 from __future__ import annotations
