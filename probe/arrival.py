@@ -23,6 +23,7 @@ from probe.control.client import ControlClient
 from probe.control.introduction import Introduction
 from probe.evidence import AddressInfo, Run
 from probe.hops import HopNetwork
+from probe.i18n import _
 from probe.net import Network
 from probe.resolvers import Resolvers
 from probe.upstream import Upstream, find_upstream, try_upstream
@@ -88,10 +89,12 @@ async def arrive(
     found.facts["home_router"] = environment.home_router()
     if portals[0].found:
         found.stop = "captive_portal"
-        found.notes.append("a captive portal answers in place of the sites: log in first")
+        found.notes.append(_("a captive portal answers in place of the sites: log in first"))
     elif line.lost or not (ipv4 or ipv6):
         found.stop = "no_network"
-        found.notes.append("no network: none of the sites answers that always should")
+        found.notes.append(
+            _("no network: none of the sites answers that always should (zond doctor says more)")
+        )
     else:
         await _look_for_forger(net, hops, found)
     return found, introductions
@@ -106,14 +109,17 @@ async def _look_for_forger(net: Network, hops: HopNetwork | None, found: Arrival
     found.facts["forger_at"] = await environment.nearness(net, abroad, hops)
     named = "".join(c if c.isprintable() else "?" for c in issuer)
     found.notes.append(
-        f"every certificate here is signed by {named}: something opens what is encrypted, an"
-        " antivirus, an employer's or a parent's filter, or the network. If it is yours, turn it"
-        " off: behind it certificates tell nothing"
+        _(
+            "every certificate here is signed by {named}: something opens what is encrypted, an"
+            " antivirus, an employer's or a parent's filter, or the network. If it is yours, turn"
+            " it off: behind it certificates tell nothing",
+            named=named,
+        )
     )
 
 
 async def _first_looks(line: Line) -> None:
-    for _ in range(FIRST_LOOKS - 1):
+    for _look in range(FIRST_LOOKS - 1):
         await line.look()
         if not line.lost:
             return
@@ -126,7 +132,9 @@ def _judge_families(found: Arrival, ipv4: bool, ipv6: bool) -> None:
     dead = set() if found.line.lost else found.line.dead_families()
     if dead:
         name = "IPv6" if 6 in dead else "IPv4"
-        found.notes.append(f"{name} leads nowhere on this line, and is not measured")
+        found.notes.append(
+            _("{name} leads nowhere on this line, and is not measured", name=name)
+        )
     found.facts |= {"ipv4": ipv4 and 4 not in dead, "ipv6": ipv6 and 6 not in dead}
 
 
@@ -135,16 +143,20 @@ def _judge_clock(found: Arrival, offset: float | None) -> None:
     if offset is None and time.time() < NOT_BEFORE:
         found.stop = "wrong_clock"
         found.notes.append(
-            "this machine's clock is wrong, and no two servers agree on the time: set it first"
+            _("this machine's clock is wrong, and no two servers agree on the time: set it first")
         )
     if offset is not None and abs(offset) > MAX_OFF:
         found.clock = Clock(offset)
         hours = abs(offset) / 3600
-        found.notes.append(
-            f"this machine's clock is {'behind' if offset > 0 else 'ahead'} by"
-            f" {f'{hours / 24:.0f} days' if hours > 48 else f'{hours:.1f} hours'};"
-            " certificates are judged by the servers' time"
+        much = _("{days} days", days=f"{hours / 24:.0f}") if hours > 48 else (
+            _("{hours} hours", hours=f"{hours:.1f}")
+        )  # fmt: skip
+        said = (
+            _("this machine's clock is behind by {much}; the servers' time is used", much=much)
+            if offset > 0
+            else _("this machine's clock is ahead by {much}; the servers' time is used", much=much)
         )
+        found.notes.append(said)
     found.line.clock = found.clock
 
 
@@ -166,14 +178,20 @@ def judge_controls(
     for introduction in introductions:
         if introduction.failure is not None:
             found.notes.append(
-                f"control {introduction.control} does not answer: {introduction.failure}"
+                _(
+                    "control {name} does not answer: {why}",
+                    name=introduction.control, why=introduction.failure,
+                )
             )
     own = environment.own_network(introductions, book)
     _judge_way_out(found, way_out(), own, usual, vpn_ok)
     if before.probe_asn and own.asn and own.asn != before.probe_asn:
         found.stop = found.stop or "interrupted"
         found.notes.append(
-            f"this run began in AS{before.probe_asn} and this is AS{own.asn}: start a new run"
+            _(
+                "this run began in AS{then} and this is AS{now}: start a new run",
+                then=before.probe_asn, now=own.asn,
+            )
         )
     elif own.asn or not before.probe_asn:
         asked = (found.upstream.address, *resolvers.own)
@@ -200,18 +218,27 @@ def _judge_way_out(
     if vpn and not vpn_ok:
         found.stop = found.stop or "vpn"
         found.notes.append(
-            f"a VPN is on ({way.name}): traffic leaves in {here}, whose network would be"
-            " measured. Turn it off, or measure that network with --vpn-ok"
+            _(
+                "a VPN is on ({name}): traffic leaves in {here}, whose network would be"
+                " measured. Turn it off, or measure that network with --vpn-ok",
+                name=way.name, here=here,
+            )
         )
     elif vpn:
-        found.notes.append(f"a VPN is on: what is found is about {here}")
+        found.notes.append(_("a VPN is on: what is found is about {here}", here=here))
     elif way.kind == "tunnel":
         found.notes.append(
-            f"traffic leaves by a tunnel ({way.name}): if that is a VPN, what is found is about"
-            f" the network at its other end{f', {here}' if own.asn else ''}"
+            _(
+                "traffic leaves by a tunnel ({name}): if that is a VPN, what is found is about"
+                " the network at its other end: {here}",
+                name=way.name, here=here if own.asn else "?",
+            )
         )
     elif elsewhere(own, usual):
         found.notes.append(
-            f"this network is {here}, and this machine is usually in {'/'.join(sorted(usual))}:"
-            " what is found is about this network"
+            _(
+                "this network is {here}, and this machine is usually in {usual}: what is found is"
+                " about this network",
+                here=here, usual="/".join(sorted(usual)),
+            )
         )

@@ -45,9 +45,11 @@ def chosen() -> str:
 
 
 def _of_environment() -> str:
-    wanted = [os.environ.get("ZOND_LANG", ""), *os.environ.get("LANGUAGE", "").split(":")]
-    # The first of these that is set decides, also where we have no such language.
-    wanted.append(next((v for n in SYSTEMS_OWN if (v := os.environ.get(n))), ""))
+    system = next((value for name in SYSTEMS_OWN if (value := os.environ.get(name))), "")
+    # LANGUAGE speaks where there is a locale at all, as gettext(3) has it.
+    plain = system.partition(".")[0] in ("C", "POSIX")
+    listed = "" if plain else os.environ.get("LANGUAGE", "")
+    wanted = [os.environ.get("ZOND_LANG", ""), *listed.split(":"), system]
     codes = (name.replace("-", "_").partition("_")[0].lower() for name in wanted)
     return next((code for code in codes if code in LANGUAGES), "")
 

@@ -39,6 +39,7 @@ from probe.control.client import ControlClient
 from probe.control.introduction import Introduction
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.hops import TrioHops
+from probe.i18n import _
 from probe.net import Network, OwnPorts, Traffic, TrioNetwork
 from probe.nettest import Nettest, measure
 from probe.pacing import PacedNetwork, Rates
@@ -261,7 +262,7 @@ class _Session:
                     # moment, so nothing is needed first.
                     os._exit(128 + number)
                 self.signal = number
-                self.reporter.note("stopping; what was measured is kept")
+                self.reporter.note(_("stopping; what was measured is kept"))
                 self.work.cancel()
 
     async def _heed_permission(self) -> None:
@@ -269,7 +270,8 @@ class _Session:
         with self.permission:
             while self.still_permitted():  # noqa: ASYNC110 - the system tells nobody of a change
                 await trio.sleep(PERMISSION)
-            self.reporter.note("this is another network, which was not approved: stopping")
+            said = _("this is another network, which was not approved: stopping")
+            self.reporter.note(said)
             self.work.cancel()
 
     async def _heed_budget(self) -> None:
@@ -345,14 +347,15 @@ class _Session:
                     patience=self.limits.offline_seconds,
                     after=partial(self._looked, line, controls),
                 )
-                self.reporter.note("the line has been dead for too long: giving up for now")
+                said = _("the line has been dead for too long: giving up for now")
+                self.reporter.note(said)
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(watch)
             nursery.start_soon(self._heed_sleep, line, controls)
             while self.queue:
                 async with trio.open_nursery() as workers:
-                    for _ in range(min(self.limits.concurrency, len(self.queue))):
+                    for _number in range(min(self.limits.concurrency, len(self.queue))):
                         workers.start_soon(self._worker, line, tools, controls)
                 await line.look()
                 await line.wait_until_back()
@@ -441,20 +444,21 @@ class _Session:
         if line.lost != self.line_lost:
             self.line_lost = line.lost
             if line.lost:
-                self.reporter.note("the line is dead: waiting for it")
+                self.reporter.note(_("the line is dead: waiting for it"))
             else:
-                self.reporter.note("the line is back")
+                self.reporter.note(_("the line is back"))
                 await self._see_where(controls)  # a line comes back as another
         if len(self.queue) > queued:
             spoiled = len(self.queue) - queued
-            self.reporter.note(f"measuring again what the dead line has spoiled: {spoiled}")
+            said = _("measuring again what the dead line has spoiled: {count}", count=spoiled)
+            self.reporter.note(said)
         abroad_lost = not line.lost and line.alive.get("foreign") is False
         if abroad_lost != self.abroad_lost:
             self.abroad_lost = abroad_lost
             self.reporter.note(
-                "nothing abroad answers, and sites in the country do: measuring goes on"
+                _("nothing abroad answers, and sites in the country do: measuring goes on")
                 if abroad_lost
-                else "sites abroad answer again"
+                else _("sites abroad answer again")
             )
 
     async def _heed_sleep(self, line: Line, controls: Controls) -> None:

@@ -20,6 +20,9 @@ settings.register_profile(
 )
 settings.load_profile("zond")
 
+# What is said is compared in English; a test of other languages says so by itself.
+os.environ["LC_ALL"] = "C.UTF-8"
+
 # pyspark takes a main module without a file, as pytest-xdist's workers have, for its doctests.
 _main = sys.modules["__main__"]
 if not hasattr(_main, "__file__"):
