@@ -5,7 +5,8 @@
 In the lab's country, from a household of Beltelecom, with the ordinary commands typed into an
 ordinary shell; so no packet leaves this machine. The home directory, a temporary one, is shown
 as `HOME`. FOLDER gets
-``first_run.cast`` (asciicast v2; any player of it), ``first_run.svg`` and ``report.html``.
+``first_run.cast`` (asciicast v2; any player of it), ``first_run.svg`` and ``report.html``. Needs
+``pip install termtosvg`` beside what is locked.
 """
 
 from __future__ import annotations
