@@ -179,7 +179,7 @@ def _reach_end(reach: Reach, records: Sequence[AnyEvidence]) -> tuple[str, str]:
     if reach.operation == "truth":
         return "answer", "untrue"
     if reach.operation == "answer":
-        return "answer", "silence" if reach.failure == Failure.TIMEOUT else manner(reach.failure)
+        return "http" if reach.service == "http-proxy" else "answer", manner(reach.failure)
     return _link_end(reach, failed)
 
 

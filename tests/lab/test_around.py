@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from subprocess import PIPE
+from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ import pytest
 from lab.around import FirstBytes, Respelling, centre, parrot, run_doq
 from lab.censors import AddressDrop, SNIDrop, SNIReset, a_censor
 from lab.certificates import Certificate
-from lab.resolvers import OWN, Name, Resolver, run_resolvers
+from lab.resolvers import OWN, PUBLIC, Name, Resolver, run_resolvers
 from lab.sites import Article, Site
 from lab.stage import Setting, Stage, first_line, verdicts
 from lab.topology import place_of
@@ -227,3 +227,51 @@ def test_middleboxes(tmp_path: Path) -> None:
     untouched = dict.fromkeys(("middlebox://headers", "middlebox://request-line"), ("ok", ()))
     assert_judged(untouched, found[plain])
     assert_judged(dict.fromkeys(untouched, ("ok", ("http.altered",))), found[watched])
+
+
+PROXIES = {
+    "socks5://195.201.20.1:1080": ("ok", ()),
+    "socks5://195.201.20.2:1080": ("blocked", ("tls.reset",)),
+    "socks5://195.201.20.6:1080": ("down", ()),
+    "http-proxy://195.201.20.3:8888": ("ok", ()),
+    "http-proxy://195.201.20.4:8888": ("blocked", ("tcp.silence",)),
+    "http-proxy://195.201.20.5:8888": ("blocked", ("http.silence",)),
+}  # fmt: skip
+TINYPROXY = """Port 8888
+Listen {address}
+Timeout 60
+MaxClients 20
+LogFile "{folder}/log"
+LogLevel Error
+"""
+
+
+def test_proxies(tmp_path: Path) -> None:
+    """microsocks and tinyproxy."""
+    censors = on_the_way(
+        FirstBytes(addresses=("195.201.20.2",), looks=lambda said: said[0] == 5),
+        AddressDrop(addresses=("195.201.20.4",)),
+        FirstBytes(
+            addresses=("195.201.20.5",), looks=lambda said: said.startswith(b"CONNECT "),
+            silently=True,
+        ),
+    )
+    setting = Setting(censors=censors, config=HURRY, icmp_ratelimit=0)
+    with Stage([], tmp_path, setting) as stage:
+        for last in (1, 2):
+            run_abroad(stage, ["microsocks", "-i", f"195.201.20.{last}", "-p", "1080"])
+        for last in (3, 4, 5):
+            folder = tmp_path / f"tinyproxy-{last}"
+            folder.mkdir(mode=0o777)
+            conf = TINYPROXY.format(address=f"195.201.20.{last}", folder=folder)
+            (folder / "conf").write_text(conf)
+            run_abroad(stage, ["tinyproxy", "-d", "-c", str(folder / "conf")])
+        found = judged(stage, tmp_path, {url: {} for url in PROXIES})
+    assert_judged(PROXIES, found)
+
+
+def run_abroad(stage: Stage, argv: Sequence[str | Path]) -> None:
+    """A real server, for as long as the country."""
+    stage.country.command(
+        Place.ABROAD, argv, resolv_conf=PUBLIC[0].addresses[:1], stdout=DEVNULL, stderr=DEVNULL
+    )
