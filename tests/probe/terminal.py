@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+from codecs import getincrementaldecoder
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -21,6 +22,7 @@ class Terminal:
 
     def __init__(self, *arguments: str, **environment: str) -> None:
         self.said = ""
+        self._decoder = getincrementaldecoder("utf-8")()
         self._ours, theirs = pty.openpty()
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from probe.cli import main; main()", *arguments],
@@ -62,4 +64,4 @@ class Terminal:
             data = os.read(self._ours, 65536)
         except OSError:  # Linux says so when the last program has left the terminal
             raise EOFError(self.said) from None
-        return data.decode(errors="replace").replace("\r\n", "\n")
+        return self._decoder.decode(data).replace("\r\n", "\n")
