@@ -25,7 +25,7 @@ def is_kept(target: Target) -> bool:
     return target.scheme == "tor" and target.hostname.startswith(PREFIX)
 
 
-@nettest("tor_bridges", version="0.1.0", takes=is_kept)
+@nettest("tor_bridges", version="1.0.0", takes=is_kept)
 async def tor_bridges(ctx: Context, target: Target) -> None:
     """Can this bridge, which only the user knows, be reached from here?"""
     kept = next((k for k in ctx.tools.tor.kept if k.url == target.url), None)

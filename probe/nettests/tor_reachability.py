@@ -37,7 +37,7 @@ def is_relay(target: Target) -> bool:
     return True
 
 
-@nettest("tor_reachability", version="0.1.0", takes=is_relay, elsewhere=True)
+@nettest("tor_reachability", version="1.0.0", takes=is_relay, elsewhere=True)
 async def tor_reachability(ctx: Context, target: Target) -> None:
     """Can this Tor relay be reached from here, and does it prove to be itself?"""
     if not ctx.tools.usable(target.hostname):
