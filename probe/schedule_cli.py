@@ -198,6 +198,7 @@ def now(
     run_arguments: tuple[str, ...],
 ) -> None:  # fmt: skip
     """One turn: what the timer starts. A run, unless now is no good moment for one."""
+    from probe import consent
     from probe.places import data_directory
     from probe.schedule import cron, diary, surroundings
     from probe.schedule.making import program
@@ -214,6 +215,8 @@ def now(
             if not slots.due(time.time(), diary.last_turn(folder)):
                 return
             command = cron.gently(plan, command)
+        if not consent.recorded(folder):
+            return _leave_out(folder, "nobody agrees to measuring any more", NO_CONSENT)
         power = surroundings.power()
         if power.low(min_battery):
             return _leave_out(folder, f"on battery, {power.percent} % left")

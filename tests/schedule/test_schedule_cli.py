@@ -168,6 +168,14 @@ def test_crons_turn_comes_once_in_a_slot(agreed: Path) -> None:
     assert 2 == zond(agreed, "schedule", "now", "--cron", "another").returncode
 
 
+def test_a_turn_without_consent_is_left_out_at_once(home: Path) -> None:
+    done = zond(home, "schedule", "now")
+    assert (4, "no run now: nobody agrees to measuring any more") == (
+        done.returncode, done.stderr.strip(),
+    )  # fmt: skip
+    assert ["left out"] == [entry.what for entry in diary.entries(data(home))]
+
+
 def plan(**changes: object) -> Plan:
     settings: dict[str, object] = {
         "program": (str(ZOND),), "arguments": tuple(ODD), "folder": "/var/lib/zond",
