@@ -41,9 +41,10 @@ def to_measure(*, agreed: bool, settings: Path | None = None) -> Permission:
     The way that they choose goes into the file *settings*, or the usual one. Raises `Problem`
     where nothing may be measured.
     """
-    if agreed:
-        return Permission()
     folder = data_directory()
+    if agreed:
+        here = networks.here()
+        return Permission() if here.doubt else Permission(still=_stays(folder, here))
     try:
         tiers = consent.tiers(folder) or _ask(folder, settings or settings_file.in_force())
         return Permission(tiers=tiers, still=_network(folder))

@@ -170,9 +170,12 @@ def _within(folder: Path) -> Iterator[Path]:
 
 
 def _remove_empty(folder: Path) -> None:
-    for above, _, _ in os.walk(folder, topdown=False):
+    real = folder.resolve()  # systemd makes a link to the folder of a user that it made up
+    for above, _, _ in os.walk(real, topdown=False):
         with suppress(OSError):  # not empty: something in it is not ours
             Path(above).rmdir()
+    if folder.is_symlink() and not real.exists():
+        folder.unlink(missing_ok=True)
 
 
 def _is_mine(folder: Path) -> bool:

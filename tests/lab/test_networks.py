@@ -184,10 +184,15 @@ def test_a_machine_that_never_moves_measures_wherever_it_is(link: Link) -> None:
     assert (4, 0) == ((back := link.run()).status, back.packets)
 
 
-def test_a_run_that_is_carried_to_another_network_ends(link: Link) -> None:
+@pytest.mark.parametrize("agreed", [("consent", "networks", "--approve-this"), ("run", "--yes")])
+def test_a_run_that_is_carried_to_another_network_ends(link: Link, agreed: Sequence[str]) -> None:
     link.router(HOME)
-    link.zond("consent", "networks", "--approve-this")
-    done = link.run(at_first_packet="yes", moved_to=CAFE)
+    moved = {"at_first_packet": "yes", "moved_to": CAFE}
+    if agreed[0] == "run":
+        done = link.zond(*agreed, "--url", "http://93.184.215.14/", "--no-upload", **moved)
+    else:
+        link.zond(*agreed)
+        done = link.run(**moved)
     assert "another network" in done.err
     assert 3 == done.status
 

@@ -130,6 +130,16 @@ def test_a_link_is_removed_and_what_it_leads_to_stays(home: Path) -> None:
     assert WORD in target.read_bytes()
 
 
+def test_a_directory_of_ours_that_is_a_link_goes_with_what_it_leads_to(home: Path) -> None:
+    private = home / "private"
+    private.mkdir()
+    places.data_directory().parent.mkdir(parents=True)
+    places.data_directory().symlink_to(private)
+    consent.record(places.data_directory())
+    assert wipe_command("wipe", "--yes").exit_code == 0
+    assert not private.exists() and not places.data_directory().is_symlink()
+
+
 def test_a_database_elsewhere_goes_where_the_settings_name_it(home: Path) -> None:
     elsewhere = home / "stick/measured.db"
     elsewhere.parent.mkdir()
