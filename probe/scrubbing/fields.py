@@ -247,6 +247,14 @@ ALLOWED: dict[type, dict[str, Rule]] = {
         "tool": Rule(How.TEXT, "which version of which program"),
         "troubles": Rule(How.TEXT, "why connections failed"),
     },
+    e.Reach: COMMON | {
+        "service": Rule(How.KEEP, "of which service"),
+        "part": Rule(How.KEEP, "which part of it"),
+        "ip": Rule(How.ADDRESS, _SERVER),
+        "port": Rule(How.KEEP, _PORT),
+        "operation": Rule(How.KEEP, "at which step it failed"),
+        "received": Rule(How.BYTES, "how its own answer begins: who else answers says otherwise"),
+    },
     e.AddressInfo: {
         "asn": Rule(How.KEEP, "whose network"),
         "holder": Rule(How.TEXT, "whose network"),
