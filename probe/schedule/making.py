@@ -52,6 +52,7 @@ def plan_of(given: dict[str, Any], words: Sequence[str], *, system: bool) -> Pla
         start=secrets.randbelow(every * 60), seconds=given["minutes"] * 60,
         memory=given["memory"] * 2**20, user=user, folder=str(folder),
         database=str(database.expanduser().absolute()),
+        agreed=str(data_directory() / "consent.json") if system and not user else "",
         min_battery=given["min_battery"], metered=given["metered"],
     )  # fmt: skip
 
@@ -105,12 +106,12 @@ def program() -> tuple[str, ...]:
 
 def agreed(plan: Plan) -> bool:
     """Whether the one for whom it runs has agreed; root speaks for a user that is made up."""
-    return consent.recorded(plan.data) or (not plan.user and consent.recorded(data_directory()))
+    return consent.recorded(data_directory() if plan.agreed else plan.data)
 
 
 def hand_over_consent(plan: Plan) -> None:
-    """Root's word where the user that systemd makes up will look for it. Raises OSError."""
+    """Root's latest word where the user that systemd makes up will look for it, who may not
+    read root's own files. Raises OSError."""
     plan.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     for file in data_directory().glob("consent*.json"):
-        if not (there := plan.data / file.name).exists():
-            shutil.copyfile(file, there)
+        shutil.copyfile(file, plan.data / file.name)

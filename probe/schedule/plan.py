@@ -22,6 +22,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     may begin first; *seconds* is how long a run may take, *memory* the bytes it may have.
     *user* is the account of a unit of the system (empty: one that systemd makes up for it),
     *folder* where its consent and its diary are, *database* its database.
+    *agreed* is the file in which root has agreed for a user that is made up.
     *min_battery* is in percent; *metered*: it runs on lines that cost by the byte as well.
     """
 
@@ -35,6 +36,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     user: _Text = ""
     folder: _Text = ""
     database: _Text = ""
+    agreed: _Text = ""
     min_battery: Annotated[int, msgspec.Meta(ge=0, le=100)] = 30
     metered: bool = False
 

@@ -24,6 +24,8 @@ def remove(schedules: Sequence[Installed]) -> list[str]:
         try:
             (cron if each.by == "cron" else systemd).remove(each)
             (each.plan.data / diary.FILE).unlink(missing_ok=True)
+            for copy in each.plan.data.glob("consent*.json") if each.plan.agreed else ():
+                copy.unlink()
         except (OSError, Problem) as exc:
             hint = " (as root?)" if isinstance(exc, PermissionError) else ""
             problems.append(f"the schedule {each.plan.name} ({each.by}) stays: {exc}{hint}")

@@ -66,6 +66,8 @@ def service(plan: Plan, *, system: bool) -> str:
     lines = ["[Unit]", "Description=Scheduled run"]
     if system:
         lines += ["Wants=network-online.target", "After=network-online.target time-sync.target"]
+    if plan.agreed:  # whoever takes that back has ended the runs
+        lines.append(f"ConditionPathExists={plan.agreed.replace('%', '%%')}")
     command = " ".join(map(_quoted, [*plan.now, "--", *plan.arguments]))
     megabytes = plan.memory // 2**20
     lines += [

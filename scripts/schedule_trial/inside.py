@@ -150,6 +150,9 @@ def second_boot() -> None:
     see("a unit with a user of its own measured", runs(made_up) == 1)
     _, said = sh("systemd-analyze", "security", "--no-pager", "zond.service")
     see("systemd-analyze security", "OK" in said, said.splitlines()[-1].strip())
+    zond("consent", "withdraw")
+    sh("systemctl", "start", "--wait", "zond.service")
+    see("consent withdrawn by root: nothing more is measured", runs(made_up) == 1)
     zond("schedule", "remove")
     see("removed: nothing is left", not leftovers(), " ".join(leftovers()))
     # The user's own manager, which runs without a login by lingering.

@@ -187,7 +187,7 @@ def plan(**changes: object) -> Plan:
 VARIANTS = {
     "of a user": (plan(), False),
     "of the system, as somebody": (plan(user="root"), True),
-    "of the system, as nobody in particular": (plan(), True),
+    "of the system, as nobody in particular": (plan(agreed="/srv/100% my/consent.json"), True),
 }
 
 
