@@ -61,10 +61,6 @@ class Try:
         self.learned["operation"] = "connect"
         return await tcp_connect(self.tools.net, self.trace, self.ip, self.port, **self.common)
 
-    async def udp(self) -> Datagrams:
-        self.learned["operation"] = "handshake"
-        return await self.tools.net.open_udp(self.ip, self.port)
-
     async def tls(
         self, stream: trio.abc.Stream, *, alpn: Sequence[str], roots: Sequence[Verifier] = ()
     ) -> TLSStream:
@@ -113,20 +109,30 @@ class Try:
             self.learned["received"] = heard[:KEPT]
         return heard
 
-    async def ask_datagram(
-        self, sock: Datagrams, question: bytes, answered: Callable[[bytes], bool]
+    async def ask_by_datagram(
+        self, question: Callable[[], bytes], answered: Callable[[bytes], bool]
     ) -> bytes:
-        """As `ask`, by datagrams: sent again until one comes that is an answer."""
+        """As `ask`, by datagrams, of which one that is no answer counts for nothing.
+
+        *question* is asked for anew for each that is sent: some servers take none twice."""
+        self.learned["operation"] = "handshake"
         end = trio.current_time() + ANSWER
-        for pause in (*RESEND, ANSWER):
-            await sock.send(question)
-            with trio.move_on_at(min(end, trio.current_time() + pause)):
-                while True:
-                    data = (await sock.receive()).data
-                    self.learned["received"] = data[:KEPT]
-                    if answered(data):
-                        return data
+        sock = await self.tools.net.open_udp(self.ip, self.port)
+        try:
+            for pause in (*RESEND, ANSWER):
+                await sock.send(question())
+                with trio.move_on_at(min(end, trio.current_time() + pause)):
+                    return await self._answer(sock, answered)
+        finally:
+            sock.close()
         raise trio.TooSlowError
+
+    async def _answer(self, sock: Datagrams, answered: Callable[[bytes], bool]) -> bytes:
+        while True:
+            data = (await sock.receive()).data
+            self.learned["received"] = data[:KEPT]
+            if answered(data):
+                return data
 
     @property
     def _sni(self) -> str | None:

@@ -1,8 +1,8 @@
 """A request with a head spelt as nobody spells it, to a server that says back what reached it.
 
 Its method and the names of its header fields have capitals at random, and it asks for a host
-that is none. Who passes packets on leaves all that as it is. After OONI's test (ts-006). The helper,
-``ADDRESS:PORT``, is the list's.
+that is none. Who passes packets on leaves all that as it is. After OONI's test (ts-006). The
+helper, ``ADDRESS:PORT``, is the list's.
 """
 
 from __future__ import annotations
