@@ -153,7 +153,7 @@ class _Session:
         self.hops = TrioHops() if net is None else None
         self.book = AddressBook(_path(config.asn_database))
         self.verifier = Verifier(None)
-        self.ways = ways_of(config.tor)
+        self.ways = ways_of(config.tor, self.traffic)
         self.nettests = {test.name: test for test in request.nettests}
         self.resumed = False
         self.run_record = self._open_run(request)

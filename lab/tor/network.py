@@ -24,7 +24,7 @@ from lab.world import Place
 
 PROGRAMS = {"tor": "tor", "tor-gencert": "tor", "obfs4proxy": "obfs4proxy"}  # Debian's packages
 PLACE = Place.ABROAD
-_PATIENCE = 60.0  # seconds for a consensus that has everybody
+_PATIENCE = 120.0  # seconds for a consensus that has everybody
 _POLL = 0.1
 
 _ROUTER = re.compile(r"^r (\S+) .*?\n(?:[^rs].*\n)*?s (.*)$", re.MULTILINE)

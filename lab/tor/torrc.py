@@ -64,8 +64,6 @@ def _lines(daemon: Daemon, folder: Path, program: str) -> Iterator[str]:
         "NumCPUs 1",
         "MaxMemInQueues 256 MB",
         "ShutdownWaitLength 0",
-        # A path of three needs no more than these few, and they are not all there at once.
-        "PathsNeededToBuildCircuits 0.25",
         "ExitRelay 1" if daemon.exit else "ExitRelay 0",
     )
     if daemon.exit:

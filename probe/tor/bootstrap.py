@@ -20,6 +20,7 @@ import trio
 
 from probe.evidence import Bootstrap
 from probe.failure import Failure
+from probe.net import Traffic
 from probe.tor.bootstrap_log import Progress
 from probe.tor.bootstrap_torrc import torrc
 from probe.tor.bridges import VANILLA, Bridge
@@ -66,9 +67,9 @@ async def bootstrap(
             transport=spelled(transport), program=_program(transport, ways),
             bridges=bridges,
         )  # fmt: skip
-        began = trio.current_time()
-        ended = await _watch(ways.program("tor"), text, folder, max(limit, 0.0), progress)
-        seconds = trio.current_time() - began
+        seconds = await _watch(
+            ways.program("tor"), text, folder, max(limit, 0.0), progress, ways.traffic
+        )
     facts |= {
         "progress": progress.percent,
         "stage": progress.stage,
@@ -77,8 +78,8 @@ async def bootstrap(
         "troubles": tuple(progress.troubles),
     }
     if progress.done:
-        facts["seconds"] = round(seconds, 3)
-    elif ended or progress.transport_failed:  # a program that does not run says nothing
+        facts["seconds"] = round(seconds or 0.0, 3)
+    elif seconds is None or progress.transport_failed:  # a program that does not run says nothing
         facts |= {"failure": Failure.UNKNOWN, "detail": progress.complaint, "stage": ABSENT}
     else:
         facts |= {"failure": Failure.TIMEOUT, "detail": progress.complaint}
@@ -102,8 +103,10 @@ def _program(transport: str, ways: Ways) -> str:
     return ways.program(*PROGRAMS.get(transport, ()))
 
 
-async def _watch(tor: str, text: str, folder: Path, limit: float, progress: Progress) -> bool:
-    """Run *tor* until it is up or *limit* seconds are over; whether it ended by itself before."""
+async def _watch(
+    tor: str, text: str, folder: Path, limit: float, progress: Progress, traffic: Traffic
+) -> float | None:
+    """Run *tor* until it is up or *limit* is over; seconds, None if it ended by itself before."""
     try:
         # A session of its own: Ctrl-C in the terminal is for us, who end it in order.
         process = await trio.lowlevel.open_process(
@@ -112,7 +115,8 @@ async def _watch(tor: str, text: str, folder: Path, limit: float, progress: Prog
             start_new_session=True, env=_environment(folder), cwd=folder,
         )  # fmt: skip
     except OSError:
-        return True
+        return None
+    began = trio.current_time()
     try:
         _confine(process.pid)
         assert process.stdin is not None and process.stdout is not None
@@ -123,11 +127,13 @@ async def _watch(tor: str, text: str, folder: Path, limit: float, progress: Prog
             await _listen(process.stdout, progress)
             if not progress.done:
                 await process.wait()
-                return True
+                return None
+        seconds = trio.current_time() - began
     finally:
+        traffic.count(_read_and_written(process.pid))
         with trio.CancelScope(shield=True):
             await _end(process)
-    return False
+    return seconds
 
 
 async def _listen(stream: trio.abc.ReceiveStream, progress: Progress) -> None:
@@ -152,7 +158,21 @@ async def _end(process: trio.Process) -> None:
             await stream.aclose()
 
 
+def _read_and_written(pid: int) -> int:
+    """Bytes that a process has read and written, its few files among them: no less than it sent.
+
+    Nothing else tells of another program's traffic without privileges (proc(5), ``io``).
+    """
+    with suppress(OSError, ValueError, KeyError):
+        text = Path(f"/proc/{pid}/io").read_text()
+        fields = dict(line.split(": ") for line in text.splitlines())
+        return int(fields["rchar"]) + int(fields["wchar"])
+    return 0
+
+
 def _confine(pid: int) -> None:
+    if not hasattr(resource, "prlimit"):
+        return  # not Linux
     with suppress(ProcessLookupError):
         resource.prlimit(pid, resource.RLIMIT_DATA, (MAX_MEMORY, MAX_MEMORY))
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (MAX_FILE, MAX_FILE))

@@ -87,6 +87,8 @@ def _lines(
         # Why connections fail is told at "info" and in this one domain.
         "Log [~control]notice [control]info stdout",
         "AvoidDiskWrites 1",
+        "GeoIPFile /dev/null",  # megabytes to read for what no client of ours asks
+        "GeoIPv6File /dev/null",
         "DisableDebuggerAttachment 1",
         "MaxMemInQueues 64 MB",
         "NumCPUs 1",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from probe import places
 from probe.config import ConfigError, Tor
+from probe.net import Traffic
 from probe.tor.bootstrap_torrc import BadNetwork, read_network
 from probe.tor.bridges import VANILLA, BadBridges, Bridge, read
 from probe.tor.keeping import Keeping, KeepingError, Kept
@@ -38,7 +39,7 @@ class Ways:
     everybody knows, which the list brings as a target's attributes; *kept* are those of them
     that are kept sealed, with their names. *network* are lines of a
     torrc that name another Tor network than the public one, or how this line reaches it.
-    *programs* says where a program is, by its name.
+    *programs* says where a program is, by its name, and *traffic* counts what clients send.
     """
 
     seconds: float = Tor().seconds
@@ -46,6 +47,7 @@ class Ways:
     kept: tuple[Kept, ...] = ()
     network: tuple[str, ...] = ()
     programs: Mapping[str, str] = field(default_factory=dict)
+    traffic: Traffic = field(default_factory=Traffic)
 
     def program(self, *names: str) -> str:
         """The path of the first of *names* that is on this machine; empty: none is."""
@@ -71,7 +73,7 @@ def spelled(transport: str) -> str:
     return _SPELLED.get(transport, transport)
 
 
-def ways_of(settings: Tor) -> Ways:
+def ways_of(settings: Tor, traffic: Traffic | None = None) -> Ways:
     """The ways that *settings* name. Raises `ConfigError`."""
     kept: tuple[Kept, ...] = ()
     with suppress(KeepingError):  # `zond tor bridge list` says why; all else can be measured
@@ -84,6 +86,7 @@ def ways_of(settings: Tor) -> Ways:
             kept=kept,
             network=read_network(Path(settings.network).expanduser()) if settings.network else (),
             programs=settings.programs,
+            traffic=traffic or Traffic(),
         )
     except (BadBridges, BadNetwork) as exc:
         raise ConfigError(f"tor: {exc}") from exc

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from lab.tor.plan import SMALL, by_kind
 from lab.trial import HURRY
 from lab.wire import WireSettings
 from lab.world import Wire
+from probe.budget import total
 from probe.evidence import Bootstrap
 from probe.failure import Failure
 from probe.store import Store
@@ -30,9 +32,11 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, TorNetwork]]:
     folder = tmp_path_factory.mktemp("stage")
-    tor = f'\n[tor]\nseconds = 15.0\nnetwork = "{folder}/network"\nbridges = "{folder}/bridges"\n'
+    tor = f'\n[tor]\nseconds = 25.0\nnetwork = "{folder}/network"\nbridges = "{folder}/bridges"\n'
     refuse = Middlebox([AddressRefuse(addresses=tuple(d.address for d in SMALL))])
-    line = WireSettings(delay=DELAYS[Wire.LINE], prepared={"relays": refuse})
+    line = WireSettings(
+        delay=DELAYS[Wire.LINE], prepared={"relays": refuse}, capture=folder / "line.pcap"
+    )
     setting = Setting(
         controls=(False, False),  # none could say anything of a bootstrap
         config=HURRY + tor, wires={Wire.LINE: line},
@@ -80,6 +84,9 @@ def test_tor_comes_up_with_and_without_a_bridge(
 ) -> None:
     db = tmp_path / "zond.db"
     found = came_up(stage[0], db, "vanilla", "obfs4", "webtunnel")
+    with Store(db) as store:
+        used = total(store.uses(), time.time())
+    assert 50_000 < used.line  # a consensus and descriptors, twice
     for way in ("vanilla", "obfs4"):
         record = found[f"tor://{way}"]
         assert (None, 100) == (record.failure, record.progress)
@@ -97,9 +104,15 @@ def test_a_bridge_is_nowhere_in_what_is_kept_or_said(
     built, network = stage
     built.list_file.write_text("tor://obfs4\n")
     done = built.run(db, "--json")
-    secrets = [BRIDGE.address, network.identity(BRIDGE).fingerprint, "cert="]
-    kept = db.read_bytes() + done.stdout.encode() + done.stderr.encode()
-    assert [] == [secret for secret in secrets if secret.encode() in kept]
+    line = network.bridge_line(BRIDGE).split()
+    secrets = [BRIDGE.address, network.identity(BRIDGE).fingerprint, *line[3:]]
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    said = done.stdout.encode() + done.stderr.encode()
+    sent = (built.folder / "line.pcap").read_bytes()
+    for where in (kept, said, sent):
+        assert [] == [secret for secret in secrets if secret.encode() in where]
+    # It was really used: the line has packets to its address.
+    assert ip_address(BRIDGE.address).packed in sent
 
 
 def test_relays_that_refuse_are_told_by_stage_and_trouble_and_accuse_nobody(

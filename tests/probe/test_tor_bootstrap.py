@@ -28,6 +28,7 @@ TROUBLE = (
     "Nov 22 15:40:30.000 [info] Problem bootstrapping. Stuck at 5% (conn): Connecting to a relay."
     " (Connection refused; CONNECTREFUSED; count 3; recommendation ignore; host AB at 192.0.2.1:9)"
 )
+TALK = "for (i = 0; i < 50000; i++) print \"some word\""
 BRIDGE = parse("obfs4 192.0.2.20:8443 cert=secretsecret iat-mode=0")
 
 
@@ -136,7 +137,10 @@ async def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_transport_dies_with_its_client(a_tor: Tor, tmp_path: Path) -> None:
     record = await watched(a_tor(f"sleep 60 & echo $! > {tmp_path}/child\nwait"), seconds=3.0)
     assert Failure.TIMEOUT == record.failure
-    assert gone(int((tmp_path / "child").read_text()))
+    child = int((tmp_path / "child").read_text())
+    with trio.fail_after(20):
+        while not gone(child):  # noqa: ASYNC110  # whose process is not ours to wait for
+            await trio.sleep(0.01)
 
 
 async def test_endless_talk_costs_no_memory_and_is_heard_to_its_end(a_tor: Tor) -> None:
@@ -144,6 +148,12 @@ async def test_endless_talk_costs_no_memory_and_is_heard_to_its_end(a_tor: Tor) 
     record = await watched(a_tor(f"{talk}echo '{DONE}'\nsleep 60"))
     assert 100 == record.progress
     assert MAX_TROUBLES == len(record.troubles)
+
+
+async def test_what_a_client_reads_and_writes_counts_as_ours(a_tor: Tor) -> None:
+    ways = Ways(programs={"tor": a_tor(f"exec awk 'BEGIN {{ {TALK}; print \"{DONE}\" }}'")})
+    await bootstrap(Trace(), "tor://vanilla", "vanilla", ways, ipv4=True, ipv6=True)
+    assert 500_000 < ways.traffic.bytes < 1_000_000
 
 
 async def test_cancellation_ends_the_client_and_leaves_no_record(
