@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -25,20 +26,37 @@ Server = Callable[..., Awaitable[Any]]
     "--echo", metavar="ADDRESS:PORT",
     help="Say back what arrives, for tests of middleboxes; port 80 tells the most.",
 )  # fmt: skip
-def helpers(echo: str | None) -> None:
-    """Answer tests of middleboxes until a signal. Keeps no log of who came.
+@click.option(
+    "--wireguard", metavar="ADDRESS:PORT",
+    help="Answer handshakes of WireGuard, and carry nothing.",
+)  # fmt: skip
+@click.option(
+    "--wireguard-key", type=click.Path(dir_okay=False), metavar="FILE",
+    help="Its private key, as `wg genkey` makes one.",
+)  # fmt: skip
+def helpers(echo: str | None, wireguard: str | None, wireguard_key: str | None) -> None:
+    """Answer tests of middleboxes and tunnels until a signal. Keeps no log of who came.
 
     Example: zond control helpers --echo 192.0.2.1:80
     """
     import trio
 
     from probe.control.echo import serve_echo
+    from probe.control.wireguard import serve_wireguard
+    from probe.wire.wireguard import Responder, write_key
 
     servers: dict[str, Server] = {}
     if echo is not None:
         servers["echo"] = partial(serve_echo, *_address(echo))
+    if (wireguard is None) != (wireguard_key is None):
+        raise Problem("--wireguard and --wireguard-key go together", BAD_ARGUMENTS)
+    if wireguard is not None and wireguard_key is not None:
+        responder = Responder(_key(wireguard_key))
+        servers[f"wireguard with the public key {write_key(responder.public_key)}"] = partial(
+            serve_wireguard, *_address(wireguard), responder
+        )
     if not servers:
-        raise Problem("nothing to serve: give --echo ADDRESS:PORT", BAD_ARGUMENTS)
+        raise Problem("nothing to serve: give --echo or --wireguard", BAD_ARGUMENTS)
     try:
         trio.run(_serve, servers)
     except BaseExceptionGroup as group:
@@ -71,6 +89,15 @@ def _address(text: str) -> tuple[str, int]:
         return endpoint(text)
     except BadMessage as exc:
         raise Problem(f"{text!r} is not ADDRESS:PORT, such as [::]:80", BAD_ARGUMENTS) from exc
+
+
+def _key(file: str) -> bytes:
+    from probe.wire.wireguard import BadKey, read_key
+
+    try:
+        return read_key(Path(file).read_text(encoding="ascii"))
+    except (OSError, UnicodeDecodeError, BadKey) as exc:
+        raise Problem(f"no private key of WireGuard in {file}", BAD_ARGUMENTS) from exc
 
 
 def _first(group: BaseExceptionGroup[OSError]) -> BaseException:

@@ -6,22 +6,27 @@ Each is measured by an ordinary run with two controls, and judged by ``zond verd
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from subprocess import DEVNULL, PIPE
+from shutil import which
+from subprocess import DEVNULL, PIPE, STDOUT
 from typing import Any
 
 import pytest
 
 from lab.around import FirstBytes, Respelling, centre, parrot, run_doq
 from lab.censors import AddressDrop, SNIDrop, SNIReset, a_censor
-from lab.certificates import Certificate
+from lab.certificates import ORDINARY, Certificate
 from lab.resolvers import OWN, PUBLIC, Name, Resolver, run_resolvers
 from lab.sites import Article, Site
 from lab.stage import Setting, Stage, first_line, verdicts
 from lab.topology import place_of
 from lab.trial import HURRY
 from lab.world import Place, Wire
+from probe.wire.wireguard import new_pair, write_key
 
 pytestmark = pytest.mark.lab
 
@@ -275,3 +280,89 @@ def run_abroad(stage: Stage, argv: Sequence[str | Path]) -> None:
     stage.country.command(
         Place.ABROAD, argv, resolv_conf=PUBLIC[0].addresses[:1], stdout=DEVNULL, stderr=DEVNULL
     )
+
+
+TUNNELS = {
+    "openvpn://195.201.30.1:1194": ("ok", ()),
+    "openvpn://195.201.30.1:443": ("ok", ()),
+    "openvpn://195.201.30.2:1194": ("blocked", ("tls.silence",)),
+    "openvpn://195.201.30.2:443": ("blocked", ("tls.reset",)),
+    "openvpn://195.201.30.4:1194": ("down", ()),
+    "wireguard://195.201.30.1:51821": ("ok", ()),
+    "wireguard://195.201.30.5:51820": ("ok", ()),
+    "wireguard://195.201.30.6:51820": ("blocked", ("tls.silence",)),
+    "wireguard://195.201.30.7:51820": ("down", ()),
+}  # fmt: skip
+
+
+def openvpn(stage: Stage, folder: Path, address: str, proto: str, port: int, net: int) -> None:
+    chain, key = stage.authorities.chain(ORDINARY, ("vpn.example",))
+    folder.mkdir()
+    (folder / "cert.pem").write_bytes(chain)
+    (folder / "key.pem").write_bytes(key)
+    (folder / "ca.pem").write_bytes(stage.authorities.store())
+    program = which("openvpn") or "/usr/sbin/openvpn"
+    run_abroad(stage, [
+        program, "--cd", str(folder), "--dev", f"tunv{net}", "--dev-type", "tun", "--proto", proto,
+        "--port", str(port), "--local", address, "--server", f"10.{net}.0.0", "255.255.255.0",
+        "--topology", "subnet", "--ca", "ca.pem", "--cert", "cert.pem", "--key", "key.pem",
+        "--dh", "none", "--keepalive", "10", "60",
+    ])  # fmt: skip
+
+
+def test_tunnels(tmp_path: Path) -> None:
+    """OpenVPN's own server; WireGuard's userspace one, and ours that answers everybody."""
+    censors = on_the_way(
+        FirstBytes(addresses=("195.201.30.2",), looks=lambda said: said[0] == 0x38),
+        FirstBytes(addresses=("195.201.30.2",), looks=lambda said: said[:3] == b"\0\x0e8"),
+        FirstBytes(addresses=("195.201.30.6",), looks=lambda said: said[:4] == b"\1\0\0\0"),
+    )
+    server, client = new_pair(), new_pair()
+    setting = Setting(censors=censors, config=HURRY, icmp_ratelimit=0)
+    (tmp_path / "key").write_text(write_key(server.private))
+    (tmp_path / "key").chmod(0o600)
+    with Stage([], tmp_path, setting) as stage:
+        for last in (1, 2):
+            for proto, port in (("udp", 1194), ("tcp-server", 443)):
+                folder, net = tmp_path / f"openvpn-{last}-{port}", last * 2 + (port == 443)
+                openvpn(stage, folder, f"195.201.30.{last}", proto, port, net)
+        for last in (5, 6):
+            helper = stage.zond(
+                "control", "helpers", "--wireguard", f"195.201.30.{last}:51820",
+                "--wireguard-key", tmp_path / "key", place=Place.ABROAD, stderr=PIPE, text=True,
+            )
+            assert helper.stderr is not None
+            assert write_key(server.public) in first_line(helper.stderr)
+        with real_wireguard(stage, tmp_path / "key", client.public):
+            public = write_key(server.public)
+            targets: dict[str, dict[str, str]] = {}
+            for url in TUNNELS:
+                if url.startswith("wireguard"):
+                    targets[url] = {"public_key": public, "client_key": write_key(client.private)}
+                else:
+                    targets[url] = {"proto": "tcp" if url.endswith(":443") else "udp"}
+            found = judged(stage, tmp_path, targets)
+    assert_judged(TUNNELS, found)
+
+
+@contextmanager
+def real_wireguard(stage: Stage, key: Path, peer: bytes) -> Iterator[None]:
+    """wireguard-go abroad, at every address, with a *peer* that may go nowhere."""
+    name = f"zw{os.getpid() % 100000}"
+    run_abroad(stage, ["wireguard-go", "-f", name])
+    sock = Path(f"/var/run/wireguard/{name}.sock")
+    try:
+        end = time.monotonic() + 10
+        while not sock.exists():
+            assert time.monotonic() < end, "wireguard-go did not come up"
+            time.sleep(0.05)
+        done = stage.country.command(
+            Place.ABROAD, ["wg", "set", name, "listen-port", "51821", "private-key", str(key),
+                           "peer", write_key(peer)],
+            stdout=PIPE, stderr=STDOUT, text=True,
+        )  # fmt: skip
+        said, _ = done.communicate()
+        assert 0 == done.returncode, said
+        yield
+    finally:
+        sock.unlink(missing_ok=True)
