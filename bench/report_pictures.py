@@ -54,7 +54,9 @@ def report(out: Path, *source: str | Path, lang: str = "en") -> Path:
 def take(page: Page, name: str, at: str, height: int, width: int = 1000) -> None:
     """A picture of what begins at the element *at*."""
     page.set_viewport_size({"width": width, "height": height})
-    page.evaluate("(at) => document.querySelector(at).scrollIntoView()", at)
+    for _drawn in range(2):  # what was out of view has its size once it is drawn
+        page.evaluate("(at) => document.querySelector(at).scrollIntoView()", at)
+        page.wait_for_timeout(500)
     picture = Image.open(io.BytesIO(page.screenshot()))
     picture.convert("RGB").quantize(COLOURS).save(PICTURES / f"{name}.png", optimize=True)
 
@@ -65,6 +67,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--dir", type=Path)
     given = parser.parse_args(arguments)
     folder = given.dir or Path(tempfile.mkdtemp(prefix="zond-pictures-"))
+    folder.mkdir(parents=True, exist_ok=True)
     PICTURES.mkdir(exist_ok=True)
     run = report(folder / "run.html", "--db", given.lab)
     be = report(folder / "be.html", "--db", given.lab, lang="be")
@@ -81,7 +84,6 @@ def main(arguments: Sequence[str]) -> None:
             site.locator("summary", has_text=part).first.click()
         take(page, "evidence", "details.site[open]", 700)
         page.locator(".came summary").first.click()
-        page.wait_for_timeout(500)
         take(page, "page", ".came", 520)
         page.goto(country.as_uri())
         take(page, "networks", "#sites", 760)
