@@ -5,8 +5,8 @@ looking at it sends no packet. What is kept is a slow, salted hash of it (scrypt
 so that who takes the disk cannot look up in a table of Wi-Fi routers where its owner goes; a
 suspicion that names one router can be tried all the same.
 
-A router's address that is the same in many places tells nothing: those of virtual machines
-and of protocols that share one between routers are not taken for any network.
+A router's address that is the same in many places tells nothing: those of virtual machines, of
+containers and of protocols that share one between routers are not taken for any network.
 """
 
 from __future__ import annotations
@@ -28,22 +28,23 @@ from probe.consent import keep
 Doubt = Literal["", "no_route", "no_router", "router_unknown", "router_shared"]
 NOTHING_LEAVES: frozenset[Doubt] = frozenset({"no_route", "router_unknown"})
 
-# The first bytes of hardware addresses that do not belong to one router.
+# The first bytes of hardware addresses that do not belong to one router. Besides these, no
+# address that somebody made up (IEEE 802, locally administered) is taken for one: so are those of
+# containers, of most virtual machines and of phones that share their line, wherever they are.
 SHARED = tuple(
     bytes.fromhex(prefix)
     for prefix in (
         "00005e0001", "00005e0002",  # VRRP, RFC 9568
         "00000c07ac", "00000c9f", "000573a0",  # HSRP
         "0007b4",  # GLBP
-        "525400", "52550a",  # QEMU and libvirt, its user network, VirtualBox's NAT
-        "0242",  # Docker's bridges
         "00155d",  # Hyper-V, and the Linux in Windows
         "005056", "000c29",  # VMware
-        "080027", "0a0027",  # VirtualBox
+        "080027",  # VirtualBox
         "001c42",  # Parallels
         "00163e",  # Xen
     )
 )  # fmt: skip
+MADE_UP = 0x02  # in the first byte
 
 WORK = 2**14  # scrypt's N: 16 MB and some 50 ms for one guess
 
@@ -92,7 +93,7 @@ def here() -> Here:
         return found._replace(doubt="no_router")
     if not all(found.links):
         return found._replace(doubt="router_unknown")
-    if any(router.startswith(SHARED) for router in found.routers):
+    if any(router.startswith(SHARED) or router[0] & MADE_UP for router in found.routers):
         return found._replace(doubt="router_shared")
     return found
 

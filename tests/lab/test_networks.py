@@ -17,7 +17,8 @@ from probe import consent
 pytestmark = pytest.mark.lab
 
 ROOT = Path(__file__).parents[2]
-HOME, CAFE, VIRTUAL = "b8:27:eb:00:00:01", "b8:27:eb:00:00:02", "52:54:00:12:35:02"
+HOME, CAFE, VIRTUAL = "b8:27:eb:00:00:01", "b8:27:eb:00:00:02", "00:50:56:12:35:02"
+CONTAINER = "be:1f:00:12:35:02"  # made up, as Docker does
 
 # A namespace with one Ethernet link, at whose other end everything that is sent is counted.
 LINK = """
@@ -161,8 +162,11 @@ def test_yes_is_for_the_network_that_it_is_said_on(link: Link) -> None:
 
 @pytest.mark.parametrize(
     ("router", "status", "said"),
-    [(VIRTUAL, 4, "virtual machine"), ("", 4, "not been heard of"), (None, 3, "on no network")],
-    ids=["virtual", "unknown", "none"],
+    [
+        (VIRTUAL, 4, "virtual machine"), (CONTAINER, 4, "virtual machine"),
+        ("", 4, "not been heard of"), (None, 3, "on no network"),
+    ],
+    ids=["virtual", "container", "unknown", "none"],
 )
 def test_a_network_that_cannot_be_told_from_others_is_none_that_was_approved(
     link: Link, router: str | None, status: int, said: str
