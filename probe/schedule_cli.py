@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -56,6 +57,8 @@ def install(run_arguments: tuple[str, ...], **given: Any) -> None:
     from probe.schedule.standing import installed
     from probe.schedule.telling import in_words
 
+    if not hasattr(os, "geteuid"):
+        raise Problem("this system has no timer that zond knows; zond schedule keep stays instead")
     if not is_name(given["name"]):
         raise Problem("--name: letters, digits, - and _ only", BAD_ARGUMENTS)
     system = given["system"] or given["account"] is not None
@@ -227,6 +230,8 @@ def now(
         diary.note(folder, "began")
     except OSError as exc:
         raise Problem(f"{exc.filename or folder}: {exc.strerror or exc}") from exc
+    if os.name == "nt":  # where the new program would not take this one's place
+        sys.exit(subprocess.call(command))  # noqa: S603 - our own program
     # In its place: a small device has no memory for one that waits beside it.
     os.execvp(command[0], command)  # noqa: S606 - no shell
 
