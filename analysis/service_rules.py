@@ -208,7 +208,9 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
     ),
     Rule(
         "service_controls_disagree",
-        ASKED & (_.service_controls_working < _.service_controls), outcome="inconclusive",
+        ASKED & (_.service_controls_working >= 1)
+        & (_.service_controls_working < _.service_controls),
+        outcome="inconclusive",
         comment="It works from some controls and fails from others: it comes and goes, or is"
         " choosy about who asks.",
         source="design.md, decision 8",

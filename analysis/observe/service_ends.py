@@ -194,9 +194,10 @@ def _on_the_way(
     whole: RelayLink | Reach, by_url: Mapping[str, Sequence[AnyEvidence]]
 ) -> list[AnyEvidence]:
     """What was done for *whole*: its transaction, or all of its URL where it has none."""
-    return [
-        e for e in by_url[whole.url] if not whole.transaction or e.transaction == whole.transaction
-    ]
+    if not whole.transaction:
+        return list(by_url[whole.url])
+    # A directory is asked over http:// at a port whose URL is tor://.
+    return [e for found in by_url.values() for e in found if e.transaction == whole.transaction]
 
 
 def _link_end(link: RelayLink | Reach, records: Sequence[AnyEvidence]) -> tuple[str, str]:

@@ -73,7 +73,9 @@ def service_rows(
     )
     if not found:
         return [msgspec.structs.replace(blank, service_whole=True)]
-    columns = _Parts(found, _elsewhere(measurement, run))
+    elsewhere = _elsewhere(measurement, run)
+    blank = msgspec.structs.replace(blank, controls=len(elsewhere))
+    columns = _Parts(found, elsewhere)
     endpoints = [
         msgspec.structs.replace(blank, url=end.url, path_ip=end.ip, **columns.of(end))
         for end in found
