@@ -20,7 +20,7 @@ from markupsafe import Markup
 from analysis.report.gather import HELD
 from analysis.report.inert import plain
 from analysis.report.tell import Teller
-from analysis.report.words import CATEGORIES, STANDS, STATES
+from analysis.report.words import CATEGORIES, PREDICTED, STANDS, STATES
 from probe import __version__
 
 
@@ -47,7 +47,8 @@ class Pages:
         self._env.filters["cut"] = plain
         self._env.globals |= {
             "language": words.language, "words": words, "tell": tell, "looks": STATES,
-            "held": HELD, "stands": STANDS, "categories": CATEGORIES, "version": __version__,
+            "held": HELD, "stands": STANDS, "predicted": PREDICTED, "categories": CATEGORIES,
+            "version": __version__,
             "rules_version": rules_version, "made": words.day(datetime.now(UTC).timestamp()),
             "style": Markup(style), "script": Markup(script),  # noqa: S704 - files of ours
             "policy": policy(style, script), **more,

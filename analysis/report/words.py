@@ -134,6 +134,11 @@ STANDS = {
     "cannot_tell": N_("cannot be told"),
 }  # fmt: skip
 
+PREDICTED = {
+    "consistent": N_("as predicted"), "contradicts": N_("not as predicted"),
+    "cannot_tell": N_("cannot be told"),
+}  # fmt: skip
+
 CATEGORIES = {
     "NEWS": N_("news"), "POLR": N_("politics"), "HUMR": N_("human rights"),
     "ANON": N_("ways around"), "COMT": N_("communication"), "GRP": N_("social networks"),

@@ -19,6 +19,7 @@ from analysis.report.words import (
     CATEGORIES,
     KINDS,
     MECHANISMS,
+    PREDICTED,
     SCOPES,
     SHORT_KINDS,
     STANDS,
@@ -42,7 +43,7 @@ def test_every_code_has_words() -> None:
     assert set() == {rule.trigger for rule in TRIGGER_RULES} - set(TRIGGERS)
     assert set(get_args(Kind)) == set(KINDS) == set(SHORT_KINDS)
     assert set(get_args(Scope)) == set(SCOPES)
-    assert set(get_args(Stand)) == set(STANDS)
+    assert set(get_args(Stand)) == set(STANDS) == set(PREDICTED)
     assert set() == {target.category for target in builtin("by")[0]} - set(CATEGORIES)
 
 
