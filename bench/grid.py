@@ -4,7 +4,7 @@
 
 Of the targets, 80 % answer (with https, with http too, over a redirect), 8 % refuse, 8 % are
 silent, 4 % are slow; all for everybody. Each cell is one ordinary ``zond run`` in the lab, without
-a volunteer's pace, so that the machine is the limit and not politeness. A tenth of the targets
+a volunteer's pace, so that the machine is the limit and not politeness. A sample of the targets
 is also measured one after another. Next to each figure stands what bounds it: no run ends
 before its longest target, and none needs less CPU than its TLS handshakes.
 """
@@ -39,7 +39,6 @@ MIX = {
     "site_refuses": 2, "site_silent": 2, "slow_site": 1,
 }  # fmt: skip
 HANDSHAKE = 0.0007  # seconds of CPU for TLS 1.3 with P-256, Python, this machine (measured before)
-SAMPLE = 10  # of so many targets one is also measured one after another
 
 
 class Cell(NamedTuple):
@@ -138,6 +137,7 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=2200)
     parser.add_argument("--rtt", type=float, action="append", help="milliseconds; 5, 50, 200")
     parser.add_argument("--concurrency", type=int, action="append", help="16, 64, 256")
+    parser.add_argument("--sample", type=int, default=10, help="one of so many, one at a time")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     worlds = mixed(given.targets)
@@ -146,10 +146,10 @@ def main() -> None:
         for concurrency in given.concurrency or (16, 64, 256):
             cells.append(cell(worlds, rtt, concurrency))
             print(table(cells[-1:]).splitlines()[-1], flush=True)
-        cells.append(cell(worlds[:: SAMPLE], rtt, 1))
+        cells.append(cell(worlds[:: given.sample], rtt, 1))
         print(table(cells[-1:]).splitlines()[-1], flush=True)
     if given.write:
-        command = f"`python bench/grid.py --targets {given.targets} --write`:"
+        command = f"`python bench/grid.py --targets {given.targets} --sample {given.sample} --write`:"
         put(PAGE, "grid", f"{command}\n\n{table(cells)}")
 
 
