@@ -149,8 +149,8 @@ def main() -> None:
         cells.append(cell(worlds[:: given.sample], rtt, 1))
         print(table(cells[-1:]).splitlines()[-1], flush=True)
     if given.write:
-        command = f"`python bench/grid.py --targets {given.targets} --sample {given.sample} --write`:"
-        put(PAGE, "grid", f"{command}\n\n{table(cells)}")
+        asked = f"--targets {given.targets} --sample {given.sample} --write"
+        put(PAGE, "grid", f"`python bench/grid.py {asked}`:\n\n{table(cells)}")
 
 
 if __name__ == "__main__":
