@@ -9,6 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from lab.censors import SNIReset, a_censor
+from lab.resolvers import Name
+from lab.sites import Article, Site
+from lab.stage import Setting, Stage
+from lab.trial import HURRY
+from lab.world import Place, Wire, World
+from lab.worlds.plan import truly
+
 ROOT = Path(__file__).parents[2]
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -56,6 +64,26 @@ def test_what_it_has_not_is_said_in_one_line(single: Path, tmp_path: Path) -> No
     told = started(single, tmp_path, "verdicts")
     assert 1 == told.returncode
     assert 1 == len(told.stderr.splitlines()), told.stderr
+
+
+@pytest.mark.lab
+def test_it_measures_as_an_installed_program_does(single: Path, tmp_path: Path) -> None:
+    site = Site(names=("www.vesti.info",), addresses=("46.4.1.7",), https=Article("vesti"))
+    censor = a_censor(SNIReset(names=site.names))
+    world = World(
+        name="vesti", url="https://www.vesti.info/", truth=truly("blocked", "tls.reset"),
+        sites=(site,), zone=(Name(name="www.vesti.info", addresses=site.addresses),),
+        censors={Wire.BORDER_1: (censor,), Wire.BORDER_2: (censor,)},
+    )  # fmt: skip
+    database = tmp_path / "zond.db"
+    with Stage([world], tmp_path / "country", Setting(config=HURRY)) as stage:
+        run = [
+            sys._base_executable, "-I", single, "run", "--yes", "--no-upload", "--no-follow-up",  # type: ignore[attr-defined]
+            "--url", world.url, "--db", database,
+        ]  # fmt: skip
+        assert 0 == stage.country.command(Place.HOME, run, env=stage.environment()).wait()
+        [found] = stage.results(database)
+    assert found.right, found
 
 
 def test_no_folder_of_the_machine_it_was_built_on_is_in_it(single: Path, tmp_path: Path) -> None:
