@@ -17,6 +17,7 @@ from typing import Any
 
 import trio
 
+from probe.addresses import is_public
 from probe.evidence import PROBE, CertificateCheck, DNSExchange, Reach
 from probe.failure import Failure, NetworkFailure, classify
 from probe.net import Datagrams
@@ -179,15 +180,20 @@ class _Endpoint:
     way: Way
     part: str
     ports: Sequence[int | None]
+    _asked_at: int = 0  # of the trace's records, those of the last lookup begin there
 
     async def once(self, number: int) -> bool:
+        """One try; whether there is no need for another."""
         port = self.ports[number % len(self.ports)] or 0
-        mine, others = await self._addresses()
+        own, others = await self._addresses()
+        mine = self._usable(own)
+        if not mine and any(map(is_public, own)):
+            return True  # over a family of addresses that this machine has not
         if not mine:
-            self._unresolved(port)
+            self._unresolved(port, own)
         elif await self._at(mine[number % len(mine)], port):
             return True
-        other = next((ip for ip in others if ip not in mine), None)
+        other = next((ip for ip in self._usable(others) if ip not in mine), None)
         if other is not None and self.trace.vantage == PROBE:
             await self._at(other, port, step=ELSEWHERE)
         return False
@@ -199,13 +205,13 @@ class _Endpoint:
         """
         host = self.target.hostname
         if is_address(host):
-            return ([host] if self.tools.usable(host) else []), []
+            return [host], []
         resolution, own, others = Resolution(), list[str](), list[str]()
         url = URL(self.target.url, "https", host, 443, "/")
+        self._asked_at = len(self.trace.records)
         await resolve(self.tools, self.trace, url, 0, resolution)
         async for found, mine in resolution.follow():
             (own if mine else others).extend(found)
-        own, others = (self._usable(ips) for ips in (own, others))
         alone = not (self.tools.resolvers.own or self.tools.resolvers.system)
         return (others, []) if alone else (own, others)
 
@@ -213,24 +219,17 @@ class _Endpoint:
         """Those that can be tried, IPv4 first: each machine has it, and it breaks less."""
         return sorted(filter(self.tools.usable, dict.fromkeys(ips)), key=lambda ip: ":" in ip)
 
-    def _unresolved(self, port: int) -> None:
-        """A try that had nowhere to go."""
-        told = [
-            e for e in self.trace.records
-            if isinstance(e, DNSExchange) and e.url == self.target.url and e.own
-        ] or [e for e in self.trace.records if isinstance(e, DNSExchange)]  # fmt: skip
-        failures = [e.failure for e in told if e.failure is not None]
-        given = any(answer.addresses for e in told for answer in e.answers)
-        if given or not failures:
-            failure, detail = Failure.DNS_BOGON, "no address that can be tried from here"
-        else:
-            failure, detail = failures[0], ""
+    def _unresolved(self, port: int, given: Sequence[str]) -> None:
+        """A try that had nowhere to go: *given* are addresses that no server can have."""
+        asked = [e for e in self.trace.records[self._asked_at :] if isinstance(e, DNSExchange)]
+        own = [e for e in asked if e.own] or asked
+        failures = [e.failure for e in own if e.failure is not None]
+        failure = Failure.DNS_BOGON if given else (failures or [Failure.DNS_NO_ANSWER])[0]
         self.trace.append(
             Reach, self.trace.now(),
             {
                 "service": self.target.scheme, "part": self.part, "port": port,
                 "url": self.target.url, "operation": "resolve", "failure": failure,
-                "detail": detail,
             },
         )  # fmt: skip
 

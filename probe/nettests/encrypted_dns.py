@@ -7,6 +7,7 @@ name, where the list names one, is on record and decides nothing: resolvers that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -25,6 +26,7 @@ PART = "resolver"
 # The first root server's: the same since 1987, in every zone of the root, and of no interest.
 NAME, ADDRESS = "a.root-servers.net", "198.41.0.4"
 
+_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){1,3}", re.ASCII | re.IGNORECASE)
 Ask = Callable[[str], Awaitable[None]]
 
 
@@ -102,7 +104,8 @@ async def _questions(at: Try, target: Target, ask: Ask) -> None:
     at.learned["operation"] = "answer"
     await ask(NAME)
     _judge(at)
-    if name := target.attribute("ask"):
+    name = target.attribute("ask")
+    if _NAME.fullmatch(name):
         await ask(name)
 
 
