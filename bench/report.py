@@ -162,7 +162,10 @@ def _event(
 ) -> Event:
     host = f"site{target:05}.example"
     parts = tuple(
-        Part(host=host, mechanism=MECHANISMS[w], probe_asn=a, onset=Interval(float(s) - DAY, float(s)))
+        Part(
+            host=host, mechanism=MECHANISMS[w], probe_asn=a,
+            onset=Interval(float(s) - DAY, float(s)),
+        )  # fmt: skip
         for a, w, s in zip(asns, ways, since, strict=True)
     )
     first = float(min(since))
