@@ -130,7 +130,7 @@ class TorNetwork:
     def bridge_line(self, daemon: Daemon) -> str:
         """The line by which a client uses the bridge *daemon*; empty while it is not up."""
         folder = self.folder / daemon.name
-        if not (folder / "fingerprint").exists():
+        if not self._said(daemon, "Bootstrapped 0%"):  # by then it has its keys
             return ""
         fingerprint = self.identity(daemon).fingerprint
         if not daemon.transport:
