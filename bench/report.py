@@ -165,7 +165,7 @@ def _event(
         Part(
             host=host, mechanism=MECHANISMS[w], probe_asn=a,
             onset=Interval(float(s) - DAY, float(s)),
-        )  # fmt: skip
+        )
         for a, w, s in zip(asns, ways, since, strict=True)
     )
     first = float(min(since))
