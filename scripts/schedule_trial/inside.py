@@ -19,6 +19,7 @@ from pathlib import Path
 ZOND = sys.argv[1]
 ARGUMENTS = sys.argv[2:]  # for zond run
 STEP = Path("/var/trial/step")
+COUNT = Path("/var/trial/count")
 WHO = "volunteer"
 DATA = Path(f"/home/{WHO}/.local/share/zond")
 UNITS = Path("/etc/systemd/system")
@@ -170,15 +171,19 @@ def second_boot() -> None:
     zond("schedule", "remove", as_user=True, env=bus)
     see("removed: nothing is left", not leftovers(), " ".join(leftovers()))
     sh("loginctl", "disable-linger", WHO)
-    # cron. Each installation draws its own moments: until one's is past, so that it is due.
+    # cron. Each installation draws its own moments: until one's is past, so that it is due,
+    # and its hour is not at its end before we have booted again.
     for _ in range(30):
         zond("schedule", "install", "--by", "cron", "--every", "1", "--", *ARGUMENTS, as_user=True)
-        if float(str(told(as_user=True)[0]["next_at"])) <= time.time():
+        (schedule,) = told(as_user=True)
+        into = (time.time() - 60 * schedule["plan"]["start"]) % 3600  # type: ignore[index]
+        if float(str(schedule["next_at"])) <= time.time() and into < 2400:
             break
     before = runs()
     every_minute()
     wait("cron fired, and a run is complete", lambda: runs() == before + 1, 150)
     date_back_diary()
+    COUNT.write_text(str(runs()))
 
 
 def every_minute() -> None:
@@ -198,7 +203,7 @@ def date_back_diary() -> None:
 
 
 def third_boot() -> None:
-    before = runs()
+    before = int(COUNT.read_text())
     wait("after a reboot cron's turn is made up for", lambda: runs() == before + 1, 150)
     see("status tells of it", "done" in str(told(as_user=True)[0]["turns"]))
     time.sleep(61)
