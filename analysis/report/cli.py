@@ -8,6 +8,13 @@ from pathlib import Path
 
 import click
 
+from analysis.dataset.manifest import DatasetError
+from analysis.regime.read import DataError
+from analysis.report.gather import gather
+from analysis.report.sharing import for_sharing as coarser
+from analysis.report.tell import Teller
+from analysis.report.words import Words
+from analysis.report.writing import Writer, take
 from probe.i18n import language, language_option
 from probe.places import database
 from probe.store import StoreError
@@ -45,12 +52,6 @@ def report(
 
     Example: zond report --out report.html --lang be
     """
-    from analysis.report.gather import gather
-    from analysis.report.sharing import for_sharing as coarser
-    from analysis.report.tell import Teller
-    from analysis.report.words import Words
-    from analysis.report.writing import Writer, take
-
     if dataset is None:
         db = db or database()
         if not db.exists():
@@ -81,9 +82,6 @@ def _places(out: Path, of_dataset: bool) -> tuple[Path, Path | None]:
 @contextmanager
 def _explained() -> Iterator[None]:
     """One line for the user in place of a traceback."""
-    from analysis.dataset.manifest import DatasetError
-    from analysis.regime.read import DataError
-
     try:
         yield
     except (StoreError, DatasetError, DataError) as exc:

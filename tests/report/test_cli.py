@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,13 @@ def test_what_cannot_be_done_is_one_line(
     assert said in done.stderr and "Traceback" not in done.stderr
     assert not Path("r.html").exists()
     assert "mine" == Path("pages/letter.txt").read_text()
+
+
+def test_without_the_report_s_libraries_it_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['jinja2'] = None\n"
+        "from probe.cli import main; sys.argv[1:] = ['report', '--out', 'r.html']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert 1 == done.returncode
+    assert "pip install 'zond[all]'" in done.stderr and "Traceback" not in done.stderr
