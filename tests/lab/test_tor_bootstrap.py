@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -22,7 +25,7 @@ from probe.budget import total
 from probe.evidence import Bootstrap
 from probe.failure import Failure
 from probe.store import Store
-from probe.tor.private_folder import MEMORY, PREFIX
+from probe.tor.private_folder import PREFIX
 
 BRIDGE = by_kind(SMALL, "bridge")[0]
 
@@ -65,18 +68,27 @@ def outcomes(db: Path) -> dict[str, str]:
     return {url: verdict["outcome"] for url, verdict in verdicts(db).items()}
 
 
-def clients() -> list[int]:
-    """The processes of clients that the probe has started, on this machine."""
-    found = []
+def clients(network: int) -> dict[int, Path]:
+    """The clients that a probe has started in a network namespace, and their folders."""
+    found = {}
     for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue  # it has ended
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
             if words[0].endswith(b"/tor") and words[1:3] == [b"-f", b"-"]:
-                found.append(int(entry.name))
+                if os.stat(entry / "ns/net").st_ino == network:
+                    found[int(entry.name)] = (entry / "cwd").readlink()
+        except OSError:
+            continue  # no process, or one that has ended
     return found
+
+
+def started(process: subprocess.Popen[str]) -> tuple[int, Path]:
+    """The network that the run is in, and its client's folder, as soon as there is one."""
+    while True:
+        network = os.stat(f"/proc/{process.pid}/ns/net").st_ino  # it enters the lab's first
+        for folder in clients(network).values():
+            return network, folder
+        time.sleep(0.01)
 
 
 def test_tor_comes_up_with_and_without_a_bridge(
@@ -153,13 +165,12 @@ def test_a_run_that_is_ended_leaves_no_client_and_no_folder(
     built, _ = stage
     built.list_file.write_text("tor://obfs4\n")
     process = built.start_run(tmp_path / "zond.db")
-    while not clients():
-        time.sleep(0.01)
+    network, folder = started(process)
     process.send_signal(number)
     process.communicate()
     assert 128 + number == process.returncode
-    assert [] == clients()
-    assert [] == [*MEMORY.glob(f"{PREFIX}*")]
+    assert {} == clients(network)
+    assert folder.parent.name.startswith(PREFIX) and not folder.parent.exists()
 
 
 def test_a_client_ends_by_itself_when_the_probe_is_killed(
@@ -168,11 +179,11 @@ def test_a_client_ends_by_itself_when_the_probe_is_killed(
     built, _ = stage
     built.list_file.write_text("tor://obfs4\n")
     process = built.start_run(tmp_path / "zond.db")
-    while not clients():
-        time.sleep(0.01)
+    network, folder = started(process)
     process.kill()
     process.communicate()
-    end = time.monotonic() + 25  # it looks for us every 15 seconds
-    while clients() and time.monotonic() < end:
+    end = time.monotonic() + 40  # it looks for us every 15 seconds
+    while clients(network) and time.monotonic() < end:
         time.sleep(0.1)
-    assert [] == clients()
+    assert {} == clients(network)
+    shutil.rmtree(folder.parent)  # the next one to come would, a minute later
