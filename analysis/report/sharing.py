@@ -11,11 +11,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from analysis.dataset.coarse import K
+from analysis.history.event import Event, Interval
 from analysis.report.gather import Facts, networks_of
+
+DAY = 86400.0
+TIMES = ("first", "last", "clear", "since")
 
 
 def for_sharing(facts: Facts) -> Facts:
@@ -24,9 +29,13 @@ def for_sharing(facts: Facts) -> Facts:
     if facts.dataset:
         table = table.filter(pc.greater_equal(table["probes"], K))
         events = [event for event in events if event.probes >= K]
-    table = table.set_column(
-        table.schema.get_field_index("hop_ip"), "hop_ip", pa.array([""] * table.num_rows)
-    )
+    events = [_in_days(event) for event in events]
+    nobody = pa.array([""] * table.num_rows)
+    coarse = {"hop_ip": nobody, "measurement_id": nobody, "run_id": nobody} | {
+        name: pc.multiply(pc.floor(pc.divide(table[name], DAY)), DAY) for name in TIMES
+    }
+    for name, column in coarse.items():
+        table = table.set_column(table.schema.get_field_index(name), name, column)
     kept = {event.id for event in events}
     countries = {n.cc for n in facts.networks}
     networks, hosts = networks_of(table)
@@ -37,6 +46,25 @@ def for_sharing(facts: Facts) -> Facts:
         abroad=tuple(n for n in networks if n.cc not in countries),
         run_findings=[f for f in facts.run_findings if f.finding in _OF_THE_COUNTRY],
     )  # fmt: skip
+
+
+def _in_days(event: Event) -> Event:
+    """*event* with the days of its times; a chart would show the seconds."""
+    return msgspec.structs.replace(
+        event, onset=_day(event.onset), lift=_day(event.lift) if event.lift else None, evidence=(),
+        parts=tuple(
+            msgspec.structs.replace(
+                part, onset=_day(part.onset), lift=_day(part.lift) if part.lift else None,
+                evidence=(), ips=(),
+            )
+            for part in event.parts
+        ),
+    )  # fmt: skip
+
+
+def _day(interval: Interval) -> Interval:
+    after, by = (None if at is None else at // DAY * DAY for at in (interval.after, interval.by))
+    return Interval(after, by, interval.probability)
 
 
 _OF_THE_COUNTRY = ("shutdown", "abroad_lost")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from analysis.history.event import Event, Interval, Part
 from analysis.report.gather import Facts
 from analysis.report.sharing import for_sharing
 from tests.report.making import written
@@ -57,6 +59,15 @@ def test_what_one_person_measured_is_for_his_eyes(
     assert 0o044 == less.stat().st_mode & 0o044
 
 
+def test_for_sharing_facts_hold_days_alone(run_facts: Facts) -> None:
+    less = for_sharing(run_facts)
+    names = ("first", "last", "clear", "since")
+    times = [at for name in names for at in less.table[name].to_pylist()]
+    assert any(times) and [] == [at for at in times if at % 86400]
+    assert {""} == {*less.table["measurement_id"].to_pylist(), *less.table["hop_ip"].to_pylist()}
+    assert 0 == less.last % 86400
+
+
 def test_for_sharing_no_time_of_day_no_address_and_no_evidence_is_left(
     run_facts: Facts, run_page: Path, tmp_path: Path
 ) -> None:
@@ -68,3 +79,18 @@ def test_for_sharing_no_time_of_day_no_address_and_no_evidence_is_left(
     assert "3 of 8 sites are blocked on Beltelecom (AS6697)." in text
     assert "still says that somebody measured these sites" in text
     assert "It can lead to you" in full
+
+
+def test_for_sharing_events_hold_days_alone(run_facts: Facts) -> None:
+    part = Part(
+        host="reset.example", mechanism="tls.reset", probe_asn=6697, onset=Interval(100.5, 86500.5),
+        lift=Interval(200000.5, None), evidence=("m1",), ips=("192.0.2.1",),
+    )  # fmt: skip
+    event = Event(
+        id="e", kind="blocking", targets=("reset.example",), onset=part.onset, lift=part.lift,
+        parts=(part,), evidence=("m1",),
+    )  # fmt: skip
+    (less,) = for_sharing(replace(run_facts, events=[event])).events
+    assert (Interval(0.0, 86400.0), Interval(172800.0, None)) == (less.onset, less.lift)
+    assert (less.onset, less.lift) == (less.parts[0].onset, less.parts[0].lift)
+    assert ((), (), ()) == (less.evidence, less.parts[0].evidence, less.parts[0].ips)
