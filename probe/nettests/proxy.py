@@ -80,6 +80,8 @@ async def through_http(at: Try) -> None:
                 if fresh:
                     speaker.receive_data(fresh)
                 event = speaker.next_event()
+                while isinstance(event, h11.InformationalResponse):
+                    event = speaker.next_event()
             except h11.RemoteProtocolError as exc:
                 raise NetworkFailure(Failure.UNKNOWN, f"no proxy of HTTP: {exc}") from exc
             if isinstance(event, h11.Response):

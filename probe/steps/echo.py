@@ -95,7 +95,7 @@ def _body(received: bytes) -> tuple[bytes, bool]:
                 body += bytes(event.data)
             elif isinstance(event, h11.EndOfMessage):
                 return body, True
-            elif event is h11.NEED_DATA or isinstance(event, h11.ConnectionClosed):
+            elif event in (h11.NEED_DATA, h11.PAUSED) or isinstance(event, h11.ConnectionClosed):
                 return body, False
     except h11.RemoteProtocolError:
         return received, True

@@ -76,6 +76,7 @@ WORKS = {
     "socks by name": (SOCKS, socks(reply=bytes.fromhex("0500000302") + b"ab\0\0")),
     "socks that wants a password": (SOCKS, socks(method=0xFF)),
     "http": (HTTP, http(OK)),
+    "http after a while": (HTTP, http(b"HTTP/1.1 100 Go on\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")),
     "http with a header": (HTTP, http(b"HTTP/1.0 200 OK\r\nProxy-agent: tinyproxy\r\n\r\n")),
     "http that wants a password": (HTTP, http(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")),
 }
