@@ -413,8 +413,11 @@ class Reach(Evidence, frozen=True, kw_only=True, tag="reach"):
 
     *service* is the scheme of the target, *part* what of the service it is (``"dc"``, as in
     ``analysis/data/services.csv``). *ip* is empty where its name had no address. *operation*
-    is the step at which *failure* came: ``"resolve"``, ``"connect"``, ``"handshake"``,
-    ``"answer"``. *received* is how the endpoint's own answer begins.
+    is the step at which *failure* came: ``"resolve"``, ``"connect"``, ``"tls_handshake"`` or
+    ``"quic_handshake"``, ``"certificate"``, ``"handshake"`` (a protocol's own), ``"answer"``, or
+    ``"truth"``: there was an answer, and it is not so. *received* is how the endpoint's own
+    answer begins. A look at the address that others give for the name has the *step*
+    ``"other_address"``.
     """
 
     service: str
