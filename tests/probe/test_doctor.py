@@ -238,7 +238,7 @@ def test_a_database_that_others_can_read_is_a_warning(config: Config) -> None:
 
 def test_an_encrypted_database_is_looked_at_with_its_passphrase(config: Config) -> None:
     filled(config)
-    encrypt = [ZOND, "encrypt", "--db", str(config.database)]
+    encrypt = [str(ZOND), "encrypt", "--db", str(config.database)]
     environment = {**os.environ, "ZOND_PASSPHRASE": "a blue horse"}
     subprocess.run(encrypt, check=True, capture_output=True, env=environment)
     opened = local(ZOND_DB=str(config.database), ZOND_PASSPHRASE="a blue horse")["database"]
