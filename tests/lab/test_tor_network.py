@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,9 @@ from lab.tor.plan import AUTHORITIES, RELAYS, SMALL, by_kind
 from lab.world import Place
 
 BRIDGE = by_kind(SMALL, "bridge")[0]
-OBFS4 = "UseBridges 1\nClientTransportPlugin obfs4 exec /usr/bin/obfs4proxy\nBridge {}\n"
+OBFS4 = (
+    f"UseBridges 1\nClientTransportPlugin obfs4 exec {shutil.which('obfs4proxy')}\n" + "Bridge {}\n"
+)
 
 pytestmark = pytest.mark.lab
 
