@@ -101,7 +101,10 @@ def program() -> tuple[str, ...]:
     """How this program is started, wherever it was installed to."""
     started = Path(sys.argv[0]).absolute()
     beside = Path(sys.executable).with_name("zond")
-    return (str(started if os.access(started, os.X_OK) else beside),)
+    if os.access(started, os.X_OK):
+        return (str(started),)
+    # The single file (docs/install.md), started as `python3 zond.pyz`, has no program beside it.
+    return (str(beside),) if beside.exists() else (sys.executable, str(started))
 
 
 def agreed(plan: Plan) -> bool:

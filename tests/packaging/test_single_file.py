@@ -60,6 +60,20 @@ def test_it_works_where_there_is_nothing_but_python(single: Path, tmp_path: Path
     assert (tmp_path / ".cache/zond").is_dir()
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o644])
+def test_a_schedule_starts_the_file_itself(mode: int, single: Path, tmp_path: Path) -> None:
+    file = tmp_path / single.name
+    file.write_bytes(single.read_bytes())
+    file.chmod(mode)
+    agreed = started(file, tmp_path, "consent", "--yes", "--networks", "any", "--tiers", "low")
+    assert 0 == agreed.returncode, agreed.stderr
+    shown = started(file, tmp_path, "schedule", "install", "--by", "cron", "--dry-run")
+    [line] = [each for each in shown.stdout.splitlines() if "schedule now" in each]
+    program = line.split(" * * * * ")[1].split(" schedule now")[0].split()
+    assert str(file) == program[-1]
+    assert all(Path(part).is_file() for part in program)
+
+
 def test_what_it_has_not_is_said_in_one_line(single: Path, tmp_path: Path) -> None:
     told = started(single, tmp_path, "verdicts")
     assert 1 == told.returncode
