@@ -483,7 +483,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="where the way to the endpoint ends: works, or what failed: dns, tcp, tls,"
-            " certificate, http, link (its own protocol), answer (it spoke, and not as it should),"
+            " certificate, http, quic, link (its own protocol), answer (it spoke, and not as it"
+            " should), elsewhere (at the address that the own resolver gives and others do not),"
             " bootstrap, echo; empty: not measured"
         ),
     ] = ""
@@ -491,8 +492,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="how it failed: silence, refused, unreachable, reset, closed, alert,"
-            " other; dns: as `dns_own`; a certificate: outdated (the instrument does not know the"
-            " service's authority), own (it should), replaced, forged, bad; an echo: altered,"
+            " other; an answer: untrue; dns: as `dns_own`; a certificate: outdated (the instrument"
+            " does not know the service's authority), own (it should), replaced, forged, bad; an echo: altered,"
             " other, silence; a bootstrap: its stage, absent or clock_skew; whole: mixed, where not"
             " all fail alike"
         ),

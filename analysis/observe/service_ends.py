@@ -145,9 +145,7 @@ def _reaches(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) ->
         end, how = (WORKS, "") if e.failure is None else _reach_end(e, records)
         there = next((reach for reach in beside.get(url, ()) if reach.failure is None), None)
         if there is not None and end not in (WORKS, "dns"):
-            # Where others say that it is, it works. An address of the same network's is one more
-            # of its own; another network's is none, or would do what it is there for.
-            end, how = (WORKS, "") if _of_one_network(measurement, e, there) else _MISLED
+            end, how = _elsewhere_works(measurement, run, e, there, (end, how))
         met = tuple(dict.fromkeys(reach.ip for reach in tries if reach.ip))
         yield End(
             url=url, part=part, ip=e.ip, port=e.port, end=end, how=how, ips=met,
@@ -157,6 +155,22 @@ def _reaches(measurement: Measurement, run: Run, seen: Sequence[AnyEvidence]) ->
 
 def _service_of(reach: Reach) -> str:
     return _SERVICES.get(reach.service, reach.service)
+
+
+def _elsewhere_works(
+    measurement: Measurement, run: Run, lost: Reach, there: Reach, stood: tuple[str, str]
+) -> tuple[str, str]:
+    """What it means that *lost*, which ended as *stood* says, works where others say it is.
+
+    An address of the same network's is one more of the service's own. Who answers at another
+    network's and is not the service, or is at home in the country, was put in its place. What
+    is silent abroad may also be a content network's dead server: that tells nothing.
+    """
+    if _of_one_network(measurement, lost, there):
+        return WORKS, ""
+    whose = measurement.addresses.get(lost.ip)
+    domestic = whose is not None and whose.cc == run.probe_cc != "ZZ"
+    return _MISLED if stood[0] != "tcp" or domestic else ("elsewhere", stood[1])
 
 
 def _of_one_network(measurement: Measurement, one: Reach, other: Reach) -> bool:

@@ -10,8 +10,11 @@ from probe.failure import Failure
 from tests.services.test_own import asked, judged, of
 
 URL = "signal://chat.signal.org"
-OWN, TRUE, SISTER = "82.209.230.23", "76.223.92.165", "13.248.212.111"
-LIES = {OWN: AddressInfo(asn=6697), TRUE: AddressInfo(asn=16509), SISTER: AddressInfo(asn=16509)}
+OWN, TRUE, SISTER, OTHER = "82.209.230.23", "76.223.92.165", "13.248.212.111", "104.16.0.1"
+WHOSE = {
+    OWN: AddressInfo(asn=6697, cc="BY"), TRUE: AddressInfo(asn=16509, cc="US"),
+    SISTER: AddressInfo(asn=16509, cc="US"), OTHER: AddressInfo(asn=13335, cc="US"),
+}  # fmt: skip
 
 
 def tried(
@@ -35,13 +38,27 @@ def verdict(
             tried(None, ip=TRUE, vantage=control, service=service, part=part, url=url),
         ]
     measurement: Measurement = of(*mine, *there, nettest=nettest, url=url)
-    return judged(msgspec.structs.replace(measurement, addresses=LIES))[url]
+    return judged(msgspec.structs.replace(measurement, addresses=WHOSE))[url]
 
 
 def test_another_networks_address_that_does_not_serve_is_a_lie_of_the_resolver() -> None:
     mine = [tried(Failure.TIMEOUT), tried(None, ip=TRUE, step="other_address")] * 2
     found = verdict(*mine)
     assert ("blocked", ["dns.substituted"]) == (found.outcome, list(found.mechanisms))
+
+
+def test_who_answers_in_the_place_of_the_service_was_put_there() -> None:
+    mine = [
+        tried(Failure.TLS_INVALID_HOSTNAME, "certificate", ip=OTHER),
+        tried(None, ip=TRUE, step="other_address"),
+    ] * 2
+    found = verdict(*mine)
+    assert ("blocked", ["dns.substituted"]) == (found.outcome, list(found.mechanisms))
+
+
+def test_a_dead_server_of_another_content_network_accuses_nobody() -> None:
+    mine = [tried(Failure.TIMEOUT, ip=OTHER), tried(None, ip=TRUE, step="other_address")] * 2
+    assert "inconclusive" == verdict(*mine).outcome
 
 
 def test_a_dead_address_of_the_services_own_network_is_no_block() -> None:
