@@ -493,8 +493,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             description="how it failed: silence, refused, unreachable, reset, closed, alert,"
             " other; an answer: untrue; dns: as `dns_own`; a certificate: outdated (the instrument"
-            " does not know the service's authority), own (it should), replaced, forged, bad; an echo: altered,"
-            " other, silence; a bootstrap: its stage, absent or clock_skew; whole: mixed, where not"
+            " does not know the service's authority), own (it should), replaced, forged, bad;"
+            " an echo: altered, other, silence; a bootstrap: its stage, absent or clock_skew; whole: mixed, where not"
             " all fail alike"
         ),
     ] = ""
