@@ -494,8 +494,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
             description="how it failed: silence, refused, unreachable, reset, closed, alert,"
             " other; an answer: untrue; dns: as `dns_own`; a certificate: outdated (the instrument"
             " does not know the service's authority), own (it should), replaced, forged, bad;"
-            " an echo: altered, other, silence; a bootstrap: its stage, absent or clock_skew; whole: mixed, where not"
-            " all fail alike"
+            " an echo: altered, other, silence; a bootstrap: its stage, absent or clock_skew;"
+            " whole: mixed, where not all fail alike"
         ),
     ] = ""
     service_endpoints: Annotated[int, Meta(description="endpoints of the part that were tried")] = 0
