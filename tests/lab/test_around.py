@@ -55,7 +55,7 @@ def judged(stage: Stage, folder: Path, targets: Mapping[str, Mapping[str, str]])
     db, listed = folder / "zond.db", written(folder / "around.csv", targets)
     run = stage.zond(
         "run", "--yes", "--no-upload", "--list", listed, "--db", db, "--concurrency", "30",
-        "--no-follow-up", stdout=PIPE, stderr=PIPE, text=True,
+        stdout=PIPE, stderr=PIPE, text=True,
     )  # fmt: skip
     _, said = run.communicate()
     assert 0 == run.returncode, said
