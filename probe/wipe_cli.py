@@ -150,7 +150,10 @@ def _say_what_stays(found: Places) -> None:
             "The system's log, if runs were scheduled: `journalctl --user-unit zond`; root removes"
             " old entries by `journalctl --vacuum-time`."
         ),
-        _("The program itself: `pip uninstall zond`, and the folder it was installed from."),
+        _(
+            "The program itself: `pip uninstall zond`, and the folder it was installed from; or the"
+            " single file, and ~/.cache/zond."
+        ),
         _("Backups, snapshots and copies that you or the system made."),
         _(
             "Traces on the disk. Files were overwritten once; memory cards, SSDs and file systems"
