@@ -102,7 +102,8 @@ class _Spark(Engine):
         frame = self.backend._session.sql(self._sql(table))
         # Spark takes 0.0 for a decimal number, and the column with it: files would differ.
         doubles = [name for name, kind in table.schema().items() if kind.is_float64()]
-        frame = frame.withColumns({name: frame[name].cast("double") for name in doubles})
+        if doubles:
+            frame = frame.withColumns({name: frame[name].cast("double") for name in doubles})
         writer = frame.write.option("compression", "zstd")
         (writer.partitionBy(*by) if by else writer).parquet(str(folder))
 

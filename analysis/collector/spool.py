@@ -258,6 +258,16 @@ class Spool:
             self._unlisted = {row.name: row for row in reversed(rows)}
 
 
+# A full disk, one that is read-only or dying: the file may be as it should.
+_OF_THE_DISK = frozenset(
+    {
+        sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PERM,
+    }
+)  # fmt: skip
+
+
 def _opened(path: Path) -> sqlite3.Connection:
     """The catalogue; begun anew where it is damaged, since the segments have everything."""
     for _attempt in range(2):
@@ -272,11 +282,11 @@ def _opened(path: Path) -> sqlite3.Connection:
             if found != "ok":
                 raise sqlite3.DatabaseError(found)
             return db
-        except sqlite3.OperationalError as exc:  # a full disk, or one that is read-only
+        except sqlite3.DatabaseError as exc:
             db.close()
-            raise SpoolError(f"{path}: {exc}") from exc
-        except sqlite3.DatabaseError:
-            db.close()
+            # What the check above found has no code of SQLite's.
+            if getattr(exc, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _OF_THE_DISK:
+                raise SpoolError(f"{path}: {exc}") from exc
             path.rename(path.with_suffix(f".{int(time.time())}.damaged"))
             # SQLite would put the old log's pages into the new file.
             for beside in ("-wal", "-shm"):

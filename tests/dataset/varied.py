@@ -96,7 +96,8 @@ def varied(count: int, seed: int) -> list[Observation]:
     rows = []
     for number in range(count):
         values: dict[str, Any] = {"measured": True, "controls": rng.choice([0, 1, 2, 2])}
-        _meet(wanted[number % len(wanted)], True, values, rng)
+        for _again in range(2):  # what was equal to another column may have to be made so anew
+            _meet(wanted[number % len(wanted)], True, values, rng)
         if rng.random() < 0.3:  # numbers that the probability reads
             values |= {name: rng.choice(domains()[name]) for name in _WEIGHED}
         free = [name for name in names if name not in values]
@@ -130,6 +131,8 @@ def _meet(node: Any, truth: bool, values: dict[str, Any], rng: random.Random) ->
         left, right, compare = node.left, node.right, _COMPARED[type(node)]
         if isinstance(left, ops.Field) and isinstance(right, ops.Literal):
             _choose(left.name, lambda v: compare(v, right.value) == truth, values, rng)
+        elif compare is operator.eq and truth and isinstance(right, ops.Field):
+            values[left.name] = values.get(right.name, getattr(_DEFAULT, right.name))
         else:  # with another column: any value may do
             for field in node.find(ops.Field):
                 values[field.name] = rng.choice(domains()[field.name])

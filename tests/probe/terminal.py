@@ -50,6 +50,9 @@ class Terminal:
             os.write(self._ours, f"{line}\n".encode())
             time.sleep(0.1)  # a person is no faster
 
+    def press(self, key: str) -> None:
+        os.write(self._ours, key.encode())
+
     def end(self) -> int:
         try:
             while True:

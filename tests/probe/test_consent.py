@@ -235,8 +235,8 @@ def test_who_leaves_in_the_middle_has_agreed_to_nothing(folder: Path) -> None:
     with Terminal("run", "--url", "https://a.example/", ZOND_LANG="en") as terminal:
         terminal.until("measure from this machine?")
         terminal.type("perhaps", "y")
-        terminal.until("Measure these?")
-        terminal.type("\x03")
+        terminal.until("Measure these? [Y/n]:")
+        terminal.press("\x03")
         assert terminal.end() == 130
     assert not folder.exists() and not settings_file.in_force().exists()
 
