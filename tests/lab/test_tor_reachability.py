@@ -220,11 +220,21 @@ def ask(ready: Ready, ways: list[Directory], ending: str, folder: Path) -> None:
                 ("keys", "/tor/keys/all.z", MAX_CERTIFICATES),
                 ("consensus", f"/tor/status-vote/current/consensus{ending}.z", MAX_CONSENSUS),
             ):
-                document = await fetch(net, way, path, max_bytes=most)
+                document = await patiently(net, way, path, most)
                 (folder / f"{number}.{name}").write_bytes(document)
 
     trio.run(everything)
     ready()
+
+
+async def patiently(net: TrioNetwork, way: Directory, path: str, most: int) -> bytes:
+    """The document, once it is there: a network that votes each few seconds has moments without."""
+    with trio.fail_after(15):
+        while True:
+            try:
+                return await fetch(net, way, path, max_bytes=most)
+            except NoDocument:
+                await trio.sleep(0.5)
 
 
 @pytest.mark.parametrize("ending", ["", "-microdesc"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,12 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 10.0  # seconds
 
 
+def _log_in(terminal: int) -> None:
+    """At *terminal*, where Ctrl-C ends a program, whoever has run the tests in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.login_tty(terminal)
+
+
 class Terminal:
     """``zond`` before a person: what is said on a terminal, and what is typed there."""
 
@@ -26,7 +33,7 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from probe.cli import main; main()", *arguments],
-            preexec_fn=partial(os.login_tty, theirs), cwd=ROOT, env=os.environ | environment,
+            preexec_fn=partial(_log_in, theirs), cwd=ROOT, env=os.environ | environment,
         )  # fmt: skip
         os.close(theirs)
 
