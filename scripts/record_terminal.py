@@ -33,7 +33,7 @@ from testlists import builtin
 
 COLUMNS, LINES = 100, 32
 PROMPT = "$ "
-HOME = "/home/volunteer"
+HOME = "~"
 PATIENCE = 600.0  # seconds for one command
 KEY = 0.06  # seconds between two keys
 
