@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.syscalls import FAULTS, TARGETS, count, disturb
+from bench.syscalls import FAULTS, TARGETS, disturb, telling, undisturbed
 from lab.stage import Setting, Stage
 from lab.trial import HURRY
 from lab.worlds.plan import build
@@ -18,8 +18,14 @@ def test_at_writes_of_its_beginning_its_middle_and_its_end(tmp_path: Path) -> No
     """`bench/syscalls.py` does so at all of them."""
     worlds = [build("plain_site", n) for n in range(TARGETS)]
     with Stage(worlds, tmp_path, Setting(config=HURRY)) as stage:
-        calls = count(stage, tmp_path)
-        some = (2, calls // 3, calls * 4 // 5)
-        tallies = {fault: disturb(stage, tmp_path, some, fault) for fault in FAULTS}
+        numbers = telling(undisturbed(stage, tmp_path))
+        at = {"kill": (1, 5), "torn": (2, 6), "EIO": (3, 6), "ENOSPC": (4, 7)}  # eighths of them
+        tallies = {
+            fault: disturb(
+                stage, tmp_path, [numbers[len(numbers) * part // 8] for part in parts], fault
+            )
+            for fault, parts in at.items()
+        }
     assert {fault: [] for fault in FAULTS} == {f: tally.wrong for f, tally in tallies.items()}
-    assert 2 <= tallies["kill"].statuses[-9]  # the last call may be of a thread that makes fewer
+    for fault, status in {"kill": -9, "torn": -9, "EIO": 1, "ENOSPC": 1}.items():
+        assert {status: 2} == tallies[fault].statuses, fault
