@@ -26,7 +26,7 @@ from probe.control.limits import Limits
 from probe.control.server import make_app
 from probe.net import TrioNetwork
 from probe.resolvers import Resolvers
-from probe.serving.clients import Clients
+from probe.serving.clients import Clients, Uses
 from probe.serving.listen import Listener
 from probe.steps.certificate import Verifier
 from probe.tools import Tools
@@ -60,7 +60,7 @@ async def _site(told: Connection) -> None:
 
 async def _control(told: Connection) -> None:
     many = 10**9
-    limits = Limits(questions_per_client=many, visits_per_host=many)
+    limits = Limits(questions_per_client=many, visits_per_host=Uses(many, many, many))
     clients = Clients(window=limits.window)
     listener = Listener("127.0.0.1:0", limits=limits, clients=clients)
     tools = Tools(

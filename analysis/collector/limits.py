@@ -14,7 +14,6 @@ class Limits(ConnectionLimits):
 
     question_bytes: int = MAX_PACKED + 2 * PADDING + 2048  # a sealed batch at its largest
     document_bytes: int = 4 * 2**20  # one of OONI's; the largest known is under 1 MB
-    connections: int = 2048
 
     # A body may take this long, and this long for each of its bytes: 2 kB/s is a slow mobile
     # line, or Tor. Who sends slower holds a place that others need.

@@ -33,6 +33,7 @@ from probe.net import Network, TrioNetwork
 from probe.pacing import PacedNetwork, Rates
 from probe.resolvers import Resolvers
 from probe.serving.clients import Clients, Refused
+from probe.serving.shares import Room
 from probe.steps.certificate import Verifier
 from probe.tools import Tools
 from probe.visit import visit as real_visit
@@ -137,17 +138,18 @@ def make_app(
     limits = limits or Limits()
     clients = clients or Clients(window=limits.window)
     guard = Guard(allow=allow, own=frozenset(own_addresses))
-    speed = Speed(tools, limits=limits, guard=guard, clients=clients)
+    room = Room(limits.in_flight, waiting=limits.waiting, patience=limits.waiting_seconds)
+    speed = Speed(tools, limits=limits, guard=guard, clients=clients, room=room)
     service = Service(
         tools,
         visit,
         limits=limits,
         guard=guard,
         clients=clients,
+        room=room,
         asn=asn or _asn(),
         errands=errands,
     )
-    room = trio.CapacityLimiter(limits.in_flight)
     shown = page(contact)
 
     def refuse(refused: Refused) -> Response:
@@ -171,12 +173,9 @@ def make_app(
     ) -> Response:
         client = peer(request)
         try:
-            if not room.available_tokens:
-                raise Refused(503, "busy", retry_after=2)
-            async with room:
-                with clients.holding("question", client, limits.in_flight_per_client):
-                    body = await _read(request, limits)
-                    return Response(await answer(body, client), media_type=JSON)
+            with clients.holding("question", client, limits.in_flight_per_client):
+                body = await _read(request, limits)
+                return Response(await answer(body, client), media_type=JSON)
         except Refused as refused:
             return refuse(refused)
         except ClientDisconnect:

@@ -29,6 +29,7 @@ from probe.control.protocol import (
     read_question,
 )
 from probe.serving.clients import Clients, Refused
+from probe.serving.shares import Room
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.visit import Known
@@ -63,7 +64,8 @@ class Errand(Protocol):
 
 
 class Service:
-    """Answers questions with what *visit* finds through *tools*, within *limits*.
+    """Answers questions with what *visit* finds through *tools*, within *limits*; each visit
+    has a place in *room*.
 
     *errands* is what probes may have run here beside. *asn* tells the AS number of an address
     (0 unknown). No question, URL or address is logged or kept beyond the cache, which does not
@@ -78,6 +80,7 @@ class Service:
         limits: Limits,
         guard: Guard,
         clients: Clients,
+        room: Room,
         asn: Callable[[str], int],
         errands: Iterable[Errand] = (),
     ) -> None:
@@ -88,6 +91,7 @@ class Service:
         self._clients = clients
         self._asn = asn
         self._errands = {errand.name: errand for errand in errands}
+        self._room = room
         self._cache = Cache(
             seconds=limits.cache_seconds,
             entries=limits.cache_entries,
@@ -112,8 +116,9 @@ class Service:
         told = list(dict.fromkeys(told))[: self._limits.addresses]
 
         async def look() -> Found:
-            self._clients.spend(f"host {url.host}", self._limits.visits_per_host)
-            return await self._look(url, told, twin)
+            self._clients.spend_on(f"host {url.host}", client, self._limits.visits_per_host)
+            async with self._room.place(self._clients.key(client)):
+                return await self._look(url, told, twin)
 
         twin = question.x_zond is not None and question.x_zond.twin
         key = f"{url.text} and its twin" if twin else url.text
@@ -137,8 +142,10 @@ class Service:
             raise Refused(400, "a port that browsers refuse")
 
         async def look() -> Found:
-            self._clients.spend(f"host {target.hostname}", self._limits.visits_per_host)
-            return await self._run(errand, target)
+            about = f"host {target.hostname}"
+            self._clients.spend_on(about, client, self._limits.visits_per_host)
+            async with self._room.place(self._clients.key(client)):
+                return await self._run(errand, target)
 
         key = f"{errand.name} {target.url} {target.attributes}"
         found = await self._cache.find(key, frozenset(), look)

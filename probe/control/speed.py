@@ -23,6 +23,7 @@ from probe.control.limits import Limits
 from probe.control.protocol import BadMessage, address, encode
 from probe.evidence import Transfer
 from probe.serving.clients import Clients, Refused
+from probe.serving.shares import Room
 from probe.steps.transfer import MAX_BYTES as PAGE_BYTES
 from probe.steps.transfer import MAX_SAMPLES, transfer
 from probe.tools import Tools
@@ -69,13 +70,16 @@ def read_timed(data: bytes) -> list[Transfer]:
 
 
 class Speed:
-    """Serves both, through *tools*, within *limits*."""
+    """Serves both, through *tools*, within *limits*; who times a page has a place in *room*."""
 
-    def __init__(self, tools: Tools, *, limits: Limits, guard: Guard, clients: Clients) -> None:
+    def __init__(
+        self, tools: Tools, *, limits: Limits, guard: Guard, clients: Clients, room: Room
+    ) -> None:
         self._tools = replace(tools, net=GuardedNetwork(tools.net, guard, tools.resolvers))
         self._limits = limits
         self._guard = guard
         self._clients = clients
+        self._room = room
         self._filling = secrets.token_bytes(MAX_BYTES)
 
     def filling(self, n: str, client: str) -> bytes:
@@ -89,8 +93,9 @@ class Speed:
         """The answer to the `Wanted` in *body*. Raises `Refused`."""
         self._clients.spend(client, self._limits.questions_per_client)
         wanted, url = self._read(body)
-        self._clients.spend(f"timed {url.host}", self._limits.timings_per_host)
-        found: Sequence[Transfer] = await self._time(wanted, url)
+        self._clients.spend_on(f"timed {url.host}", client, self._limits.timings_per_host)
+        async with self._room.place(self._clients.key(client)):
+            found: Sequence[Transfer] = await self._time(wanted, url)
         return encode(Timed(transfers=list(found)))
 
     def _read(self, body: bytes) -> tuple[Wanted, URL]:

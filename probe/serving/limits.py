@@ -18,8 +18,12 @@ class ConnectionLimits:
     connection_seconds: float = 900.0  # whatever happens on it
     unread_seconds: float = 20.0  # that a client may leave our bytes unacknowledged
     head_bytes: int = 16 * 1024
-    connections: int = 1024
+    # Open at once: of all, and of one client. Volunteers behind one carrier's NAT, or behind
+    # Tor, are one client.
+    connections: int = 4096
     connections_per_client: int = 256
-    streams: int = 100  # of one HTTP/2 connection
+    # Made in one window: a new one for each question at the worst, and twice as many over.
+    arrivals_per_client: int = 12_000
+    streams: int = 16  # of one HTTP/2 connection; probes speak HTTP/1.1
 
     shutdown_seconds: float = 10.0

@@ -25,6 +25,7 @@ from hypercorn.utils import wrap_app
 
 from probe.serving.clients import Clients, Refused
 from probe.serving.limits import ConnectionLimits
+from probe.serving.shares import Shares
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,7 @@ class Listener:
             self._socket.setblocking(False)
         except OSError as exc:
             raise ListenError(f"cannot listen at {address}: {exc.strerror or exc}") from exc
-        self._open = 0
+        self._open = Shares(limits.connections, each=limits.connections_per_client)
 
     @property
     def url(self) -> str:
@@ -89,7 +90,7 @@ class Listener:
     @property
     def connections(self) -> int:
         """How many are open."""
-        return self._open
+        return self._open.taken
 
     async def serve(
         self,
@@ -121,33 +122,36 @@ class Listener:
         return trio.SSLListener(plain, self._trust, https_compatible=True)
 
     async def _connection(self, app: AppWrapper, context: WorkerContext, stream: Stream) -> None:
-        if self._open >= self._limits.connections:
-            await trio.aclose_forcefully(stream)
+        peer = _peer(stream)
+        client = self._clients.key(peer)
+        if not (self._may_come(peer) and self._open.take(client)):
+            await trio.aclose_forcefully(stream)  # before TLS, which costs a hundred times more
             return
-        self._open += 1
         try:
-            with self._clients.holding(
-                "connection", _peer(stream), self._limits.connections_per_client
-            ):
-                async with trio.open_nursery() as nursery:
-                    activity = _Activity(app)
-                    nursery.start_soon(self._watch, stream, activity, nursery.cancel_scope)
-                    await _Server(
-                        cast("AppWrapper", activity),
-                        self._config,
-                        context,
-                        ConnectionState({}),
-                        cast("trio.SSLStream[trio.SocketStream]", stream),  # or without TLS
-                    )
-                    nursery.cancel_scope.cancel()
-        except Refused:
-            pass  # too many of one client; closing is the answer
+            async with trio.open_nursery() as nursery:
+                activity = _Activity(app)
+                nursery.start_soon(self._watch, stream, activity, nursery.cancel_scope)
+                await _Server(
+                    cast("AppWrapper", activity),
+                    self._config,
+                    context,
+                    ConnectionState({}),
+                    cast("trio.SSLStream[trio.SocketStream]", stream),  # or without TLS
+                )
+                nursery.cancel_scope.cancel()
         except Exception as exc:  # noqa: BLE001 - one connection's error is not the server's
             # Its text may quote the client.
             log.info("a connection ended by %s", type(exc).__name__)
         finally:
-            self._open -= 1
+            self._open.give_back(client)
             await trio.aclose_forcefully(stream)
+
+    def _may_come(self, peer: str) -> bool:
+        try:
+            self._clients.spend(f"connections {peer}", self._limits.arrivals_per_client)
+        except Refused:
+            return False
+        return True
 
     async def _watch(
         self, stream: Stream, activity: _Activity, connection: trio.CancelScope

@@ -23,6 +23,7 @@ from probe.failure import Failure
 from probe.net import Datagram, Datagrams
 from probe.resolvers import Resolvers
 from probe.serving.clients import Clients
+from probe.serving.shares import Room
 from probe.tools import Tools
 from probe.visit import visit
 from tests.control import stage
@@ -106,6 +107,7 @@ async def visited(
         limits=Limits(),
         guard=Guard(),
         clients=Clients(window=600),
+        room=Room(2, waiting=1, patience=1),
         asn=lambda ip: 0,
     )
     asked = {

@@ -20,6 +20,7 @@ from probe.control.protocol import BadMessage, Control, encode
 from probe.control.speed import MAX_BYTES, MAX_COUNT, Wanted, read_timed
 from probe.evidence import Transfer
 from probe.failure import Failure
+from probe.serving.clients import Uses
 from probe.steps.transfer import MAX_BYTES as PAGE_BYTES
 from probe.trace import Trace
 from tests.control.stage import ADDRESS, control_server, request, stranger, tools
@@ -183,7 +184,7 @@ async def test_where_nobody_should_be_sent_it_does_not_go(wanted: Wanted) -> Non
 
 
 async def test_a_site_is_timed_a_few_times_only_whoever_asks() -> None:
-    async with a_site_and_a_control(timings_per_host=2) as (url, requests):
+    async with a_site_and_a_control(timings_per_host=Uses(2, 2, 0)) as (url, requests):
         found = [await timed([url], WANTED) for _ in range(3)]
     assert [3, 3, 1] == [len(records) for records in found]
     assert Failure.UNKNOWN == found[-1][0].failure
