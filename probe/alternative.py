@@ -8,7 +8,6 @@ a network can read, and a second copy of the page would cost the volunteer its b
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -118,5 +117,5 @@ async def _measure(tools: Tools, trace: Trace, endpoint: Endpoint) -> None:
     await connection.aclose()
     check_certificate(
         tools.verifier, trace, chain=connection.chain(), hostname=url.host,
-        at=time.time() + tools.clock_offset, ip=ip, port=port, **facts,
+        at=tools.now(), ip=ip, port=port, **facts,
     )  # fmt: skip

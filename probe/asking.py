@@ -29,7 +29,7 @@ class Controls:
     def __init__(self, config: Config) -> None:
         self._named = [Control(name=c.name, url=c.url) for c in config.all_controls]
         self._proxy = config.proxy
-        self._http: httpx2.AsyncClient | None = None
+        self._http: dict[bool, httpx2.AsyncClient] = {}  # by whether times are not judged
         self._stack = AsyncExitStack()
         self.client = ControlClient(self._named, proxy=self._proxy)
 
@@ -47,11 +47,13 @@ class Controls:
 
     async def renew(self, *, clock_wrong: bool) -> None:
         """Forget which controls were silent; *clock_wrong*: do not judge times by our clock."""
-        if self._http is None:
+        if clock_wrong not in self._http:
             urls = [control.url for control in self._named]
             trust = make_trust([*urls, self._proxy or ""])
             if clock_wrong:
                 trust.verify_flags = ssl.VerifyFlags(trust.verify_flags | NO_CHECK_TIME)
             http = make_client(urls, proxy=self._proxy, trust=trust)
-            self._http = await self._stack.enter_async_context(http)
-        self.client = ControlClient(self._named, proxy=self._proxy, http=self._http)
+            self._http[clock_wrong] = await self._stack.enter_async_context(http)
+        self.client = ControlClient(
+            self._named, proxy=self._proxy, http=self._http[clock_wrong]
+        )

@@ -9,7 +9,6 @@ that.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -55,7 +54,7 @@ class Try:
     @property
     def now(self) -> float:
         """POSIX seconds, by the corrected clock."""
-        return time.time() + self.tools.clock_offset
+        return self.tools.now()
 
     async def tcp(self) -> trio.abc.Stream:
         """Connect. Raises `StepFailed`."""

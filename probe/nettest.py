@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import secrets
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -192,7 +191,7 @@ async def measure(
     deadline: float = 120.0,
 ) -> Measurement:
     """Run *test* on *target*; all that was seen within *deadline* seconds is in the result."""
-    started_at = time.time() + tools.clock_offset
+    started_at = tools.now()
     trace = Trace()
     context = Context(tools=tools, trace=trace, controls=controls)
     with trio.move_on_after(deadline):

@@ -8,7 +8,6 @@ evidence there is.
 from __future__ import annotations
 
 import random
-import time
 import zlib
 from collections.abc import AsyncIterator
 from functools import partial
@@ -160,7 +159,7 @@ async def _ask_encrypted(
         trace.forget(transaction)
     connection = await connect(
         tools.net, tools.verifier, trace, resolver,
-        depth=depth, transaction=transaction, at=time.time() + tools.clock_offset,
+        depth=depth, transaction=transaction, at=tools.now(),
         hello=tools.hello,
     )  # fmt: skip
     await _put_questions(tools, trace, url, depth, connection, transaction, found)

@@ -33,7 +33,7 @@ from probe.asking import Controls
 from probe.asn import AddressBook
 from probe.budget import NOTED, PERIOD, Spending, total
 from probe.canary import Line
-from probe.clock import Clock
+from probe.clock import AGREEMENT, Clock
 from probe.config import Config
 from probe.control.client import ControlClient
 from probe.control.introduction import Introduction
@@ -57,6 +57,7 @@ from probe.writer import QUEUE, Record, Writer
 from testlists import Risk, Target, shuffle
 
 PERMISSION = 1.0  # seconds between two looks at whether we may still measure here
+ARRIVALS = 3  # attempts at looking around while the clock is being set
 GRACE = 15.0  # seconds beyond a target's deadline, after which it is cut off from outside
 
 log = logging.getLogger(__name__)
@@ -299,14 +300,18 @@ class _Session:
         return "budget" if self.spent else ended
 
     async def _arrive(self, controls: Controls) -> Arrival:
-        found, introductions = await arrive(
-            self.net, controls.client, self.config.portal_checks, self._line_over,
-            self.resolvers.own, self.config.resolvers.whoami, self.hops,
-        )  # fmt: skip
+        for _attempt in range(ARRIVALS):
+            before = Clock()
+            found, introductions = await arrive(
+                self.net, controls.client, self.config.portal_checks, self._line_over,
+                self.resolvers.own, self.config.resolvers.whoami, self.hops,
+            )  # fmt: skip
+            if abs(before.moved()) < AGREEMENT:
+                break  # else the clock was set meanwhile, and what was compared were two
         if found.upstream.answers:
             self.resolvers = replace(self.resolvers, upstream=(found.upstream.address,))
         self.clock = found.clock
-        if self.clock.offset:
+        if self.clock.machine_is_wrong():
             await controls.renew(clock_wrong=True)
             introductions = await controls.client.introduce()
         earlier = [
@@ -331,7 +336,7 @@ class _Session:
             verifier=self.verifier,
             ipv4=self.run_record.ipv4,
             ipv6=self.run_record.ipv6,
-            clock_offset=self.clock.offset,
+            now=self.clock.now,
             seed=self.run_record.seed,
             kept=kept,
             hello=self.config.hello,
@@ -353,6 +358,7 @@ class _Session:
 
             nursery.start_soon(watch)
             nursery.start_soon(self._heed_sleep, line, controls)
+            nursery.start_soon(self._heed_clock, controls)
             while self.queue:
                 async with trio.open_nursery() as workers:
                     for _number in range(min(self.limits.concurrency, len(self.queue))):
@@ -478,9 +484,22 @@ class _Session:
                 await self._looked(line, controls)
             awake = trio.current_time()
 
+    async def _heed_clock(self, controls: Controls) -> None:
+        """Somebody sets the clock: the run counts on, and OpenSSL, who asks it, need not."""
+        was = self.clock.machine_is_wrong()
+        while True:
+            await trio.sleep(PERIOD)
+            if (wrong := self.clock.machine_is_wrong()) != was:
+                was = wrong
+                hours = self.clock.moved() / 3600
+                self.reporter.note(
+                    f"this machine's clock was set by {hours:+.1f} hours: this run keeps its time"
+                )
+                await controls.renew(clock_wrong=wrong)
+
     async def _see_where(self, controls: Controls) -> None:
         """Ask the controls anew who we are. A run is of one network, and ends on another."""
-        await controls.renew(clock_wrong=bool(self.clock.offset))
+        await controls.renew(clock_wrong=self.clock.machine_is_wrong())
         introductions = await controls.client.introduce()
         self._know(introductions)
         began, now = self.run_record.probe_asn, environment.own_network(introductions, self.book)

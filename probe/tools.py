@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from probe import addresses
@@ -19,8 +21,8 @@ class Tools:
     """What a visit works with.
 
     *ipv4* and *ipv6* say which families this machine has: addresses of the other
-    are recorded and not tried. *clock_offset* (seconds) is added to this machine's
-    clock where a certificate's dates are judged. *seed* chooses among resolvers;
+    are recorded and not tried. *now* tells the time (POSIX seconds) by which a certificate's
+    dates are judged. *seed* chooses among resolvers;
     *kept* holds connections to encrypted ones from one visit to the next (by default, none);
     *hops* is the way out for packets that are to die on their way; *hello* is whose
     ClientHello is sent (`probe.steps.engine`). *tor* are the ways into Tor from here.
@@ -31,7 +33,7 @@ class Tools:
     verifier: Verifier
     ipv4: bool = True
     ipv6: bool = False
-    clock_offset: float = 0.0
+    now: Callable[[], float] = time.time
     seed: int = 0
     kept: Kept = field(default_factory=lambda: Kept(0))
     hops: HopNetwork = field(default_factory=TrioHops)

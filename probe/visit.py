@@ -8,7 +8,6 @@ control server runs it elsewhere: the test and its control are the same code.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -186,7 +185,7 @@ class _Visit:
             raise
         check_certificate(
             tools.verifier, self.trace, chain=tls.chain(), hostname=url.host,
-            at=time.time() + tools.clock_offset, ip=ip, port=port, **facts,
+            at=tools.now(), ip=ip, port=port, **facts,
         )
         return tls
 

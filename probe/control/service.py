@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
@@ -207,7 +206,7 @@ class Service:
         )
 
     def _now(self) -> float:
-        return time.time() + self._tools.clock_offset
+        return self._tools.now()
 
 
 def _where(exc: BaseException) -> list[str]:

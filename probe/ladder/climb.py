@@ -10,7 +10,6 @@ residual blocking was found it is waited for, whoever spoke the name.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
@@ -283,7 +282,7 @@ class Climb:
                 try:
                     good = check_certificate(
                         tools.verifier, self.trace, chain=connection.chain(),
-                        hostname=self.accused.host, at=time.time() + tools.clock_offset,
+                        hostname=self.accused.host, at=tools.now(),
                         ip=ip, port=port, **facts,
                     )  # fmt: skip
                     if fetch and good:
@@ -335,7 +334,7 @@ class Climb:
             raise
         check_certificate(
             tools.verifier, self.trace, chain=tls.chain(), hostname=self.accused.host,
-            at=time.time() + tools.clock_offset, ip=ip, port=port, **facts,
+            at=tools.now(), ip=ip, port=port, **facts,
         )  # fmt: skip
         return tls
 

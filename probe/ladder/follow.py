@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import math
 import secrets
-import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -66,7 +65,7 @@ class Ladders:
         What was seen until its time or its connections were used up is in the result,
         whose ``comparison`` says what was accused.
         """
-        started_at = time.time() + self.tools.clock_offset
+        started_at = self.tools.now()
         trace = Trace()
         same_family = [ip for ip in self.neutral if family(ip) == family(accused.ip)]
         climb = Climb(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import trio
@@ -60,7 +59,7 @@ async def _proves_itself(tools: Tools, name: str, ip: str) -> bool | None:
             tls = await tls_handshake(trace, stream, ip=ip, port=PORT, sni=name)
             return check_certificate(
                 tools.verifier, trace, chain=tls.chain(), hostname=name,
-                at=time.time() + tools.clock_offset, ip=ip, port=PORT,
+                at=tools.now(), ip=ip, port=PORT,
             )  # fmt: skip
     except StepFailed:
         return None if isinstance(trace.records[-1], TLSHandshake) else False

@@ -40,7 +40,7 @@ async def _reached(ctx: Context, kept: Kept) -> bool:
     bridge, unseen = kept.bridge, Trace(zero=ctx.trace.zero)
     way: Way = nothing_more
     if bridge.transport == VANILLA:
-        way = link(fingerprint=bridge.fingerprint, clock_offset=ctx.tools.clock_offset)
+        way = link(fingerprint=bridge.fingerprint, now=ctx.tools.now)
     await ctx.tools.net.turn(bridge.ip, bridge.port)
     seen = await reach(
         ctx.tools.net, unseen, way, ip=bridge.ip, port=bridge.port, url=kept.url,

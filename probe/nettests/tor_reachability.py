@@ -86,7 +86,7 @@ class _Look:
             way = link(
                 fingerprint=self._target.attribute("fingerprint"),
                 ed25519=self._target.attribute("ed25519"),
-                clock_offset=self._ctx.tools.clock_offset,
+                now=self._ctx.tools.now,
             )
         return await self._reach(way, self._port, self.kind)
 

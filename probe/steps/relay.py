@@ -105,14 +105,14 @@ def foreign_tls(name: str) -> Way:
     return way
 
 
-def link(*, fingerprint: str = "", ed25519: str = "", clock_offset: float = 0.0) -> Way:
+def link(*, fingerprint: str = "", ed25519: str = "", now: Callable[[], float] = time.time) -> Way:
     """Tor's link handshake, up to the relay's certificates (tor-spec).
 
     *fingerprint* (hex) and *ed25519* (base64) are those that a list has for it; what is empty
     is not compared. A relay that is somebody else fails with ``ssl_invalid_hostname`` and
     *identity* ``"other"``, one whose certificates prove nothing with
-    ``ssl_invalid_certificate``, at the operation ``"identity"``. *clock_offset* is added to
-    this machine's clock.
+    ``ssl_invalid_certificate``, at the operation ``"identity"``. *now* tells POSIX
+    seconds.
     """
 
     async def way(
@@ -120,8 +120,7 @@ def link(*, fingerprint: str = "", ed25519: str = "", clock_offset: float = 0.0)
     ) -> None:
         stream, _, introduced = await open_link(trace, transport, common, learned)
         learned["operation"] = "identity"
-        now = time.time() + clock_offset
-        _judge(introduced, stream.chain(), fingerprint, ed25519, now, learned)
+        _judge(introduced, stream.chain(), fingerprint, ed25519, now(), learned)
 
     return way
 

@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from probe.clock import Clock
 from probe.compare import compare_service
 from probe.control.client import ControlClient
 from probe.evidence import (
@@ -64,7 +65,7 @@ async def measured(
 ) -> list[AnyEvidence]:  # fmt: skip
     tools = Tools(
         net=net, resolvers=Resolvers(own=(), public=(), dot=(), doh=()),
-        verifier=Verifier(cafile(folder)), clock_offset=clock_offset, ipv6=ipv6,
+        verifier=Verifier(cafile(folder)), now=Clock(clock_offset).now, ipv6=ipv6,
     )  # fmt: skip
     trace = Trace(vantage=vantage)
     async with ControlClient(()) as nobody:
