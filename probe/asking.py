@@ -13,8 +13,6 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-import httpx2
-
 from probe.config import Config
 from probe.control.client import Control, ControlClient
 from probe.control.transport import make_client, make_trust
@@ -29,7 +27,7 @@ class Controls:
     def __init__(self, config: Config) -> None:
         self._named = [Control(name=c.name, url=c.url) for c in config.all_controls]
         self._proxy = config.proxy
-        self._http: dict[bool, httpx2.AsyncClient] = {}  # by whether times are not judged
+        self._trust: dict[bool, ssl.SSLContext] = {}  # by whether times are not judged
         self._stack = AsyncExitStack()
         self.client = ControlClient(self._named, proxy=self._proxy)
 
@@ -47,13 +45,13 @@ class Controls:
 
     async def renew(self, *, clock_wrong: bool) -> None:
         """Forget which controls were silent; *clock_wrong*: do not judge times by our clock."""
-        if clock_wrong not in self._http:
-            urls = [control.url for control in self._named]
+        urls = [control.url for control in self._named]
+        if clock_wrong not in self._trust:
             trust = make_trust([*urls, self._proxy or ""])
             if clock_wrong:
                 trust.verify_flags = ssl.VerifyFlags(trust.verify_flags | NO_CHECK_TIME)
-            http = make_client(urls, proxy=self._proxy, trust=trust)
-            self._http[clock_wrong] = await self._stack.enter_async_context(http)
-        self.client = ControlClient(
-            self._named, proxy=self._proxy, http=self._http[clock_wrong]
-        )
+            self._trust[clock_wrong] = trust
+        # Connections of before may lead from an address that is ours no more.
+        client = make_client(urls, proxy=self._proxy, trust=self._trust[clock_wrong])
+        http = await self._stack.enter_async_context(client)
+        self.client = ControlClient(self._named, proxy=self._proxy, http=http)

@@ -40,6 +40,7 @@ from probe.control.introduction import Introduction
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.hops import TrioHops
 from probe.i18n import _
+from probe.moving import Place
 from probe.net import Network, OwnPorts, Traffic, TrioNetwork
 from probe.nettest import Nettest, measure
 from probe.pacing import PacedNetwork, Rates
@@ -52,11 +53,12 @@ from probe.steps.encrypted import Kept
 from probe.store import Planned, Refused, Store, StoreError
 from probe.tools import Tools
 from probe.tor.ways import ways_of
-from probe.way_out import usual_countries
+from probe.way_out import usual_countries, way_out
 from probe.writer import QUEUE, Record, Writer
 from testlists import Risk, Target, shuffle
 
 PERMISSION = 1.0  # seconds between two looks at whether we may still measure here
+INTRODUCTIONS = 3  # attempts at asking on another network, which may need a moment
 ARRIVALS = 3  # attempts at looking around while the clock is being set
 GRACE = 15.0  # seconds beyond a target's deadline, after which it is cut off from outside
 
@@ -169,6 +171,7 @@ class _Session:
         self.measured = self.crashes = self.signal = 0
         self.problem = ""
         self.clock = Clock()
+        self.place = Place()
         self.writer = Writer(store, self._stored)
         self.spending = Spending(
             config.budget, total(store.uses(), time.time()), self.traffic,
@@ -249,6 +252,9 @@ class _Session:
 
     async def _send(self, record: Record) -> None:
         if isinstance(record, Measurement):
+            # Until it is known where we are now, what was seen is of nobody's network.
+            while self.place.left():  # noqa: ASYNC110 - the system tells nobody of a change
+                await trio.sleep(PERIOD)
             self.spending.measured(record)
         try:
             await self.send.send(record)
@@ -359,6 +365,7 @@ class _Session:
             nursery.start_soon(watch)
             nursery.start_soon(self._heed_sleep, line, controls)
             nursery.start_soon(self._heed_clock, controls)
+            nursery.start_soon(self._heed_move, line, controls)
             while self.queue:
                 async with trio.open_nursery() as workers:
                     for _number in range(min(self.limits.concurrency, len(self.queue))):
@@ -497,15 +504,45 @@ class _Session:
                 )
                 await controls.renew(clock_wrong=wrong)
 
+    async def _heed_move(self, line: Line, controls: Controls) -> None:
+        """On another network nothing is kept of this run, and where it is the same one, what was
+        open on the way is measured again."""
+        here = trio.current_time()
+        while True:
+            await trio.sleep(PERIOD)
+            if self.place.left():
+                line.broke(since=here)
+                self.reporter.note("this machine's address is another one now")
+                await self._see_where(controls)
+                await line.look()
+                await self._looked(line, controls)
+            here = trio.current_time()
+
     async def _see_where(self, controls: Controls) -> None:
-        """Ask the controls anew who we are. A run is of one network, and ends on another."""
-        await controls.renew(clock_wrong=self.clock.machine_is_wrong())
-        introductions = await controls.client.introduce()
-        self._know(introductions)
-        began, now = self.run_record.probe_asn, environment.own_network(introductions, self.book)
-        if began and now.asn and now.asn != began:
-            self.reporter.note(f"this run began in AS{began} and this is AS{now.asn}: it ends here")
-            self.work.cancel()
+        """Ask the controls anew who we are. A run is of one network, and ends on another.
+
+        From another address, and nobody tells whose: that is another, where the run knows its
+        own or where a tunnel was turned on.
+        """
+        moved, began = self.place.left(), self.run_record.probe_asn
+        for _attempt in range(INTRODUCTIONS if moved else 1):
+            await controls.renew(clock_wrong=self.clock.machine_is_wrong())
+            introductions = await controls.client.introduce()
+            self._know(introductions)
+            now = environment.own_network(introductions, self.book).asn
+            if now:
+                break
+            await trio.sleep(PERIOD)
+        tunnel = way_out().kind == "tunnel" != self.run_record.way_out
+        if began and now and now != began:
+            said = f"this run began in AS{began} and this is AS{now}: it ends here"
+        elif moved and not now and (began or tunnel):
+            said = "which network this is now nobody tells: this run ends here"
+        else:
+            self.place.settle()
+            return
+        self.reporter.note(said)
+        self.work.cancel()
 
     def _settle(self, line: Line) -> None:
         """Queue once more what was measured while the line was lost."""
