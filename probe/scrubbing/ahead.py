@@ -59,9 +59,10 @@ def _struct(record: R, eraser: Eraser) -> R:
 
 def _value(value: Any, eraser: Eraser) -> Any:
     """*value*, itself where nothing in it is ours."""
-    clean = value
     if isinstance(value, str):
-        clean = eraser.address(value)
+        clean: Any = eraser.address(value)
+    elif value is None or isinstance(value, int | float):
+        return value
     elif isinstance(value, bytes):
         clean = eraser.binary(value)
     elif isinstance(value, msgspec.Struct):
@@ -71,4 +72,6 @@ def _value(value: Any, eraser: Eraser) -> Any:
         return value if all(a is b for a, b in zip(items, value, strict=True)) else items
     elif isinstance(value, dict):
         clean = {_value(name, eraser): _value(fact, eraser) for name, fact in value.items()}
+    else:
+        return value
     return value if clean == value else clean

@@ -84,6 +84,7 @@ class Eraser:
         self._names = patterns.Words(_names(known))
         self._variants: dict[tuple[Known, frozenset[str]], Eraser] = {}
         self._texts: dict[str, str] = {}
+        self._fields: dict[str, str] = {}  # whole ones, which may be an address
         self._blobs: dict[bytes, bytes] = {}
 
     def sparing(self, text: str) -> Eraser:
@@ -122,6 +123,16 @@ class Eraser:
 
     def address(self, text: str) -> str:
         """*text*, or what stands for it where it is the user's address."""
+        clean = self._fields.get(text)
+        if clean is None:
+            clean = self._field(text)
+            if len(text) <= _REMEMBERED_TEXT:
+                if len(self._fields) >= _REMEMBERED:
+                    self._fields.clear()
+                self._fields[text] = clean
+        return clean
+
+    def _field(self, text: str) -> str:
         try:
             ip = ip_address(text.partition("%")[0].strip("[]"))
         except ValueError:

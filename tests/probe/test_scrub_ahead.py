@@ -25,6 +25,7 @@ from probe.evidence import (
 from probe.known import Known
 from probe.scrub import Choices, Scrubber
 from probe.scrubbing.ahead import Ahead
+from probe.scrubbing.eraser import Eraser
 from probe.store import Store
 from probe.writer import Record, Writer
 from testlists import Target
@@ -77,6 +78,15 @@ def test_a_measurement_without_us_is_itself() -> None:
     assert Ahead(["5.6.7.8"]).without_us(plain) is plain
     assert Ahead([]).without_us(plain) is plain
     assert Ahead(["127.0.0.1", "::1"]).without_us(plain) is plain
+
+
+def test_a_neighbours_address_is_kept_as_a_fact_and_not_in_a_text() -> None:
+    """However often the same words were met before as the other of the two."""
+    neighbour = OURS.rpartition(".")[0] + ".7"
+    eraser = Eraser(Known(addresses=(OURS,)))
+    for _ in range(2):
+        assert eraser.address(neighbour) == neighbour
+        assert eraser.text(neighbour) == "192.0.2.0"
 
 
 def test_the_hash_of_a_page_that_named_us_does_not_leave() -> None:
