@@ -2,16 +2,19 @@
 
 No look-up leaves the machine: who asks a service about an address tells it what is
 being measured. The answer comes from a MaxMind database, the user's own or the
-table that the package carries (see ``probe/data/README.md``), read through mmap, so
-that it costs the pages that are touched and not the whole file. The reader is the
-one in Python: the library's C extension ends the process with a segmentation fault
-on a damaged file (seen with maxminddb 3.2.0), and a database is the user's.
+table that the package carries (see ``probe/data/README.md``), read in place. It is not
+mapped: a look-up touches a few dozen places of the file, for each of which the system would
+map 64 KiB (3 MB in a run over 200 sites), and a file that is made shorter meanwhile, by an
+update, would end the process. The reader is the one in Python: the library's C extension ends
+the process with a segmentation fault on a damaged file (seen with maxminddb 3.2.0), and a
+database is the user's.
 """
 
 from __future__ import annotations
 
 import re
 import struct
+import weakref
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from importlib import resources
@@ -69,7 +72,8 @@ class AddressBook:
         path = path or Path(str(resources.files("probe") / "data" / CARRIED))
         self._known: dict[str, AddressInfo] = {}
         try:
-            self._reader = maxminddb.open_database(path, maxminddb.MODE_MMAP)
+            self._reader = maxminddb.open_database(path, maxminddb.MODE_FILE)
+            weakref.finalize(self, self._reader.close)
             self.source = _source(self._reader.metadata())
             self.built = _built(self._reader.metadata())
             self._has_v6 = self._reader.metadata().ip_version == 6
@@ -95,7 +99,7 @@ class AddressBook:
             return UNKNOWN
         try:
             row = self._reader.get(address)
-        except _DAMAGED:
+        except (OSError, *_DAMAGED):
             return UNKNOWN
         return address_info(row) if isinstance(row, Mapping) else UNKNOWN
 

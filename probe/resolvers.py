@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
-import dns.exception
-import dns.resolver
-
 MAX_OWN = 3  # glibc reads no more than three (resolv.conf(5), MAXNS)
+MAX_FILE = 65_536  # characters of a resolv.conf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +35,26 @@ class Resolvers:
 
 
 def system_resolvers(path: Path = Path("/etc/resolv.conf")) -> tuple[str, ...]:
-    """The name servers that *path* lists; none where there is no such file."""
-    resolver = dns.resolver.Resolver(configure=False)
+    """The name servers that *path* lists (resolv.conf(5)); none where there is no such file.
+
+    Addresses of one interface (``fe80::1%eth0``) and what is no address are passed over. Read
+    here, since dnspython's resolver costs 1 MB of memory and refuses the file for one bad line.
+    """
     try:
-        resolver.read_resolv_conf(str(path))
-    except (OSError, dns.exception.DNSException):
+        with path.open(encoding="utf-8", errors="replace") as file:
+            lines = file.read(MAX_FILE).splitlines()
+    except OSError:
         return ()
-    servers = [str(server) for server in resolver.nameservers if "%" not in str(server)]
+    servers = []
+    for words in map(str.split, lines):
+        if len(words) > 1 and words[0] == "nameserver" and _is_address(words[1]):
+            servers.append(words[1])
     return tuple(dict.fromkeys(servers))[:MAX_OWN]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from probe import encryption
 from probe.encryption import PassphraseError, is_plain, passphrase
+from probe.lean import hidden
 
 APPLICATION_ID = 0x7A6F6E64  # "zond" in the file's header
 BUSY_SECONDS = 10.0
@@ -32,20 +32,9 @@ class StoreError(Exception):
     """The database cannot be read or written. The message is one line for the user."""
 
 
-@contextmanager
-def _plain() -> Iterator[None]:
-    # sqlite-utils imports pandas and numpy where it finds them, which costs a probe
-    # 80 MB and 0.2 s for a feature it does not use.
-    hidden = [name for name in ("pandas", "numpy") if name not in sys.modules]
-    sys.modules |= dict.fromkeys(hidden)  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-
-
-with _plain():
+# sqlite-utils imports pandas and numpy where it finds them, which costs 80 MB and 0.2 s for a
+# feature that is not used here.
+with hidden("pandas", "numpy"):
     from sqlite_utils import Database as Database
     from sqlite_utils import Migrations
 

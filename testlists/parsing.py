@@ -11,6 +11,8 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ from testlists.target import RISK_UNSAID, RISKS, Risk, Target
 from testlists.url import SERVICES, normalise
 
 MAX_BYTES = 32 * 2**20
+PART = 2**16  # bytes read at once
 MAX_LINE = 16_384  # characters
 MAX_FIELD = 2_000  # characters of a note or a source
 MAX_ATTRIBUTES = 20
@@ -62,8 +65,10 @@ def parse(
 
 def load(path: Path) -> tuple[list[Target], list[Problem]]:
     """`parse` of a file; the list is named after it. Raises OSError."""
+    # In parts: a reader makes room at once for all that it is asked for.
     with path.open("rb") as file:
-        return parse(file, path.stem)
+        parts = islice(iter(partial(file.read, PART), b""), MAX_BYTES // PART + 1)
+        return parse(b"".join(parts), path.stem)
 
 
 def records(content: bytes) -> Iterator[tuple[int, dict[str, str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -213,3 +214,11 @@ def test_a_long_holder_is_cut_between_words(
     builder: ModuleType, holder: str, shortened: str
 ) -> None:
     assert shortened == builder.shortened(holder)
+
+
+def test_a_file_that_is_cut_while_it_is_open_leaves_addresses_unknown(tmp_path: Path) -> None:
+    path = tmp_path / "table.mmdb"
+    path.write_bytes(CARRIED.read_bytes())
+    with AddressBook(path) as book:
+        os.truncate(path, 4096)
+        assert UNKNOWN == book.lookup("86.57.255.90")
