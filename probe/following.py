@@ -15,6 +15,7 @@ KEPT = 200  # bytes of each packet
 MAX_PACKETS = 96  # of one following
 MAX_PLAIN = 16  # of one connection that only carry data, and do not open, end or report
 MAX_LOOKUPS = 64  # of who has a port, in one following
+MAX_OWN = 64  # addresses of ours that its packets tell
 
 # The true answer may come after the forged one, when the test has long ended.
 WAIT = 0.2  # seconds, beyond
@@ -63,7 +64,7 @@ class Following:
         out = about.source != self.ip
         if frame.interface != self.interface:
             return
-        self._own.add(about.source if out else about.destination)
+        self._learn(packet, out)
         connection = self._connection(about, out)
         facts = _described(packet, about, out, at - self._zero, connection)
         self._time(facts)
@@ -75,6 +76,12 @@ class Following:
             return
         self._facts.append(facts)
         self._raw.append(without(frame.data[:KEPT], packet, self._own))
+
+    def _learn(self, packet: Packet, out: bool) -> None:
+        """Our address is an end of the packet itself: what an error quotes, anybody made up."""
+        from_here = out if packet.quoted is None else not out
+        if len(self._own) < MAX_OWN:
+            self._own.add(packet.source if from_here else packet.destination)
 
     def patience(self) -> float:
         """For how long (seconds) another answer may still come."""

@@ -95,7 +95,7 @@ def _blank(data: bytearray, trace: bytes) -> None:
     at = data.find(trace)
     while at >= 0:
         data[at : at + len(trace)] = bytes(len(trace))
-        at = data.find(trace, at)
+        at = data.find(trace, at + len(trace))  # behind it: the trace may itself be zeros
     for size in range(len(trace) - 1, len(trace) // 2, -1):
         if data.endswith(trace[:size]):
             data[len(data) - size :] = bytes(size)

@@ -6,6 +6,7 @@ import builtins
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Any, Literal
 
 import msgspec
@@ -159,6 +160,23 @@ async def test_an_error_of_a_router_is_about_the_packet_that_it_quotes(
 
 
 # Only ours
+
+
+@pytest.mark.parametrize("made_up", ["0.0.0.0", "203.0.113.0"])
+async def test_what_an_error_quotes_names_no_address_of_ours(
+    tap: FakeTap, autojump_clock: MockClock, made_up: str
+) -> None:
+    """Zeros would be looked for, found, and replaced by zeros, for ever."""
+    trace = Trace()
+    async with capturing(lambda: tap, owner=ours) as captures:
+        async with captures.following(trace, SITE, 443):
+            await shake_hands(tap)
+            quote = bytes(IP(src=made_up, dst=SITE) / out("PA", 1, 1, b"h" * 300))[:60]
+            await tap.back(ICMP(type=11, code=0) / quote, source=ROUTER)
+    record = captured(trace)
+    assert "icmp" == record.packets[-1].protocol
+    assert made_up == IP(record.raw[-1][28:]).src
+    assert ip_address(HOME).packed not in b"".join(record.raw)
 
 
 async def test_packets_of_other_programs_are_not_kept(
