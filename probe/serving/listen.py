@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import hypercorn
 import trio
-from hypercorn.events import Event, Updated
+from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
@@ -171,9 +171,12 @@ class Listener:
 
 class _Server(TCPServer):
     """hypercorn's, which ends when the client has: its own (0.18) goes on waiting for
-    another request, so that clients who come and go use up the connections there are."""
+    another request, so that clients who come and go use up the connections there are.
+    And head and body leave together: hypercorn sends an answer in three pieces, of which
+    each costs a system call, and over TLS a record."""
 
     _client_gone = False
+    _head = b""
 
     async def _read_data(self) -> None:
         await super()._read_data()
@@ -181,8 +184,22 @@ class _Server(TCPServer):
         await self.idle_task.stop()
 
     async def protocol_send(self, event: Event) -> None:
+        if isinstance(event, RawData):
+            event, self._head = RawData(data=self._head + event.data), b""
+            if _is_head(event.data):
+                self._head = event.data  # what follows it, be it nothing, comes at once
+                return
+            if not event.data:
+                return
+        elif isinstance(event, Closed) and self._head:
+            await self.protocol_send(RawData(data=b""))
         if not (self._client_gone and isinstance(event, Updated)):
             await super().protocol_send(event)
+
+
+def _is_head(data: bytes) -> bool:
+    """Of an answer over HTTP/1.1; what is sent before one (100) has nothing that follows."""
+    return data.startswith(b"HTTP/1.1 ") and data[9:10] != b"1" and data.endswith(b"\r\n\r\n")
 
 
 class _Activity:
