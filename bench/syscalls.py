@@ -1,12 +1,12 @@
 """End ``zond run`` at each of its writes to the database, and look at what was kept.
 
-    python bench/syscalls.py [--all] [--every 1] [--fault kill|torn|EIO|ENOSPC]… [--write]
+    python bench/syscalls.py [--all] [--every 1] [--fault kill|torn|EIO|ENOSPC|EROFS]… [--write]
 
 The rule: a run is ended right before its n-th system call that changes the database's files,
 or in the midst of a write, or that call fails as a dying disk's does, or it and all after it that
-need room as a full disk's do; then the database must open, hold all that the run has said is
-measured, and be completed by ``--resume``. Every such run is the ordinary program in the lab,
-with `bench/writes.c` preloaded.
+need room as a full disk's do, or all after it as those of one that turned read-only; then the
+database must open, hold all that the run has said is measured, and be completed by ``--resume``.
+Every such run is the ordinary program in the lab, with `bench/writes.c` preloaded.
 
 Of many writes to one file in a row, as the pages of a transaction are, the first two, one in
 the middle and the last two are tried; ``--all`` tries each.
@@ -43,6 +43,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 FAULTS = {
     "kill": "killed right before a call", "torn": "killed in the midst of a write",
     "EIO": "a call fails: a dying disk", "ENOSPC": "full from one call on",
+    "EROFS": "may only be read from one call on",
 }  # fmt: skip
 TARGETS = 3
 AT_ONCE = 4

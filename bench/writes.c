@@ -4,7 +4,7 @@
  * the order in which they happen, with what the program said (fd 1) or sent between them.
  * WRITES_FAULT at the WRITES_AT-th changing call: `kill` right before it, `torn` in the
  * middle of what it or the next one writes, `EIO` for that call alone, `ENOSPC` for every one from
- * there on that needs room.
+ * there on that needs room, `EROFS` for every one from there on.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -75,6 +75,8 @@ static int fails(int grows) {
         return errno = EIO;
     if (!strcmp(fault, "ENOSPC") && grows)
         return errno = ENOSPC;
+    if (!strcmp(fault, "EROFS"))
+        return errno = EROFS;
     return 0;
 }
 

@@ -52,8 +52,8 @@ def watched(
 ) -> dict[str, str]:
     """The environment of a program whose calls on what begins with the path *below* go to *log*.
 
-    With *fault* (``kill``, ``torn``, ``EIO``, ``ENOSPC``) at the *at*-th of those that change
-    something, counted from 1.
+    With *fault* (``kill``, ``torn``, ``EIO``, ``ENOSPC``, ``EROFS``) at the *at*-th of those that
+    change something, counted from 1.
     """
     added = {
         "LD_PRELOAD": f"{_made().name}/writes.so",

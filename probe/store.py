@@ -97,6 +97,7 @@ class Store:
     def __init__(self, path: Path | str, *, write: bool = False) -> None:
         self.path = Path(path)
         self._db: Database = open_database(self.path, write=write)
+        self._file = self._file_there()
         self._packed: dict[str, Row] = {}  # blobs that were met lately: most are certificates
 
     def close(self) -> None:
@@ -390,8 +391,18 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        # A file that was removed is written to without an error, and nobody finds it again.
+        if self._file != self._file_there():
+            raise StoreError(f"{self.path} was moved or deleted while it was in use")
         with explained(self.path), self._db.atomic():
             yield
+
+    def _file_there(self) -> tuple[int, int] | None:
+        try:
+            there = self.path.stat()
+        except OSError:
+            return None
+        return there.st_dev, there.st_ino
 
     def _insert(self, table: str, rows: Sequence[Row], *, ignore: bool = False) -> None:
         """Insert *rows*, of texts, numbers and bytes, which have the same columns.
