@@ -27,11 +27,11 @@ from analysis.collector.notes import WAS_SEALED, Note
 from analysis.collector.segments import Segments
 from probe.formats import batch
 from probe.formats.ooni_export.document import NotOONI, document
-from probe.identity import Identity
-from probe.known import Known
-from probe.outbox import Outbox
-from probe.scrub import Choices, Scrubber
+from probe.scrubbing.known import Known
+from probe.scrubbing.scrub import Choices, Scrubber
 from probe.store import Store
+from probe.upload.identity import Identity
+from probe.upload.outbox import Outbox
 
 if sys.version_info >= (3, 14):
     from compression import zstd

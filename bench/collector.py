@@ -33,8 +33,8 @@ from analysis.collector.limits import Limits
 from analysis.collector.server import serve
 from probe.evidence import DNSAnswer, DNSExchange, Measurement, Run, TCPConnect, TLSHandshake
 from probe.formats import batch
-from probe.identity import month_of
-from probe.scrub import Scrubber
+from probe.scrubbing.scrub import Scrubber
+from probe.upload.identity import month_of
 
 FREE = Limits(
     batches_per_client=10**9, bytes_per_client=10**12, batches_per_key=10**9,
@@ -131,7 +131,7 @@ def measured(number: int, run: Run) -> Measurement:
 
 def made(documents: int) -> tuple[str, bytes]:
     """A batch of so many measurements: its name, packed."""
-    from probe.known import Known
+    from probe.scrubbing.known import Known
 
     now = time.time()
     run = Run(id=os.urandom(16).hex(), started_at=now, ended="done", probe_asn=6697, probe_cc="BY")

@@ -33,12 +33,12 @@ from probe.budget import total
 from probe.config import Budget
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.formats import batch
-from probe.identity import Identity
-from probe.known import Known
-from probe.outbox import Outbox
 from probe.retention import Retention
-from probe.scrub import Choices, Scrubber
+from probe.scrubbing.known import Known
+from probe.scrubbing.scrub import Choices, Scrubber
 from probe.store import Planned, Store, Use
+from probe.upload.identity import Identity
+from probe.upload.outbox import Outbox
 from testlists import Target
 
 HOUR, DAY = 3600.0, 86400.0

@@ -1,7 +1,7 @@
 """The command line: which commands there are, and how each ends.
 
-A command is a module of its own, ``probe/<name>_cli.py``; these and ``probe.screen`` are all
-that prints. What a command needs is imported when it runs: ``zond --help`` must answer at
+A command is a module of its own, ``probe/commands/<name>.py``. What a command needs
+is imported when it runs: ``zond --help`` must answer at
 once on a small device, and a machine that only measures need not have what the other
 commands want.
 """
@@ -16,22 +16,22 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 from click.shell_completion import CompletionItem
 
-from probe.completion_cli import completion
-from probe.consent_cli import consent
-from probe.control_cli import control
-from probe.doctor_cli import doctor
-from probe.encrypt_cli import encrypt
+from probe.commands.completion import completion
+from probe.commands.consent import consent
+from probe.commands.control import control
+from probe.commands.doctor import doctor
+from probe.commands.encrypt import encrypt
+from probe.commands.export import export
+from probe.commands.import_ import import_
+from probe.commands.lists import lists
+from probe.commands.run import run
+from probe.commands.schedule import schedule
+from probe.commands.tor import tor
+from probe.commands.upload import upload
+from probe.commands.wipe import wipe
 from probe.ending import Problem
-from probe.export_cli import export
 from probe.i18n import language_option
-from probe.import_cli import import_
-from probe.lists_cli import lists
 from probe.places import USUAL, called_by
-from probe.run_cli import run
-from probe.schedule_cli import schedule
-from probe.tor_cli import tor
-from probe.upload_cli import upload
-from probe.wipe_cli import wipe
 
 # Commands that other packages bring, so that --help need not load them.
 ELSEWHERE = {

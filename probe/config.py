@@ -151,14 +151,15 @@ Way = Literal["direct", "proxy", "tor", "file"]
 
 
 class Upload(_Section, frozen=True, kw_only=True):
-    """How measurements reach the shared dataset (`probe.upload`); nothing leaves unasked.
+    """How measurements reach the shared dataset (`probe.upload.sending`); nothing leaves unasked.
 
     *collector* is its URL, *key* its public key, with which batches are sealed. *ways* are
     tried in this order and no other: straight, through *proxy* (or else the controls' one),
     through *tor*'s SOCKS port, into *file* to be carried. None: through the proxy where one
     is set, else straight. *max_bytes_per_day* bounds what is sent within 24 hours, tries
     that failed included, and *seconds* how long one upload may take. *bodies*, *personal*,
-    *home_resolvers* and *controls* say what may leave beside the rest (`probe.scrub.Choices`).
+    *home_resolvers* and *controls* say what may leave beside the rest
+    (`probe.scrubbing.scrub.Choices`).
     """
 
     collector: HttpURL | None = None

@@ -1,8 +1,9 @@
 """What is stored, out of the database as documents or as a table, scrubbed unless told otherwise.
 
-Rule: what leaves by here passes the same allow-list as what is uploaded (`probe.scrub`), since a
-file is copied on. A file is whole or not there, and nothing that exists is written over. What
-was imported goes out as the document that it came in, once; it is not ours to change.
+Rule: what leaves by here passes the same allow-list as what is uploaded
+(`probe.scrubbing.scrub`), since a file is copied on. A file is whole or not there, and
+nothing that exists is written over. What was imported goes out as the document that it came
+in, once; it is not ours to change.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Scrubbing(Protocol):
-    """What lets records leave: `probe.scrub.Scrubber`."""
+    """What lets records leave: `probe.scrubbing.scrub.Scrubber`."""
 
     def run(self, run: Run, /) -> bytes: ...
 

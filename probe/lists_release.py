@@ -1,7 +1,7 @@
 """A release of the lists, from a file or from a server that the user named.
 
-From a server it comes by the ways of uploads and by no other (`probe.ways_out`): who named only
-Tor is not sent straight to a server that holds lists. No redirect is followed, since it could
+From a server it comes by the ways of uploads and by no other (`probe.upload.ways_out`): who named
+only Tor is not sent straight to a server that holds lists. No redirect is followed, since it could
 lead elsewhere than the user said. What comes is bounded, and believed when it is verified.
 """
 
@@ -16,7 +16,7 @@ from probe.config import ConfigError, load
 from probe.control.transport import check_status, fetch
 from probe.ending import BAD_ARGUMENTS, Problem
 from probe.failure import Failure, NetworkFailure
-from probe.ways_out import EXCHANGE, WayOut, is_loopback, open_way, ways_out
+from probe.upload.ways_out import EXCHANGE, WayOut, is_loopback, open_way, ways_out
 from testlists.release import MAX_RELEASE, MAX_SIGNATURE
 
 

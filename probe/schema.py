@@ -5,7 +5,7 @@ not ours, is damaged, or was written by a newer zond is refused before anything
 is written to it: guessing would cost measurements.
 
 Tables only grow; nothing is updated or deleted, except that the bytes of a batch go when
-its receipt has come (`probe.outbox`), and where the room is bounded the oldest of what was
+its receipt has come (`probe.upload.outbox`), and where the room is bounded the oldest of what was
 delivered (`probe.retention`): a small device's card would else be full within the year.
 A change to the tables is one more migration here, never an edit of an old one.
 """

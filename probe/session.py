@@ -90,7 +90,8 @@ class Request:
     """What a run is asked to do. *lists* maps list names to their versions (digests).
 
     Of a run that is resumed, only targets of *tiers* of risk are measured (None: all), those
-    that somebody typed apart. The run ends when *still_permitted* says no (`probe.permission`).
+    that somebody typed apart. The run ends when *still_permitted* says no
+    (`probe.consent.permission`).
     """
 
     targets: Sequence[Target]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from probe import places
-from probe.consent import keep
+from probe.consent.agreement import keep
 
 
 def in_force() -> Path:

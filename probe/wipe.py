@@ -3,7 +3,7 @@
 Only what zond makes is touched: files by their names, in its own directories and where its
 settings and schedules say. What lies beside them stays, and is named. A file is overwritten
 once before it is removed, so that a program that brings back deleted files finds none; what
-that cannot reach, `probe.wipe_cli` says.
+that cannot reach, `probe.commands.wipe` says.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Rule: a name means one list, and says whose it is. What is measured from a list of the project
 may be shared; what is on somebody's own list, or on one that was fetched from elsewhere, is
-that person's interest and stays with them (`Shelf.public_urls`, `probe.scrub`). So an own list
-cannot take a name of the project's, and a release cannot take one of an own list from it.
+that person's interest and stays with them (`Shelf.public_urls`, `probe.scrubbing.scrub`). So an own
+list cannot take a name of the project's, and a release cannot take one of an own list from it.
 
 Below the directory: ``own/NAME.csv``, ``citizenlab/NAME.csv`` (kept apart: their licence is
 not ours), and ``releases/VERSION/`` with the signed file as it came. A release is read

@@ -6,7 +6,7 @@ the network becomes its kind, then the country. What is too little even so is le
 counted. A measurement is in exactly one group: nothing can be had by subtracting one from
 another.
 
-Probes are counted by the pseudonyms of keys (`probe.identity`): one network, one month. So a
+Probes are counted by the pseudonyms of keys (`probe.upload.identity`): one network, one month. So a
 week ends with its month, and where networks are joined twice as many pseudonyms are asked
 for, since one person may have a line at home and a telephone. What the collector marked
 counts for nobody and is left out: who sends much from many keys makes nobody else visible by it,

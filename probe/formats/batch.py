@@ -1,8 +1,8 @@
 """A batch of measurements, as it leaves: named, signed, compressed, sealed.
 
 Rule: pure. The plain text is lines of JSON, UTF-8, a ``\\n`` after each: a `Header`, then
-documents that ``probe.scrub`` let through. Its SHA-256 is the batch's name, so that sending
-it twice is harmless and nobody can change it on the way unseen.
+documents that ``probe.scrubbing.scrub`` let through. Its SHA-256 is the batch's name, so that
+sending it twice is harmless and nobody can change it on the way unseen.
 
 Around it:
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from probe import consent
 from probe.config import Config, ConfigError, load
+from probe.consent import agreement
 from probe.ending import BAD_ARGUMENTS, Problem
 from probe.places import config_file, data_directory
 from probe.schedule import systemd
@@ -72,7 +72,7 @@ def arguments_of(
             word = f"{option}={Path(value).absolute()}"
         before = word
         found.append(word)
-    from probe.run_cli import run  # whose options these are
+    from probe.commands.run import run  # whose options these are
 
     context = run.make_context("zond run", list(found))
     if context.params["yes"]:
@@ -109,7 +109,7 @@ def program() -> tuple[str, ...]:
 
 def agreed(plan: Plan) -> bool:
     """Whether the one for whom it runs has agreed; root speaks for a user that is made up."""
-    return consent.recorded(data_directory() if plan.agreed else plan.data)
+    return agreement.recorded(data_directory() if plan.agreed else plan.data)
 
 
 def hand_over_consent(plan: Plan) -> None:

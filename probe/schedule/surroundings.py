@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from probe import neighbours, networks
+from probe import neighbours
+from probe.consent import networks
 
 Answer = Literal["yes", "no", "unknown"]
 

@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from probe.evidence import HTTPExchange, Measurement
-from probe.known import Known, is_telling
 from probe.scrubbing.eraser import Eraser
+from probe.scrubbing.known import Known, is_telling
 from probe.wire.page import sketch
 
 R = TypeVar("R", bound=msgspec.Struct)

@@ -18,12 +18,13 @@ the documents as they would be sent.
 
 ## Whose it is
 
-Asked of the machine each time (`probe/known.py`): addresses of its interfaces, of routers, of
-neighbours and of resolvers at home; hardware addresses; host name, user name, the user's real
-name, home directory, machine id, Wi-Fi name, time zone, locale. The addresses under which the
-controls see the line are known while a run lasts, are kept in memory only, and are taken out
-of every measurement *before it is written to the database* (`probe/scrubbing/ahead.py`):
-days later nobody would know what to look for, and the user was told that they are not stored.
+Asked of the machine each time (`probe/scrubbing/known.py`): addresses of its interfaces, of
+routers, of neighbours and of resolvers at home; hardware addresses; host name, user name, the
+user's real name, home directory, machine id, Wi-Fi name, time zone, locale. The addresses
+under which the controls see the line are known while a run lasts, are kept in memory only, and
+are taken out of every measurement *before it is written to the database*
+(`probe/scrubbing/ahead.py`): days later nobody would know what to look for, and the user was
+told that they are not stored.
 Where a server says that an address is the client's (`X-Client-IP`, "your IP address is"), that
 one is taken out of the measurement too: behind a carrier's NAT a household has several. Where
 no two controls told us (they are asked through a proxy, or are OONI's), any address in a page or

@@ -19,8 +19,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 import msgspec
 
 from probe.addresses import is_public
-from probe.known import Known, is_telling
 from probe.scrubbing import patterns
+from probe.scrubbing.known import Known, is_telling
 from probe.scrubbing.views import views
 
 SCRUBBED = "[scrubbed]"

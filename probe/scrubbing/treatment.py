@@ -29,12 +29,12 @@ from probe.evidence import (
     PacketCapture,
     Transfer,
 )
-from probe.public import is_public_list
 from probe.scrubbing import web
 from probe.scrubbing.echo import TooMany, learned
 from probe.scrubbing.eraser import Eraser, stand_in_for
 from probe.scrubbing.fields import ALLOWED, How
 from probe.scrubbing.packets import without_us
+from probe.scrubbing.public import is_public_list
 from probe.wire.page import sketch
 
 R = TypeVar("R", bound=msgspec.Struct)

@@ -21,9 +21,9 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from probe.consent import keep
-from probe.identity import Identity, IdentityError
+from probe.consent.agreement import keep
 from probe.tor.bridges import MAX_BRIDGES, BadBridges, Bridge, parse
+from probe.upload.identity import Identity, IdentityError
 
 # How a bridge was given out: what the hypotheses about channels ask for.
 Channel = Literal["", "default", "email", "moat", "web", "telegram", "private"]

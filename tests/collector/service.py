@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from probe.evidence import Measurement, Run
 from probe.formats import batch
-from probe.identity import month_of
+from probe.upload.identity import month_of
 
 ZOND = Path(sys.executable).with_name("zond")
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from analysis.collector.reading import Received, received
 from probe.formats import batch
-from probe.identity import month_of
+from probe.upload.identity import month_of
 from tests.collector.service import ZOND, Running, collector
 from tests.probe.records import everything
 

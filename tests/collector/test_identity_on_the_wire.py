@@ -21,15 +21,15 @@ import pytest
 import trio
 
 from analysis.collector.reading import Received, received
-from probe import known
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.formats import batch
-from probe.identity import Identity
-from probe.outbox import Outbox
-from probe.scrub import Choices, Scrubber
+from probe.scrubbing import known
+from probe.scrubbing.scrub import Choices, Scrubber
 from probe.store import Store
-from probe.upload import collector_of, send
-from probe.ways_out import WayOut
+from probe.upload.identity import Identity
+from probe.upload.outbox import Outbox
+from probe.upload.sending import collector_of, send
+from probe.upload.ways_out import WayOut
 from tests.collector.hostile import HostilePath
 from tests.collector.service import ZOND, Running, collector
 from tests.probe.records import everything

@@ -35,7 +35,7 @@ from probe.evidence import (
 )
 from probe.failure import Failure
 from probe.formats.batch import Header
-from probe.identity import month_of
+from probe.upload.identity import month_of
 from tests.collector.service import some_measurement, some_run
 
 NOW = time.time()

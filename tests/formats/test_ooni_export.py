@@ -19,8 +19,8 @@ from probe.evidence import CanaryCheck, DNSExchange, Measurement, PacketCapture,
 from probe.failure import Failure
 from probe.formats.ooni import Imported, Refused, read
 from probe.formats.ooni_export import NotOONI, document
-from probe.known import Known
-from probe.scrub import Choices, Scrubber
+from probe.scrubbing.known import Known
+from probe.scrubbing.scrub import Choices, Scrubber
 from tests.analysis.build import BOTH, SITE, Scene, to
 from tests.analysis.worlds import CASES
 from tests.formats.ooni_schemas import DOCUMENT

@@ -19,8 +19,8 @@ from lab.stage import Setting, Stage, first_line
 from lab.world import Place, Wire
 from lab.worlds import fixtures
 from lab.worlds.whole import WHOLE, CountryWorld
-from probe import consent
-from probe.networks import Networks
+from probe.consent import agreement
+from probe.consent.networks import Networks
 
 pytestmark = pytest.mark.lab
 
@@ -145,7 +145,7 @@ def test_without_consent_no_packet_is_sent_and_all_are_named(healthy: Stage) -> 
 
 def test_who_agreed_to_this_network_need_not_say_so_again(healthy: Stage, tmp_path: Path) -> None:
     env = {"XDG_DATA_HOME": str(tmp_path)}
-    consent.record(tmp_path / "zond")
+    agreement.record(tmp_path / "zond")
     here, _, talk = doctor(healthy, env=env)
     assert ("warning", "ok") == (here["network"]["state"], here["consent"]["state"])
     assert "dns" not in here and "Nothing was sent" in talk
@@ -169,7 +169,7 @@ def test_a_collector_is_asked_only_where_sharing_was_agreed_to(
         return next((line for line in lines if line["about"] == "collector"), None)
 
     assert collector() is None
-    consent.record_upload(data / "zond")
+    agreement.record_upload(data / "zond")
     down = collector()
     assert down is not None and ("fault", True) == (
         down["state"], "direct: ConnectError" in down["seen"],

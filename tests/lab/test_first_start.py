@@ -15,7 +15,7 @@ from lab.stage import Setting, Stage
 from lab.trial import HURRY
 from lab.world import Wire
 from lab.worlds.plan import build
-from probe import consent
+from probe.consent import agreement
 from probe.store import Store
 
 pytestmark = pytest.mark.lab
@@ -64,7 +64,7 @@ def test_a_first_start_from_the_questions_to_the_verdicts(stage: Stage, tmp_path
     with Store(tmp_path / "z.db") as store:
         assert {world.url for world in stage.worlds} == {m.url for m in store.measurements()}
     folder = stage.folder / ".local/share/zond"
-    assert ("low", "medium") == consent.tiers(folder)
-    assert not consent.upload_recorded(folder)
+    assert ("low", "medium") == agreement.tiers(folder)
+    assert not agreement.upload_recorded(folder)
     unattended = stage.zond("run", "--list", stage.list_file, "--db", tmp_path / "z.db", stdin=-3)
     assert 4 == unattended.wait(PATIENCE)  # "this time" was for that time

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from probe import consent
+from probe.consent import agreement
 
 pytestmark = pytest.mark.lab
 
@@ -126,7 +126,7 @@ def link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("ZOND_LIMITS__OFFLINE_SECONDS", "4")
     monkeypatch.setenv("ZOND_LIMITS__CANARY_SECONDS", "1")
-    consent.record(tmp_path / "zond", ["low", "medium"])
+    agreement.record(tmp_path / "zond", ["low", "medium"])
     with subprocess.Popen(
         [sys.executable, "-c", LINK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         cwd=ROOT,

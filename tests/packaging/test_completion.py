@@ -63,7 +63,7 @@ def test_what_is_printed_asks_by_the_name_of_the_program(shell: str) -> None:
 def test_each_nettest_is_completed_by_its_name() -> None:
     from click import Command, Context, Option
 
-    from probe.completion_cli import nettest_names
+    from probe.commands.completion import nettest_names
     from probe.nettest import discover
 
     asked = Context(Command("run")), Option(["--nettest"])

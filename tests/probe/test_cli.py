@@ -19,9 +19,10 @@ from click.testing import CliRunner, Result
 from filelock import FileLock
 
 import probe.session
-from probe import __version__, consent, networks
+from probe import __version__
 from probe.cli import zond
 from probe.config import Config
+from probe.consent import agreement, networks
 from probe.evidence import Measurement, Run
 from probe.session import Reporter, Request
 from probe.session import Result as Ended
@@ -80,7 +81,7 @@ def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Session:
     fake = Session()
     monkeypatch.setattr(probe.session, "run_session", fake)
     # What is frozen for a run would stay frozen for the tests after this one.
-    monkeypatch.setattr("probe.run_cli._settle", lambda: None)
+    monkeypatch.setattr("probe.commands.run._settle", lambda: None)
     return fake
 
 
@@ -270,9 +271,9 @@ def folder(tmp_path: Path) -> Path:
 def test_recorded_consent_is_enough_until_the_text_changes(
     session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    consent.record(folder)
+    agreement.record(folder)
     assert call("run", *TWO_URLS).exit_code == 0
-    monkeypatch.setattr(consent, "VERSION", consent.VERSION + 1)
+    monkeypatch.setattr(agreement, "VERSION", agreement.VERSION + 1)
     assert call("run", *TWO_URLS).exit_code == 4
 
 
@@ -282,7 +283,7 @@ def test_yes_is_for_this_run_and_is_not_kept(session: Session) -> None:
 
 
 def test_consent_that_cannot_be_read_is_none(session: Session, folder: Path) -> None:
-    consent.record(folder)
+    agreement.record(folder)
     assert call("run", *TWO_URLS).exit_code == 0
     (folder / "consent.json").write_text("{}")
     assert call("run", *TWO_URLS).exit_code == 4

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from probe import consent, consent_words, networks, places, settings_file
+from probe import places, settings_file
 from probe.cli import zond
 from probe.config import Config, load
+from probe.consent import agreement, networks, words
+from probe.consent.networks import Here, Networks
 from probe.i18n import LANGUAGES
-from probe.networks import Here, Networks
 from tests.probe.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
@@ -84,8 +85,8 @@ def test_unattended_set_up_takes_every_choice_as_an_option(
     monkeypatch.setattr(networks, "here", lambda: HOME)
     shown = agreed("--tiers", "low,medium", "--upload", "no", "--networks", "here", "--way", "tor")
     assert "to measure: low risk, medium risk" in shown.stdout
-    assert consent.tiers(folder) == ("low", "medium")
-    assert not consent.upload_recorded(folder)
+    assert agreement.tiers(folder) == ("low", "medium")
+    assert not agreement.upload_recorded(folder)
     assert Networks(folder).permits(HOME) and not Networks(folder).permits(CAFE)
     config = load(None, {}, {})
     assert (config.proxy, config.upload.ways) == ("socks5h://127.0.0.1:9050", ("tor",))
@@ -95,9 +96,9 @@ def test_nothing_is_agreed_to_that_was_not_named(folder: Path) -> None:
     nothing = say("consent", "--yes")
     assert nothing.exit_code == 2 and "--tiers" in nothing.stderr
     agreed("--upload", "yes")
-    assert not consent.recorded(folder)
+    assert not agreement.recorded(folder)
     agreed("--upload", "no", "--tiers", "low")
-    assert consent.tiers(folder) == ("low",) and not consent.upload_recorded(folder)
+    assert agreement.tiers(folder) == ("low",) and not agreement.upload_recorded(folder)
     assert not Networks(folder).anywhere and not Networks(folder).approved
 
 
@@ -105,15 +106,15 @@ def test_without_yes_and_without_anybody_nothing_riskier_is_agreed_to(folder: Pa
     for options in (("--tiers", "low"), ("--upload", "yes")):
         result = say("consent", *options)
         assert result.exit_code == 4 and "--yes" in result.stderr
-    assert not consent.recorded(folder) and not consent.upload_recorded(folder)
+    assert not agreement.recorded(folder) and not agreement.upload_recorded(folder)
 
 
 def test_what_is_safer_needs_no_yes(folder: Path) -> None:
     agreed("--tiers", "low,medium,high", "--upload", "yes")
     assert say("consent", "--tiers", "low", "--upload", "no").exit_code == 0
-    assert consent.tiers(folder) == ("low",) and not consent.upload_recorded(folder)
+    assert agreement.tiers(folder) == ("low",) and not agreement.upload_recorded(folder)
     assert say("consent", "--tiers", "none").exit_code == 0
-    assert not consent.recorded(folder)
+    assert not agreement.recorded(folder)
 
 
 def test_a_choice_that_is_refused_changes_nothing(folder: Path) -> None:
@@ -131,7 +132,7 @@ def test_a_choice_that_is_refused_changes_nothing(folder: Path) -> None:
 def test_everything_is_taken_back_by_one_word(folder: Path) -> None:
     agreed("--tiers", "low,medium", "--upload", "yes", "--networks", "any")
     assert say("consent", "withdraw").exit_code == 0
-    assert not consent.recorded(folder) and not consent.upload_recorded(folder)
+    assert not agreement.recorded(folder) and not agreement.upload_recorded(folder)
     assert not Networks(folder).anywhere
     assert say("run", "--url", "https://a.example/").exit_code == 4
 
@@ -165,7 +166,7 @@ def test_a_settings_file_that_is_broken_is_one_line_and_stays(folder: Path) -> N
     path.write_text("proxy = [")
     result = say("consent", "--yes", "--tiers", "low", "--way", "tor")
     assert result.exit_code != 0 and "Traceback" not in result.stderr
-    assert path.read_text() == "proxy = [" and not consent.recorded(folder)
+    assert path.read_text() == "proxy = [" and not agreement.recorded(folder)
 
 
 def test_only_the_user_can_read_what_was_agreed_to(folder: Path) -> None:
@@ -190,8 +191,8 @@ def test_who_sits_before_it_is_asked_each_thing_by_itself(
         terminal.until("[")
         terminal.type(*answers)
         assert terminal.end() == 0, terminal.said
-    assert consent.tiers(folder) == tuple(tiers)
-    assert consent.upload_recorded(folder) is share
+    assert agreement.tiers(folder) == tuple(tiers)
+    assert agreement.upload_recorded(folder) is share
     ways = load(None, {}, {}).upload.ways
     assert ways == (("tor",) if language == "ru" else ("direct",))
 
@@ -202,7 +203,7 @@ def test_the_way_that_was_chosen_is_that_of_this_run_already(
 ) -> None:
     path = tmp_path / "mine.toml"
     path.write_text("")
-    monkeypatch.setattr("probe.permission.somebody_is_here", lambda: True)
+    monkeypatch.setattr("probe.consent.permission.somebody_is_here", lambda: True)
     monkeypatch.setattr(networks, "here", lambda: HOME)
     found: list[Config] = []
 
@@ -210,7 +211,7 @@ def test_the_way_that_was_chosen_is_that_of_this_run_already(
         found.append(config)
         return 0
 
-    monkeypatch.setattr("probe.run_cli._measure", measure)
+    monkeypatch.setattr("probe.commands.run._measure", measure)
     answers = ("y", "", "", "", "3", "no proxy", "socks5h://127.0.0.1:1080", "n", "2")
     command = ["run", "--lang", "en", "--url", "https://a.example/", *options]
     result = CliRunner().invoke(
@@ -242,7 +243,7 @@ def test_who_leaves_in_the_middle_has_agreed_to_nothing(folder: Path) -> None:
 
 
 def test_a_network_that_was_not_approved_is_asked_for(folder: Path) -> None:
-    consent.record(folder)
+    agreement.record(folder)
     with Terminal("run", "--url", "https://a.example/", ZOND_LANG="be") as terminal:
         terminal.until("Што рабіць?")
         terminal.type("")
@@ -293,4 +294,4 @@ def test_approvals_that_cannot_be_read_are_none(
 
 def test_the_words_fit_into_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    assert max(map(len, consent_words.measuring().splitlines())) <= 60
+    assert max(map(len, words.measuring().splitlines())) <= 60

@@ -21,15 +21,17 @@ import minisign
 import pytest
 from click.testing import CliRunner, Result
 
-from probe import consent, doctor_machine, doctor_stored, networks, places
+from probe import places
 from probe.cli import zond
 from probe.config import Budget, Config, Upload
-from probe.doctor import Finding, fault, ok, status, together, unknown, warning
+from probe.consent import agreement, networks
+from probe.doctor import machine, stored
+from probe.doctor.finding import Finding, fault, ok, status, together, unknown, warning
 from probe.evidence import Measurement
-from probe.outbox import Outbox
 from probe.schedule import diary
 from probe.schedule.plan import Installed, Plan
 from probe.store import Store
+from probe.upload.outbox import Outbox
 from probe.way_out import WayOut
 from testlists import Shelf
 from testlists.release import Version, comment, make
@@ -92,10 +94,10 @@ def typed(*arguments: str) -> Result:
 
 
 def test_who_has_not_agreed_is_told_what_to_do(folder: Path) -> None:
-    finding = doctor_machine.agreed(folder)
+    finding = machine.agreed(folder)
     assert ("fault", True, "zond consent ask") == (finding.state, finding.stops, finding.do)
-    consent.record(folder, ("low",))
-    finding = doctor_machine.agreed(folder)
+    agreement.record(folder, ("low",))
+    finding = machine.agreed(folder)
     assert ("ok", "targets of low risk; what is measured is not shared") == (
         finding.state, finding.seen,
     )  # fmt: skip
@@ -117,7 +119,7 @@ def test_a_network_that_nobody_approved_is_told(
     approved = networks.Networks(folder)
     approved.approve(networks.Here((frozenset({b"\xb8\x27\xeb\0\0\1"}),), ""))
     monkeypatch.setattr(networks, "here", lambda: here)
-    assert state == doctor_machine.network(folder).state
+    assert state == machine.network(folder).state
 
 
 @pytest.mark.parametrize(
@@ -127,8 +129,8 @@ def test_a_network_that_nobody_approved_is_told(
 def test_a_tunnel_is_told_without_a_packet(
     monkeypatch: pytest.MonkeyPatch, way: WayOut, state: str
 ) -> None:
-    monkeypatch.setattr(doctor_machine, "way_out", lambda: way)
-    finding = doctor_machine.vpn()
+    monkeypatch.setattr(machine, "way_out", lambda: way)
+    finding = machine.vpn()
     assert (state, True) == (finding.state, way.name in finding.seen)
 
 
@@ -140,7 +142,7 @@ def test_a_clock_before_this_program_was_written_is_a_fault() -> None:
     assert ("fault", "it is not 2001-01-01: this program is younger") == (
         found["state"], found["seen"],
     )  # fmt: skip
-    assert "unknown" == doctor_machine.clock(time.time()).state
+    assert "unknown" == machine.clock(time.time()).state
 
 
 def test_who_may_not_capture_is_told_that_it_is_not_needed() -> None:
@@ -155,14 +157,14 @@ def test_too_few_open_files_are_a_warning() -> None:
     assert "open files" not in local("prlimit", "--nofile=4096:4096")
 
 
-@pytest.mark.parametrize("name", doctor_machine.EXTRAS)
+@pytest.mark.parametrize("name", machine.EXTRAS)
 def test_what_is_not_installed_is_named_with_how(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    assert "ok" == doctor_machine.extras().state
+    assert "ok" == machine.extras().state
     monkeypatch.setitem(sys.modules, name, None)
-    finding = doctor_machine.extras()
-    assert ("warning", f"pip install 'zond[{doctor_machine.EXTRAS[name]}]'") == (
+    finding = machine.extras()
+    assert ("warning", f"pip install 'zond[{machine.EXTRAS[name]}]'") == (
         finding.state, finding.do,
     )  # fmt: skip
 
@@ -194,12 +196,12 @@ def test_a_disk_that_cannot_be_written_to_is_a_fault(tmp_path: Path) -> None:
 
 def test_a_bound_that_the_user_set_counts_as_the_disk_s_end(config: Config) -> None:
     bounded = Config(db=config.db, budget=Budget(reserve_bytes=2**62))
-    assert "fault" == doctor_machine.disk(bounded).state
+    assert "fault" == machine.disk(bounded).state
 
 
 def test_a_database_is_told_of(config: Config) -> None:
-    assert "there is none yet: the first run makes it" == doctor_stored.database(config).seen
-    finding = doctor_stored.database(filled(config))
+    assert "there is none yet: the first run makes it" == stored.database(config).seen
+    finding = stored.database(filled(config))
     assert ("ok", True) == (finding.state, finding.seen.startswith("runs: 1, the last on 20"))
 
 
@@ -227,12 +229,12 @@ def test_a_database_that_cannot_be_used_is_a_fault(
 ) -> None:
     filled(config)
     damage(config.database)
-    assert "fault" == doctor_stored.database(config).state
+    assert "fault" == stored.database(config).state
 
 
 def test_a_database_that_others_can_read_is_a_warning(config: Config) -> None:
     filled(config).database.chmod(0o644)
-    finding = doctor_stored.database(config)
+    finding = stored.database(config)
     assert ("warning", f"chmod 600 {config.database}") == (finding.state, finding.do)
 
 
@@ -250,21 +252,21 @@ def test_an_encrypted_database_is_looked_at_with_its_passphrase(config: Config) 
 def test_a_run_that_goes_on_does_not_hinder(config: Config) -> None:
     with Store(config.database, write=True) as store:
         store.begin_run(a_run("a0" * 16), [])
-        assert "ok" == doctor_stored.database(config).state
+        assert "ok" == stored.database(config).state
 
 
 # What is old
 
 
 def test_old_lists_are_a_warning(folder: Path) -> None:
-    assert "ok" == doctor_stored.lists(folder, TODAY).state
-    later = TODAY + timedelta(days=doctor_stored.OLD_LISTS + 1)
-    assert "warning" == doctor_stored.lists(folder, later).state
+    assert "ok" == stored.lists(folder, TODAY).state
+    later = TODAY + timedelta(days=stored.OLD_LISTS + 1)
+    assert "warning" == stored.lists(folder, later).state
 
 
 def test_a_list_of_ones_own_with_a_bad_line_is_a_warning(folder: Path) -> None:
     Shelf(folder).keep("own", "mine", b"https://a.example.com/\nnonsense\n")
-    assert "mine, line 2: no http:// or https:// URL" == doctor_stored.lists(folder, TODAY).seen
+    assert "mine, line 2: no http:// or https:// URL" == stored.lists(folder, TODAY).seen
 
 
 def test_a_damaged_release_is_a_warning(folder: Path) -> None:
@@ -272,19 +274,19 @@ def test_a_damaged_release_is_a_warning(folder: Path) -> None:
     archive = make({"by": b"https://a.example.com/\n"}, version)
     signature = bytes(keys.secret_key.sign(archive, trusted_comment=comment(version)))
     Shelf(folder).install(archive, signature, bytes(keys.public_key).decode())
-    assert "of 2099-01-01" in doctor_stored.lists(folder, version.day).seen
+    assert "of 2099-01-01" in stored.lists(folder, version.day).seen
     (folder / "releases" / "2099-01-01" / "lists.zip").write_bytes(archive[:-9])
-    finding = doctor_stored.lists(folder, TODAY)
+    finding = stored.lists(folder, TODAY)
     assert ("warning", True) == (finding.state, "2099-01-01 is damaged" in finding.seen)
 
 
 def test_an_old_address_table_is_a_warning_and_a_broken_one_a_fault(tmp_path: Path) -> None:
-    assert "ok" == doctor_stored.addresses(Config(), TODAY).state
-    later = TODAY + timedelta(days=doctor_stored.OLD_TABLE)
-    assert "warning" == doctor_stored.addresses(Config(), later).state
+    assert "ok" == stored.addresses(Config(), TODAY).state
+    later = TODAY + timedelta(days=stored.OLD_TABLE)
+    assert "warning" == stored.addresses(Config(), later).state
     (tmp_path / "asn.mmdb").write_bytes(b"no table")
     broken = Config(asn_database=str(tmp_path / "asn.mmdb"))
-    assert "fault" == doctor_stored.addresses(broken, TODAY).state
+    assert "fault" == stored.addresses(broken, TODAY).state
 
 
 # What runs by itself, and what is to leave
@@ -299,62 +301,62 @@ def scheduled(
 
 
 def test_a_schedule_that_works_is_ok(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    consent.record(folder)
+    agreement.record(folder)
     scheduled(monkeypatch, folder)
     diary.note(folder, "began")
-    assert "ok" == doctor_stored.schedule(folder).state
+    assert "ok" == stored.schedule(folder).state
 
 
 def test_a_schedule_without_consent_is_a_fault(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scheduled(monkeypatch, folder)
-    assert "fault" == doctor_stored.schedule(folder).state
+    assert "fault" == stored.schedule(folder).state
 
 
 def test_a_schedule_that_is_broken_or_does_not_run_is_a_warning(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    consent.record(folder)
+    agreement.record(folder)
     scheduled(monkeypatch, folder, trouble="the timer is not enabled")
-    assert "the timer is not enabled" in doctor_stored.schedule(folder).seen
+    assert "the timer is not enabled" in stored.schedule(folder).seen
     scheduled(monkeypatch, folder)
     diary.note(folder, "began", at=time.time() - 2 * DAY)
     assert ("warning", True) == (
-        (finding := doctor_stored.schedule(folder)).state, "the last turn was on" in finding.seen,
+        (finding := stored.schedule(folder)).state, "the last turn was on" in finding.seen,
     )  # fmt: skip
-    for _ in range(doctor_stored.MISSED):
+    for _ in range(stored.MISSED):
         diary.note(folder, "left out", "the battery is low")
-    seen = doctor_stored.schedule(folder).seen
+    seen = stored.schedule(folder).seen
     assert "the last turns measured nothing: left out: the battery is low" == seen
 
 
 def test_sharing_without_a_collector_is_a_fault(config: Config, folder: Path) -> None:
-    assert "ok" == doctor_stored.sharing(config, folder).state
-    consent.record_upload(folder)
-    assert "fault" == doctor_stored.sharing(config, folder).state
+    assert "ok" == stored.sharing(config, folder).state
+    agreement.record_upload(folder)
+    assert "fault" == stored.sharing(config, folder).state
 
 
 def test_a_backlog_is_a_warning_when_it_is_old(config: Config, folder: Path) -> None:
-    consent.record_upload(folder)
+    agreement.record_upload(folder)
     config = Config(db=config.db, upload=Upload(collector="https://collector.example/"))
-    assert "nothing is waiting" == doctor_stored.sharing(config, folder).seen
+    assert "nothing is waiting" == stored.sharing(config, folder).seen
     filled(config)
     assert ("ok", "delivered: 0 batches; waiting: 0; measurements in none: 1") == (
-        (finding := doctor_stored.sharing(config, folder)).state, finding.seen,
+        (finding := stored.sharing(config, folder)).state, finding.seen,
     )  # fmt: skip
     config.database.unlink()
-    filled(config, at=time.time() - (doctor_stored.OLD_BACKLOG + 1) * DAY)
-    finding = doctor_stored.sharing(config, folder)
+    filled(config, at=time.time() - (stored.OLD_BACKLOG + 1) * DAY)
+    finding = stored.sharing(config, folder)
     assert ("warning", "zond upload") == (finding.state, finding.do)
 
 
 def test_batches_that_were_refused_too_often_are_a_warning(
     config: Config, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from probe.upload import make_batches
+    from probe.upload.sending import make_batches
 
-    consent.record_upload(folder)
+    agreement.record_upload(folder)
     config = Config(db=config.db, upload=Upload(collector="https://collector.example/"))
     filled(config)
     with Store(config.database) as store, Outbox(config.database, write=True) as outbox:
@@ -362,7 +364,7 @@ def test_batches_that_were_refused_too_often_are_a_warning(
         (batch,) = outbox.waiting()
         while not outbox.refused(batch.sha256, "direct", "status 400"):
             pass
-    finding = doctor_stored.sharing(config, folder)
+    finding = stored.sharing(config, folder)
     assert ("warning", "batches that were refused too often: 1") == (finding.state, finding.seen)
 
 
@@ -373,7 +375,7 @@ def test_settings_that_cannot_be_read_keep_everything_on_this_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy in them would not be known: then nothing is sent, also with --yes."""
-    monkeypatch.setattr("probe.doctor_line.look", None)  # who calls it fails
+    monkeypatch.setattr("probe.doctor.line.look", None)  # who calls it fails
     (tmp_path / "zond.toml").write_text('porxy = "socks5h://127.0.0.1:9050"\n')
     result = typed("--yes", "--config", str(tmp_path / "zond.toml"))
     assert 3 == result.exit_code
@@ -423,7 +425,8 @@ def test_every_line_that_is_not_ok_says_what_to_do(folder: Path) -> None:
 
 
 def test_the_page_has_every_line_and_no_other() -> None:
-    code = "".join(path.read_text() for path in (ROOT / "probe").glob("doctor*.py"))
+    files = [ROOT / "probe/commands/doctor.py", *(ROOT / "probe/doctor").glob("*.py")]
+    code = "".join(path.read_text() for path in files)
     said = set(re.findall(r"\b(?:ok|warning|fault|unknown)\(\s*\"([a-z ]+)\"", code))
     page = (ROOT / "docs" / "doctor.md").read_text().partition("## The lines")[2]
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]

@@ -18,8 +18,8 @@ from probe.arrival import Arrival
 from probe.canary import Line
 from probe.config import Config, ControlServer, Upload
 from probe.control.introduction import Introduction
-from probe.doctor import Finding
-from probe.doctor_line import Looked, ask_collector, judge, packets
+from probe.doctor.finding import Finding
+from probe.doctor.line import Looked, ask_collector, judge, packets
 from probe.evidence import CanaryCheck
 from probe.failure import Failure
 from probe.resolvers import Resolvers

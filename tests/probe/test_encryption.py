@@ -14,9 +14,9 @@ import pytest
 from probe import encryption
 from probe.encryption import is_plain
 from probe.evidence import Measurement, Run
-from probe.outbox import Outbox
 from probe.schema import migrations
 from probe.store import Store, StoreError
+from probe.upload.outbox import Outbox
 from tests.probe.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from probe.identity import Identity, IdentityError, month_of
+from probe.upload.identity import Identity, IdentityError, month_of
 
 
 def raw(key: Ed25519PrivateKey) -> bytes:

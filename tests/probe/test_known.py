@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.known import collect
+from probe.scrubbing.known import collect
 
 ROUTE = """\
 Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT

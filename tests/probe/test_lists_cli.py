@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from probe import places
 from probe.cli import zond
-from probe.public import _shelf, is_public_list, is_public_target
+from probe.scrubbing.public import _shelf, is_public_list, is_public_target
 from testlists import Shelf
 from testlists.release import Version, comment, make
 

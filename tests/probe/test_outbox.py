@@ -16,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from probe.evidence import Measurement
 from probe.formats import batch
-from probe.identity import Identity
-from probe.outbox import REFUSALS, Outbox
 from probe.schema import Database
 from probe.store import Store, StoreError
+from probe.upload.identity import Identity
+from probe.upload.outbox import REFUSALS, Outbox
 from tests.probe.uploading import PlainScrubber, a_run, fill, some
 
 ROOT = Path(__file__).parents[2]

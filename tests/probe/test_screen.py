@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from probe.commands.screen import Screen
 from probe.evidence import Measurement, Run
-from probe.screen import Screen
 
 ROOT = Path(__file__).parents[2]
 COUNT = 40
@@ -22,7 +22,7 @@ COUNT = 40
 RUN = """
 import sys, time
 from probe.evidence import Measurement, Run
-from probe.screen import Screen
+from probe.commands.screen import Screen
 with Screen(json="--json" in sys.argv, terminal=sys.stderr.isatty()) as screen:
     screen.began(Run(id="ab" * 16, started_at=1.0), 40, 40)
     for n in range(40):
@@ -111,7 +111,7 @@ def test_how_long_it_takes_is_told_once_it_is_known(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("probe.screen.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("probe.commands.screen.time.monotonic", lambda: now[0])
     with Screen(json=False, terminal=False) as screen:
         screen.began(Run(id="ab" * 16, started_at=1.0), 10, 10)
         for n in range(10):

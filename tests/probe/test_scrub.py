@@ -22,10 +22,10 @@ from probe.evidence import (
     TCPConnect,
     Transfer,
 )
-from probe.known import Known
-from probe.public import is_public_target
-from probe.scrub import Choices, Scrubber
 from probe.scrubbing.fields import ALLOWED, How
+from probe.scrubbing.known import Known
+from probe.scrubbing.public import is_public_target
+from probe.scrubbing.scrub import Choices, Scrubber
 from tests.probe.records import structs_in
 
 PUBLIC = "https://charter97.org/"

@@ -22,10 +22,10 @@ from probe.evidence import (
     Measurement,
     Run,
 )
-from probe.known import Known
-from probe.scrub import Choices, Scrubber
 from probe.scrubbing.ahead import Ahead
 from probe.scrubbing.eraser import Eraser
+from probe.scrubbing.known import Known
+from probe.scrubbing.scrub import Choices, Scrubber
 from probe.store import Store
 from probe.writer import Record, Writer
 from testlists import Target

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from probe.known import Known
 from probe.scrubbing import web
 from probe.scrubbing.described import text
 from probe.scrubbing.eraser import Eraser
+from probe.scrubbing.known import Known
 
 OURS = IPv4Address("93.85.101.20")
 LINE = "2a02:d247:1234:"

@@ -19,8 +19,8 @@ import msgspec
 import pytest
 
 from probe.evidence import Measurement, Run
-from probe.known import Known
-from probe.scrub import Choices, Scrubber
+from probe.scrubbing.known import Known
+from probe.scrubbing.scrub import Choices, Scrubber
 from tests.probe.records import everything
 
 V4 = IPv4Address("93.85.101.20")

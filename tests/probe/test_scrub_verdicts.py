@@ -10,8 +10,8 @@ from analysis.observe.derive import observe
 from analysis.observe.over_run import forger
 from analysis.verdict import Verdict, judge
 from probe.evidence import CanaryCheck, Measurement, Run
-from probe.known import Known
-from probe.scrub import Choices, Scrubber
+from probe.scrubbing.known import Known
+from probe.scrubbing.scrub import Choices, Scrubber
 from tests.analysis.build import Scene
 from tests.analysis.worlds import CASES
 

@@ -9,14 +9,22 @@ import trio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe import carrying, upload
-from probe.carrying import CarriedFile, carry, take_home
 from probe.config import Config, ConfigError, Upload
-from probe.identity import Identity
-from probe.outbox import REFUSALS, Outbox
 from probe.store import Store
-from probe.upload import Collector, Sent, UploadError, allowance, collector_of, scrubbing, send
-from probe.ways_out import WayOut, ways_out
+from probe.upload import carrying, sending
+from probe.upload.carrying import CarriedFile, carry, take_home
+from probe.upload.identity import Identity
+from probe.upload.outbox import REFUSALS, Outbox
+from probe.upload.sending import (
+    Collector,
+    Sent,
+    UploadError,
+    allowance,
+    collector_of,
+    scrubbing,
+    send,
+)
+from probe.upload.ways_out import WayOut, ways_out
 from tests.probe.uploading import (
     PlainScrubber,
     a_run,
@@ -32,8 +40,8 @@ DIRECT = WayOut(name="direct")
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(upload, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(sending, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(sending, "LONGEST_PAUSE", 0.01)
 
 
 @pytest.fixture

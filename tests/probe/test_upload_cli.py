@@ -20,16 +20,17 @@ from click.testing import CliRunner, Result
 from filelock import FileLock
 
 from analysis.collector.spool import Spool
-from probe import consent, places
+from probe import places
 from probe.cli import zond
+from probe.commands.upload import upload_after_run
 from probe.config import Config, Upload
+from probe.consent import agreement
 from probe.evidence import CanaryCheck, HTTPExchange, Measurement
 from probe.formats import batch
-from probe.outbox import Outbox
 from probe.session import Reporter, Request
 from probe.session import Result as Ended
 from probe.store import Store
-from probe.upload_cli import upload_after_run
+from probe.upload.outbox import Outbox
 from tests.collector.service import Running, collector
 from tests.probe.uploading import a_run, trusted
 
@@ -41,8 +42,8 @@ LISTED = "https://charter97.org/"
 def _own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setattr("probe.upload.FIRST_PAUSE", 0.001)
-    monkeypatch.setattr("probe.upload.LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr("probe.upload.sending.FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("probe.upload.sending.LONGEST_PAUSE", 0.01)
 
 
 def fill(path: Path, run_id: str = "a0" * 16, *, url: str = LISTED, **facts: Any) -> list[str]:
@@ -224,10 +225,10 @@ def test_a_run_uploads_at_its_end_only_by_a_consent_of_its_own(
 ) -> None:
     ids = fill(db)
     config = Config(db=str(db), upload=Upload(collector=running.url))
-    consent.record(places.data_directory())  # to measure; that is not to upload
+    agreement.record(places.data_directory())  # to measure; that is not to upload
     upload_after_run(config)
     assert httpx2.get(f"{running.url}health").json()["batches"] == 0
-    consent.record_upload(places.data_directory())
+    agreement.record_upload(places.data_directory())
     upload_after_run(config)
     assert "1 batches delivered" in capfd.readouterr().err
     running.process.send_signal(signal.SIGTERM)
@@ -252,9 +253,9 @@ def test_zond_run_shares_what_it_measured_unless_told_not_to(
     db: Path, tmp_path: Path, running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("probe.session.run_session", measure)
-    monkeypatch.setattr("probe.run_cli._settle", lambda: None)
+    monkeypatch.setattr("probe.commands.run._settle", lambda: None)
     monkeypatch.setenv("ZOND_UPLOAD__COLLECTOR", running.url)
-    consent.record_upload(places.data_directory())
+    agreement.record_upload(places.data_directory())
 
     def run(database: Path, *options: str) -> Result:
         command = ["run", "--yes", "--url", LISTED, "--db", str(database), *options]
@@ -276,7 +277,7 @@ def test_an_upload_that_cannot_be_fails_no_run(
     db: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fill(db)
-    consent.record_upload(places.data_directory())
+    agreement.record_upload(places.data_directory())
     upload_after_run(Config(db=str(db), upload=Upload(collector="http://collector.example")))
     upload_after_run(Config(db=str(db), upload=Upload(collector="http://127.0.0.1:9")))
     with FileLock(f"{db}.upload.lock"):
@@ -286,10 +287,10 @@ def test_an_upload_that_cannot_be_fails_no_run(
 
 
 def test_consent_to_upload_is_withdrawn_by_one_word(db: Path) -> None:
-    consent.record_upload(places.data_directory())
-    assert consent.upload_recorded(places.data_directory())
-    consent.withdraw_upload(places.data_directory())
-    assert not consent.upload_recorded(places.data_directory())
+    agreement.record_upload(places.data_directory())
+    assert agreement.upload_recorded(places.data_directory())
+    agreement.withdraw_upload(places.data_directory())
+    assert not agreement.upload_recorded(places.data_directory())
 
 
 def test_what_was_agreed_to_is_shown_and_changed() -> None:

@@ -15,14 +15,15 @@ import pytest
 from click.testing import CliRunner, Result
 from filelock import FileLock
 
-from probe import consent, places, settings_file, wipe
+from probe import places, settings_file, wipe
 from probe.cli import zond
+from probe.consent import agreement
+from probe.consent.networks import Networks
 from probe.evidence import Measurement, Run
-from probe.identity import Identity
-from probe.networks import Networks
 from probe.schedule import diary
 from probe.store import Store
 from probe.tor.keeping import Keeping
+from probe.upload.identity import Identity
 
 ROOT = Path(__file__).parents[2]
 WORD = b"forbidden-news"
@@ -65,8 +66,8 @@ def fill(database: Path) -> None:
 def everything(home: Path) -> None:
     """All that zond keeps where it is used for long: as it is kept by those who keep it."""
     folder = places.data_directory()
-    consent.record(folder)
-    consent.record_upload(folder)
+    agreement.record(folder)
+    agreement.record_upload(folder)
     Networks(folder).allow_anywhere(True)
     diary.note(folder, "left out", "no network")
     fill(places.database())
@@ -135,7 +136,7 @@ def test_a_directory_of_ours_that_is_a_link_goes_with_what_it_leads_to(home: Pat
     private.mkdir()
     places.data_directory().parent.mkdir(parents=True)
     places.data_directory().symlink_to(private)
-    consent.record(places.data_directory())
+    agreement.record(places.data_directory())
     assert wipe_command("wipe", "--yes").exit_code == 0
     assert not private.exists() and not places.data_directory().is_symlink()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from probe import consent
+from probe.consent import agreement
 from probe.schedule import diary, keeping
 from probe.schedule.slots import HOUR, Slots
 
@@ -85,7 +85,7 @@ def test_as_a_first_process_it_ends_by_sigterm_and_not_before_consent(tmp_path: 
     done = subprocess.run(command, env=environment(tmp_path), capture_output=True, check=False)
     assert 4 == done.returncode
     folder = tmp_path / ".local/share/zond"
-    consent.record(folder)
+    agreement.record(folder)
     diary.note(folder, "began")  # so that nothing is due, and nothing is sent
     with subprocess.Popen(command, env=environment(tmp_path), stderr=subprocess.PIPE) as process:
         assert process.stderr is not None

@@ -23,12 +23,12 @@ from probe.evidence import (
 )
 from probe.formats import batch
 from probe.formats.batch import Header
-from probe.identity import Identity
-from probe.known import Known
-from probe.outbox import Outbox
 from probe.retention import Retention, Room
-from probe.scrub import Choices, Scrubber
+from probe.scrubbing.known import Known
+from probe.scrubbing.scrub import Choices, Scrubber
 from probe.store import Planned, Store, Use
+from probe.upload.identity import Identity
+from probe.upload.outbox import Outbox
 from testlists import Target
 
 BEGIN = 1_790_000_000.0
@@ -329,6 +329,6 @@ def test_accounts_of_former_days_go(path: Path) -> None:
 
 
 def test_every_kind_of_thing_that_goes_has_words() -> None:
-    from probe.beforehand import _GONE
+    from probe.commands.beforehand import _GONE
 
     assert {*retention.ORDER} == {*_GONE}

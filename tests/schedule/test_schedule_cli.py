@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from probe import consent
+from probe.consent import agreement
 from probe.ending import Problem
 from probe.schedule import diary, systemd
 from probe.schedule.plan import Plan
@@ -43,7 +43,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def agreed(home: Path) -> Path:
-    consent.record(data(home))
+    agreement.record(data(home))
     return home
 
 

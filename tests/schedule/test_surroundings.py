@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from probe import networks
+from probe.consent import networks
 from probe.schedule import surroundings
 from probe.schedule.surroundings import Power, power, wait_for_network
 

@@ -20,10 +20,10 @@ from probe.asn import AddressBook
 from probe.control.client import Control, ControlClient
 from probe.evidence import Measurement, RelayLink, Run
 from probe.failure import Failure
-from probe.known import Known
 from probe.nettest import discover, measure
 from probe.resolvers import Resolvers
-from probe.scrub import Choices, Scrubber
+from probe.scrubbing.known import Known
+from probe.scrubbing.scrub import Choices, Scrubber
 from probe.steps.certificate import Verifier
 from probe.store import Planned, Store
 from probe.tools import Tools

@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 from trio.testing import MockClock
 
 from analysis.regime import outside
+from probe.commands.tor import tor
 from probe.tor.directory import Directory, NoDocument, fetch
 from probe.tor.first_seen import BadDocument, day, read
 from probe.tor.refresh import NoConsensus, directories, gather, known_authorities
-from probe.tor_cli import tor
 from testlists import Shelf, Target, parse
 from tests.fakenet import Serve, Site, fake_internet, response, says, silence
 from tests.tor.consensuses import NOW, Authority, consensus, entry

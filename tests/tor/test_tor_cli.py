@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from probe.choosing import chosen
+from probe.commands.choosing import chosen
+from probe.commands.tor import tor
 from probe.config import Config
-from probe.tor_cli import tor
 from testlists import Shelf
 
 OBFS4 = "obfs4 93.184.216.77:4443 CDF2E852BF539B82BD10E27E9115A31734E378C2 cert=qUVQ0s iat-mode=1"

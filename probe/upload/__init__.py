@@ -1,0 +1,1 @@
+"""What leaves this machine: made into batches, kept, sent, and crossed off by receipts."""
