@@ -16,7 +16,7 @@ import sys
 import probe.cli
 from probe.lean import import_libraries
 import_libraries()
-import probe.session, probe.screen
+import probe.session, probe.commands.screen
 from probe.nettest import discover
 discover()
 """
