@@ -81,12 +81,13 @@ def _by_record(evidence: Sequence[AnyEvidence]) -> Iterable[Endpoint]:
     own: dict[str, set[str]] = {}
     for e in evidence:
         if isinstance(e, DNSExchange) and e.rdtype == "HTTPS" and e.answers:
-            records.setdefault(e.hostname, e.answers[0].raw)
+            # A failure: there is none in it. Most sites have none, and reading is dear.
+            records.setdefault(e.hostname, e.answers[0].raw if e.failure is None else b"")
         elif isinstance(e, DNSExchange) and e.own:
             given = {ip for answer in e.answers for ip in answer.addresses}
             own.setdefault(e.hostname, set()).update(given)
     for e in evidence if records else ():
-        if not isinstance(e, TCPConnect) or (url := _url(e)) is None or url.host not in records:
+        if not isinstance(e, TCPConnect) or (url := _url(e)) is None or not records.get(url.host):
             continue
         if e.ip in own.get(url.host, ()) and (url.tls or e.port == 443):
             port = from_https_record(records[url.host], host=url.host, port=e.port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,6 +19,12 @@ from probe.evidence import DNSAnswer
 from probe.failure import Failure
 
 MAX_ADDRESSES = 32  # in one answer; more than any honest one holds
+
+# Id 0, RD set, one question, one additional record (RFC 1035, 4.1.1): the latter with room
+# for 1,232 bytes, which pass unfragmented (RFC 6891, 6.1.2). By hand: dnspython takes ten
+# times as long to build the same bytes.
+_HEADER = struct.pack("!6H", 0, dns.flags.RD, 1, 0, 0, 1)
+_OPT = struct.pack("!BHHIH", 0, dns.rdatatype.OPT, 1232, 0, 0)
 
 _BY_RCODE = {
     "NXDOMAIN": Failure.DNS_NXDOMAIN,
@@ -47,15 +54,17 @@ def query(name: str, rdtype: str, id: int) -> bytes:
 @lru_cache(maxsize=256)
 def _query(name: str, rdtype: str) -> bytes:
     try:
-        message = dns.message.make_query(name, rdtype, id=0, use_edns=0, payload=1232)
+        asked = dns.name.from_text(name).to_wire()
     except dns.exception.DNSException as exc:
         raise ValueError(f"not a DNS name: {name!r}") from exc
-    return message.to_wire()
+    assert asked is not None  # it is for names written to a file
+    kind = dns.rdatatype.from_text(rdtype)
+    return _HEADER + asked + struct.pack("!HH", kind, dns.rdataclass.IN) + _OPT
 
 
 @lru_cache(maxsize=256)
 def _asked(query: bytes) -> dns.message.Message:
-    return dns.message.from_wire(query)
+    return dns.message.from_wire(query, question_only=True)
 
 
 def read(wire: bytes, *, to: bytes, t: float = 0.0, ip_ttl: int | None = None) -> Answer | None:
