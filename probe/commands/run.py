@@ -74,6 +74,9 @@ def run(**given: Any) -> None:
 
     Example: zond run --list my.csv --control https://control.example/
     """
+    from probe.lean import import_libraries
+
+    import_libraries()  # before whatever else would import them
     from probe.commands.beforehand import see_to_room
     from probe.config import ConfigError, load
     from probe.consent.permission import to_measure
