@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from trio.testing import MockClock, trio_test
 
+from tests.dealing import dealt
+
 # How fast examples come depends on what else the machine does, and is no property of ours.
 # In CI the examples are the same every time: new ones are for those who are there to look.
 settings.register_profile(
@@ -32,6 +34,11 @@ if not hasattr(_main, "__file__"):
 @pytest.fixture
 def autojump_clock() -> MockClock:
     return MockClock(autojump_threshold=0)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+        items[:] = dealt(items, workers)
 
 
 @pytest.hookimpl(tryfirst=True)
