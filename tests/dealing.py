@@ -10,7 +10,7 @@ Modules stay whole, since their fixtures build countries.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, islice
 
 import pytest
 
@@ -27,5 +27,5 @@ def dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
     for number, stretch in enumerate(stretches, start=1):
         order += stretch
         room = len(items) * number // workers - len(order)
-        order += [item for item, _ in zip(computing, range(room), strict=False)]
-    return order + list(computing)
+        order += islice(computing, max(0, room))
+    return [*order, *computing]
