@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from babel.messages.pofile import read_po
 from playwright.sync_api import Browser
 
 from analysis.history.event import Kind, Scope
 from analysis.regime.signs import State as Stand
-from analysis.report import translating
 from analysis.report.cells import STATES as CELL_STATES
 from analysis.report.gather import Facts
 from analysis.report.words import (
@@ -52,18 +49,6 @@ def test_signs_and_names_of_states_are_all_different() -> None:
     for language in LANGUAGES:
         words = Words(language)
         assert len(STATES) == len({words.state(state) for state in STATES})
-
-
-def test_nothing_is_left_untranslated_or_out_of_date() -> None:
-    assert 0 == translating.main(["--check"])
-
-
-@pytest.mark.parametrize("language", TRANSLATED)
-def test_translations_fill_in_what_the_messages_do(language: str) -> None:
-    path = translating.HERE / translating.PLACE.format(language)
-    catalog = read_po(io.BytesIO(path.read_bytes()), locale=language)
-    problems = [(m.id, error) for m in catalog if m.id for error in m.check(catalog)]
-    assert [] == problems
 
 
 def test_certainty_is_never_claimed() -> None:
