@@ -31,8 +31,6 @@ from testlists import builtin
 from tests.report.browser import opened, unfold, violations
 from tests.report.making import written
 
-TRANSLATED = sorted(set(LANGUAGES) - {"en"})
-
 
 def test_every_code_has_words() -> None:
     assert set(CELL_STATES) == set(STATES)
