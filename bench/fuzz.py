@@ -1,180 +1,146 @@
-"""Coverage-guided fuzzing of what eats what strangers send: a batch, OONI's documents.
+"""Coverage-guided fuzzing of every codec and importer; each is a target of `bench.fuzzing`.
 
-    python bench/fuzz.py batch|lines|ooni [--seconds 120] [--corpus DIR]
+    python bench/fuzz.py --list
+    python bench/fuzz.py --target dns_answer [--seconds 60]
+    python bench/fuzz.py --all [--seconds 60] [--until 20:00] [--write]
 
-``batch``: bytes to the opener of batches, sealed or not. ``lines``: the documents of a batch
-whose signature is right, to their reading and marks. ``ooni``: a document as it is submitted, to
-its reader and to what is derived of it. Each must be read or refused with a reason; whatever
-else is raised ends the run with the input, in a file of the working folder. Half of the
-changes are made to the JSON as a tree, since a changed byte mostly ends at its parser. Needs
-atheris (``pip install '.[bench]'``; Linux, CPython 3.11 to 3.13).
+A target ends with the first input that is neither read nor refused as its codec says, that takes
+more than two seconds of the processor, or that makes the process larger than 1,500 MB. The input
+goes to ``finds`` in the working folder; what is mended stays as ``tests/corpus/TARGET/mended-*``,
+and is tried with each run of the tests. ``--all`` goes round the targets until it is told to stop,
+and adds to the results; ``--write`` puts them into ``docs/reliability.md``. Inputs with new
+branches are kept in ``--corpus``. Needs atheris (``pip install '.[bench]'``; Linux, CPython 3.11 to
+3.13).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from types import FunctionType
 from typing import Any
 
-import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-from analysis.collector.documents import read as read_lines
-from analysis.collector.identities import Identities
-from analysis.collector.ooni_documents import submitted
-from analysis.collector.plausible import marks
-from analysis.observe.derive import observe
-from analysis.observe.services import is_service, service_rows
-from probe.formats import batch
-from probe.formats.batch import BatchError, CollectorSecret, Header
-from probe.formats.ooni import Imported, read
-from probe.serving.clients import Refused
-from tests.collector.test_fuzz_documents import GOOD, NASTY
-from tests.formats.test_fuzz import ODD, SEEDS
+from bench.fuzzing.running import fuzz, grown, run  # noqa: E402
+from bench.fuzzing.target import TARGETS, Target  # noqa: E402
+from bench.pages import put  # noqa: E402
 
-Target = Callable[[bytes], None]
-NOW = 1_795_000_000.0  # POSIX seconds: one input means the same each time
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
-SECRET = CollectorSecret()
-HEADER = Header(
-    software="zond", pseudonym=batch.pseudonym(KEY.public_key()), probe_cc="BY", probe_asn=6697,
-    month="2026-11", nonce="00" * 32, documents=3,
-)  # fmt: skip
-FOLLOWED = ("probe.formats", "analysis.collector", "analysis.observe")
-STRANGE = [v for v in [*NASTY, *ODD] if not (isinstance(v, str) and len(v) > 10_000)]
+RESULTS = ROOT / "bench" / "data" / "fuzz.json"
+CORPUS = ROOT / "tests" / "corpus"
+PAGE = ROOT / "docs" / "reliability.md"
 
 
-def open_batch(data: bytes) -> None:
-    try:
-        packed = SECRET.open(data) if batch.is_sealed(data) else data
-        batch.unpack(packed)
-    except BatchError:
-        pass
+def targets() -> dict[str, Target]:
+    import bench.fuzzing.targets  # noqa: F401  # registers them
+
+    return TARGETS
 
 
-def read_batch(data: bytes) -> None:
-    lines = [line for line in data.split(b"\n") if line]
-    header = msgspec.structs.replace(HEADER, documents=len(lines))
-    try:
-        found = read_lines(batch.unpack(batch.pack(batch.plain(header, lines), KEY)).documents)
-    except BatchError:  # none, or too many of them
-        return
-    marks(HEADER, found, NOW)
-    with tempfile.TemporaryDirectory() as folder:
-        identities = Identities(Path(folder) / "identities.db")
-        identities.marks(HEADER, found, NOW)
-        identities.close()
+def inputs(target: Target, corpus: Path) -> Iterator[bytes]:
+    """What is known of *target*: its seeds, and all that was kept."""
+    yield from target.seeds()
+    for folder in (CORPUS / target.name, corpus / target.name):
+        for path in sorted(folder.glob("*")) if folder.is_dir() else ():
+            yield path.read_bytes()
 
 
-def read_ooni(data: bytes) -> None:
-    try:
-        submitted(data, "", "203.0.113.7", NOW)
-    except Refused:
-        pass
-    found = read(data)
-    if isinstance(found, Imported):
-        for measurement in found.measurements:
-            if is_service(measurement):
-                service_rows(measurement, found.run, found.canaries)
-            else:
-                observe(measurement, found.run, found.canaries)
+def one(target: Target, given: argparse.Namespace) -> str:
+    """Fuzz *target* in a process of its own, add to the results; what was found, or empty."""
+    command = [sys.executable, __file__, "--target", target.name, "--inside"]
+    command += ["--seconds", str(given.seconds), "--corpus", str(given.corpus)]
+    ran = run(command)
+    results = load(given.results)
+    sums = results.setdefault(target.name, {"inputs": 0, "seconds": 0.0, "grown": 0})
+    sums["inputs"] += ran.inputs
+    sums["seconds"] = round(sums["seconds"] + ran.seconds, 1)
+    if given.growth:
+        grew = run([*command, "--growth"])
+        sums["grown"] = grew.inputs
+    given.results.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    print(f"{target.name}: {ran.inputs:,} inputs, {ran.seconds:.0f} s", flush=True)
+    if ran.found:
+        print(f"{ran.found}\n{'-' * 70}", flush=True)
+    return ran.found
 
 
-def seeds(name: str) -> list[bytes]:
-    """What a run begins with."""
-    if name == "ooni":
-        return [json.dumps(seed).encode() for seed in SEEDS]
-    lines = [json.dumps(document).encode() for document in GOOD]
-    if name == "lines":
-        return [b"\n".join(lines), *lines]
-    packed = batch.pack(batch.plain(HEADER, lines), KEY)
-    return [packed, batch.CollectorKey(SECRET.public).seal(packed)]
+def load(results: Path) -> dict[str, Any]:
+    return json.loads(results.read_text()) if results.exists() else {}
 
 
-TARGETS: dict[str, Target] = {"batch": open_batch, "lines": read_batch, "ooni": read_ooni}
+def table(results: dict[str, Any]) -> str:
+    lines = [
+        "`python bench/fuzz.py --all --growth --write`, from the results of all runs so far.", "",
+        "| target | what it is given | inputs | CPU hours | found and mended | growth |",
+        "|---|---|--:|--:|--:|--:|",
+    ]  # fmt: skip
+    for name, target in sorted(targets().items()):
+        sums = results.get(name, {"inputs": 0, "seconds": 0.0, "grown": 0})
+        mended = len(list((CORPUS / name).glob("mended-*")))
+        said = (target.run.__doc__ or name.replace("_", " ")).split("\n")[0].rstrip(".")
+        lines.append(
+            f"| `{name}` | {said} | {sums['inputs']:,} | {sums['seconds'] / 3600:.2f} | {mended} |"
+            f" {sums['grown'] / 2**20:.1f} MB |"
+        )
+    return "\n".join(lines)
 
 
-def followed() -> list[FunctionType]:
-    """The functions whose branches are followed: ours alone, since all others take minutes."""
-    found = []
-    for name, module in list(sys.modules.items()):
-        if name.startswith(FOLLOWED):
-            for one in vars(module).values():
-                inside = vars(one).values() if isinstance(one, type) else (one,)
-                found += [
-                    f for f in inside if isinstance(f, FunctionType) and f.__module__ == name
-                ]
-    return found
-
-
-def changed(data: bytes, seed: int) -> bytes:
-    """*data*, a line of JSON of it changed at one place of its tree; b'' where it is none."""
-    chance = random.Random(seed)
-    lines = data.split(b"\n")
-    at = chance.randrange(len(lines))
-    try:
-        whole = json.loads(lines[at])
-        value = whole
-        while isinstance(value, (dict, list)) and value:
-            inside, key = value, chance.choice(
-                list(value) if isinstance(value, dict) else range(len(value))
-            )
-            value = inside[key]
-            if chance.random() < 0.25:
-                break
-        else:
-            if value is whole:
-                return b""
-        if chance.random() < 0.15:
-            del inside[key]
-        elif chance.random() < 0.2 and isinstance(inside, list):
-            inside.append(value)
-        else:
-            inside[key] = chance.choice(STRANGE)
-        lines[at] = json.dumps(whole).encode()
-    except (ValueError, RecursionError, UnicodeError):
-        return b""
-    return b"\n".join(lines)
-
-
-def main() -> None:
-    import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]
-
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("target", choices=list(TARGETS))
-    parser.add_argument("--seconds", type=int, default=120)
-    parser.add_argument("--corpus", type=Path, help="kept from one run to the next")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--target", choices=list(targets()), metavar="NAME")
+    what.add_argument("--all", action="store_true")
+    what.add_argument("--list", action="store_true")
+    parser.add_argument("--seconds", type=int, default=60, help="for one target")
+    parser.add_argument("--until", help="with --all: again and again, until HH:MM (UTC) today")
+    parser.add_argument("--corpus", type=Path, default=Path("fuzz-corpus"))
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--growth", action="store_true", help="look for growth as well")
+    parser.add_argument("--write", action="store_true", help="the table of docs/reliability.md")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    for function in followed():
-        atheris.instrument_func(function)
-    target = TARGETS[given.target]
+    if given.list:
+        print("\n".join(sorted(targets())))
+        return 0
+    if given.inside:
+        return inside(targets()[given.target], given)
+    wanted = list(targets().values()) if given.all else [targets()[given.target]]
+    found = [name for name in rounds(wanted, given)]
+    if given.write:
+        put(PAGE, "fuzz", table(load(given.results)))
+    return 1 if found else 0
 
-    def mutate(data: bytes, most: int, seed: int) -> Any:
-        found = changed(data, seed) if given.target != "batch" and seed % 2 else b""
-        return found if 0 < len(found) <= most else atheris.Mutate(data, most)
 
-    with tempfile.TemporaryDirectory() as folder:
-        corpus = given.corpus or Path(folder)
-        corpus.mkdir(exist_ok=True)
-        for number, seed in enumerate(seeds(given.target)):
-            (corpus / f"seed-{number}").write_bytes(seed)
-        print(f"{given.target}: {time.strftime('%H:%M:%S')}", file=sys.stderr)
-        atheris.Setup(
-            [sys.argv[0], str(corpus), f"-max_total_time={given.seconds}", "-max_len=65536",
-             "-timeout=10", "-rss_limit_mb=1500", "-print_final_stats=1"],
-            target, custom_mutator=mutate,
-        )  # fmt: skip
-        atheris.Fuzz()
+def rounds(wanted: list[Target], given: argparse.Namespace) -> Iterator[str]:
+    """Go round *wanted*, once, or until it is time; the names of those that found something."""
+    while True:
+        for target in wanted:
+            if given.until and datetime.now(UTC).strftime("%H:%M") >= given.until:
+                return
+            if one(target, given):
+                yield target.name
+        if not given.until:
+            return
+
+
+def inside(target: Target, given: argparse.Namespace) -> int:
+    corpus, finds = given.corpus / target.name, Path("finds") / target.name
+    for folder in (corpus, finds):
+        folder.mkdir(parents=True, exist_ok=True)
+    if given.growth:
+        print(f"#{grown(target, inputs(target, given.corpus))}", file=sys.stderr)
+        return 0
+    print(f"{target.name}: {time.strftime('%H:%M:%S')}", file=sys.stderr)
+    fuzz(target, given.seconds, corpus, finds)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -296,7 +296,7 @@ def _from_file(path: Path, *, required: bool) -> tuple[str, dict[str, Any]]:
         raise ConfigError(f"{path}: too big for a configuration file")
     try:
         return str(path), tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except (ValueError, RecursionError) as exc:  # TOML of numbers without end, or nested so
         raise ConfigError(f"{path}: not TOML: {exc}") from exc
 
 
@@ -318,7 +318,7 @@ def _from_environment(environment: Mapping[str, str]) -> tuple[str, dict[str, An
 def _toml_value(text: str) -> Any:
     try:
         read = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     return read["value"] if set(read) == {"value"} else text
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 RTM_NEWNEIGH, RTM_GETNEIGH = 28, 30  # linux/rtnetlink.h
@@ -101,9 +102,11 @@ def _ipv4_routes(path: str) -> list[tuple[str, str]]:
     found = []
     for line in _lines(path)[1:]:
         words = line.split()
-        if len(words) > 7 and words[1] == words[7] == "00000000" and _leads_out(words[3], words[0]):
-            router = socket.inet_ntoa(bytes.fromhex(words[2])[::-1])
-            found.append((words[0], "" if router == NO_ROUTER else router))
+        with suppress(ValueError, OSError):  # a line that is none
+            anywhere = len(words) > 7 and words[1] == words[7] == "00000000"
+            if anywhere and _leads_out(words[3], words[0]):
+                router = socket.inet_ntoa(bytes.fromhex(words[2])[::-1])
+                found.append((words[0], "" if router == NO_ROUTER else router))
     return found
 
 
@@ -112,9 +115,11 @@ def _ipv6_routes(path: str) -> list[tuple[str, str]]:
     found = []
     for line in _lines(path):
         words = line.split()
-        if len(words) > 9 and words[0] == "0" * 32 and words[1] == "00" and _leads_out(*words[8:]):
-            router = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(words[4]))
-            found.append((words[9], "" if router == "::" else router))
+        with suppress(ValueError, OSError):
+            anywhere = len(words) == 10 and words[0] == "0" * 32 and words[1] == "00"
+            if anywhere and _leads_out(*words[8:]):
+                router = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(words[4]))
+                found.append((words[9], "" if router == "::" else router))
     return found
 
 
@@ -124,7 +129,7 @@ def _leads_out(flags: str, interface: str) -> bool:
 
 def _lines(path: str) -> list[str]:
     try:
-        with open(path) as file:
+        with open(path, errors="replace") as file:  # an interface may be called anything
             return file.read(1 << 20).splitlines()
     except OSError:
         return []

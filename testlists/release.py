@@ -119,8 +119,14 @@ def _read(archive: bytes) -> Release:
             infos = opened_archive.infolist()
             if len(infos) > MAX_LISTS or sum(i.file_size for i in infos) > MAX_RELEASE:
                 raise BadRelease("more lists than a release has")
+            if {i.compress_type for i in infos} - {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                raise BadRelease("packed in a way that releases are not")
             files = {info.filename: opened_archive.read(info) for info in infos}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as exc:
+    except BadRelease:
+        raise
+    except (
+        zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError
+    ) as exc:  # fmt: skip
         raise BadRelease(f"not an archive: {exc}") from exc
     version = Version.parse(files.pop(VERSION_FILE, b"").decode(errors="replace"))
     lists = {file.removesuffix(".csv"): content for file, content in files.items()}

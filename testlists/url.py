@@ -83,15 +83,11 @@ def normalise(written: str) -> str:
     host = _host(parts)
     port = _port(parts)
     where = host if port in (None, DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
-    return urlunsplit(
-        (
-            parts.scheme,
-            where,
-            quote(parts.path, safe=_SAFE) or "/",
-            quote(parts.query, safe=_SAFE),
-            "",
-        )
-    )
+    path, query = quote(parts.path, safe=_SAFE) or "/", quote(parts.query, safe=_SAFE)
+    found = urlunsplit((parts.scheme, where, path, query, ""))
+    if len(found) > MAX_URL:  # as it is written into a list, which must be readable again
+        raise BadURL(f"URL of {len(found)} characters once escaped; at most {MAX_URL}")
+    return found
 
 
 def _service(parts: SplitResult) -> str:

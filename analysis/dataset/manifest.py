@@ -69,7 +69,7 @@ def decode(data: bytes, path: str) -> Manifest:
     """The manifest in *data*, which was at *path*. Raises `DatasetError`."""
     try:
         found = msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise DatasetError(f"{path} is not a dataset's manifest: {exc}") from exc
     if found.form != FORM:
         raise DatasetError(f"{path} is of form {found.form}, and this version reads {FORM}")

@@ -134,7 +134,7 @@ def _begun(out: Path) -> PublicationManifest:
         return PublicationManifest()
     try:
         found = msgspec.json.decode((out / NAME).read_bytes(), type=PublicationManifest)
-    except msgspec.DecodeError as exc:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
         raise DatasetError(f"{out / NAME} is not a publication's manifest: {exc}") from exc
     if found.format != FORMAT:
         raise DatasetError(f"{out} is of format {found.format}, and this version writes {FORMAT}")

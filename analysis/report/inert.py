@@ -119,6 +119,6 @@ def _decoded(body: bytes, e: HTTPExchange) -> str:
         if match := _CHARSET.search(place):
             try:
                 return body.decode(match[1].decode(), errors="replace")
-            except LookupError:
+            except (LookupError, ValueError):  # unknown, or a codec that is none for pages
                 continue
     return body.decode("utf-8", errors="replace")

@@ -85,7 +85,7 @@ def keep(path: Path, content: bytes) -> None:
 def _read(path: Path) -> Consent | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Consent)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None  # what cannot be read was not agreed to
 
 

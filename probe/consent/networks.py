@@ -108,7 +108,7 @@ class Networks:
         self._path = folder / "consent_networks.json"
         try:
             self._kept = msgspec.json.decode(self._path.read_bytes(), type=_Kept)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self._kept = _Kept()
 
     @property

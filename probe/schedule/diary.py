@@ -61,7 +61,7 @@ def entries(folder: Path) -> list[Entry]:
     for line in text.splitlines():
         try:
             found.append(_entry.decode(line))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
     return found
 

@@ -73,7 +73,10 @@ def written(plan: Plan) -> str:
 
 def read(line: str) -> Plan:
     """The plan of such a line. Raises `msgspec.DecodeError`."""
-    return msgspec.json.decode(line.encode(), type=Plan)
+    try:
+        return msgspec.json.decode(line.encode(), type=Plan)
+    except (UnicodeError, RecursionError) as exc:
+        raise msgspec.DecodeError(str(exc)) from exc
 
 
 def is_name(name: str) -> bool:

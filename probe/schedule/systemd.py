@@ -234,7 +234,10 @@ def _seconds(told: str) -> float | None:
     found = re.search(r"NextElapseUSecRealtime=(?:\w+ )?([-\d]+ [:\d]+) UTC", told)
     if found is None:
         return None
-    return datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    try:
+        return datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
 
 
 def _must(arguments: Sequence[str], *, system: bool) -> None:

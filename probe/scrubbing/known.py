@@ -77,7 +77,7 @@ def is_telling(text: str) -> bool:
 
 def _addresses(root: Path) -> Iterable[str]:
     for line in _lines(root / "proc/net/if_inet6"):
-        with suppress(ValueError, OSError):
+        with suppress(ValueError, IndexError, OSError):
             yield socket.inet_ntop(socket.AF_INET6, bytes.fromhex(line.split()[0]))
     yield from _local_ipv4()
     # The table of neighbours: the other devices at home.

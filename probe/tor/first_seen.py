@@ -80,7 +80,7 @@ def read(paths: Iterable[Path]) -> dict[str, Dated]:
                 )
         except OSError as exc:
             raise BadDocument(f"{path}: {exc.strerror or exc}") from exc
-        except (BadConsensus, msgspec.MsgspecError, UnicodeDecodeError) as exc:
+        except (BadConsensus, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
             raise BadDocument(
                 f"{path}: neither Onionoo's details nor a consensus of CollecTor's"
             ) from exc

@@ -79,7 +79,7 @@ class Keeping:
             content = self._cipher().decrypt(sealed[:_NONCE], sealed[_NONCE:], _BOUND_TO)
             lines = _lines.decode(content)
             return tuple(self._kept(parse(said.line), said.channel) for said in lines)
-        except (InvalidTag, ValueError, BadBridges, msgspec.MsgspecError) as exc:
+        except (InvalidTag, ValueError, BadBridges, RecursionError, msgspec.MsgspecError) as exc:
             raise KeepingError(
                 f"{self._path} cannot be opened: it is damaged, or was sealed with a secret that"
                 " is gone. Remove it, and add your bridges again"

@@ -262,7 +262,7 @@ def _uid(answer: bytes) -> str:
 def _decoded(answer: bytes, type: type[T]) -> T:
     try:
         return msgspec.json.decode(answer, type=type)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise NetworkFailure(Failure.JSON_PARSE, "an answer that cannot be read") from None
 
 

@@ -25,6 +25,8 @@ def from_https_record(message: bytes, *, host: str) -> bytes:
         if rrset.rdtype != dns.rdatatype.HTTPS:
             continue
         for record in rrset:
+            if not isinstance(record, dns.rdtypes.svcbbase.SVCBBase):
+                continue  # of another class than the Internet's
             target = record.target.to_text(omit_final_dot=True).lower()
             config = record.params.get(key)
             if record.priority and target in (".", "", host) and config is not None:
