@@ -119,9 +119,10 @@ def main() -> int:
 
 
 def rounds(wanted: list[Target], given: argparse.Namespace) -> Iterator[str]:
-    """Go round *wanted*, once, or until it is time; the names of those that found something."""
+    """Go round *wanted*, the least tried first, once, or until it is time; who found something."""
     while True:
-        for target in wanted:
+        spent = {name: sums["seconds"] for name, sums in load(given.results).items()}
+        for target in sorted(wanted, key=lambda t: float(spent.get(t.name, 0.0))):
             if given.until and datetime.now(UTC).strftime("%H:%M") >= given.until:
                 return
             if one(target, given):
