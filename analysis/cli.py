@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.observations import Observation
+from analysis.observe.over_run import over_run
 from analysis.rules import RULES_VERSION, Outcome
 from analysis.run_findings import RunFinding, run_findings
 from analysis.verdict import Verdict, judge, observations
@@ -65,7 +66,12 @@ def verdicts(db: Path, which: str, form: str, findings: bool) -> None:
     try:
         with _opened(db) as store:
             runs = _chosen(store.runs(), which)
-            rows = [row for run in runs for row in observations(store, run)]
+            wholes = [over_run(store.measurements(run.id)) for run in runs]
+            rows = [
+                row
+                for run, whole in zip(runs, wholes, strict=True)
+                for row in observations(store, run, whole=whole)
+            ]
             found = [f for run in runs for f in _of_the_run(store, run)]
     except StoreError as exc:
         raise click.ClickException(str(exc)) from exc
@@ -78,6 +84,7 @@ def verdicts(db: Path, which: str, form: str, findings: bool) -> None:
     else:
         _print_table(Console(), judged)
         _print_footer(Console(stderr=True), rows, judged)
+        _print_doubts(Console(stderr=True), [said for whole in wholes for said in whole.doubts()])
         _print_findings(Console(stderr=True), found)
 
 
@@ -200,10 +207,12 @@ def _print_footer(
         )
     if alone:
         told.append(f"{alone} of {len(measured)} had one: silence and refusals stay undecided")
-    unreliable = max((row.controls_unreliable for row in measured), default=0)
-    if unreliable:
-        told.append(f"{unreliable} left out: finds down what others reach")
     console.print("; ".join(told), style="dim", highlight=False)
+
+
+def _print_doubts(console: Console, said: Sequence[str]) -> None:
+    for line in said:
+        console.print(line, style="dim", highlight=False)
 
 
 def _print_findings(console: Console, found: Sequence[RunFinding]) -> None:

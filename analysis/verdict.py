@@ -18,7 +18,7 @@ from ibis.backends.duckdb import Backend  # type: ignore[import-untyped]
 from analysis.observations import Observation, describe
 from analysis.observe.derive import observe, unmeasured
 from analysis.observe.line import line_columns
-from analysis.observe.over_run import forger, over_run
+from analysis.observe.over_run import OverRun, forger, over_run
 from analysis.observe.services import is_service, service_rows
 from analysis.probability import probability
 from analysis.rules import OUTCOMES, RULES, RULES_VERSION, TRIGGERS, Outcome
@@ -163,13 +163,13 @@ def _utc(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def observations(store: Store, run: Run) -> list[Observation]:
+def observations(store: Store, run: Run, *, whole: OverRun | None = None) -> list[Observation]:
     """The rows of *run*: the latest measurement of each target, and what was only planned.
 
     Measurements are read twice, one in memory at a time: first for what only the whole
-    run shows, then for the rows. Raises `StoreError`.
+    run shows, where it is not given as *whole*, then for the rows. Raises `StoreError`.
     """
-    whole = over_run(store.measurements(run.id))
+    whole = whole or over_run(store.measurements(run.id))
     canaries = store.canaries(run.id)
     signs_for_all, line = forger(canaries), line_columns(whole.line, canaries)
     # What was imported is judged document by document: nobody measured it twice for one row.

@@ -44,20 +44,32 @@ class Contrasts:
 def contradicting(
     layer: Layer, host: str, ip: str, port: int, controls: Sequence[Sight], *, exactly: bool = False
 ) -> int:
-    """How many *controls* succeed at *layer* where we did not; at *ip* itself if *exactly*."""
-    count = 0
+    """How many *controls* succeed at *layer* where we did not; at *ip* itself if *exactly*.
+
+    None where no fewer fail there as we did: one of them may be lying, and it is not known
+    which.
+    """
+    passed = failed = 0
     for control in controls:
         slots = control.reached(host, port)
-        there = slots.get(ip)
-        if there is not None:
-            count += there.at(layer) == OK
-        elif not exactly:
-            count += any(
-                reached.at(layer) == OK
-                for other, reached in slots.items()
-                if family(other) == family(ip)
-            )
-    return count
+        if ip in slots:
+            tried = [slots[ip]]
+        elif exactly:
+            tried = []
+        else:
+            tried = [r for other, r in slots.items() if family(other) == family(ip)]
+        if any(reached.at(layer) == OK for reached in tried):
+            passed += 1
+        elif any(reached.broken() is not None for reached in tried):
+            failed += 1
+    return passed if passed > failed else 0
+
+
+def getting_pages(url: str, controls: Sequence[Sight]) -> int:
+    """How many *controls* get an answer from *url*; none where no fewer connect and get none."""
+    passed = sum(1 for c in controls if c.succeeded(url, "http"))
+    failed = sum(1 for c in controls if c.pages.get(url) and not c.succeeded(url, "http"))
+    return passed if passed > failed else 0
 
 
 def certificate_kind(
@@ -135,7 +147,7 @@ def _note_pages(
     into: Contrasts, url: str, facts: NameFacts, here: Sight, controls: Sequence[Sight]
 ) -> None:
     pages = [page for page in here.pages.get(url, ()) if page.ip in facts.genuine]
-    theirs = sum(1 for c in controls if c.succeeded(url, "http"))
+    theirs = getting_pages(url, controls)
     worked = any(page.failure is None for page in pages)
     at = place(url)
     for page in _failed(pages):

@@ -101,14 +101,7 @@ class _Name:
         self.encrypted = _public_addresses(e for e in self.lookups if e.engine in _ENCRYPTED)
         self.by_control = [c.resolved(host) for c in self.controls if c.resolved(host)]
         self.resolved = frozenset().union(*self.by_control)
-        self.certified = frozenset(
-            ip
-            for sight in (here, *controls)
-            for (name, _), slots in sight.endpoints.items()
-            if name == host
-            for ip, reached in slots.items()
-            if reached.certificate == OK
-        )
+        self.certified = frozenset().union(*map(self._certified_by, (here, *controls)))
         self.trusted = self.resolved | self.encrypted or self.certified
         # Where the name has a good certificate, an address with a bad one needs a better
         # voucher than a page that looks alike or a neighbour in a big network.
@@ -157,7 +150,7 @@ class _Name:
             genuine=frozenset(genuine),
             witnesses=self._witnesses(own),
             controls=len(self.by_control),
-            proof=bool(self.certified - set(own)) or self._proved_elsewhere(own),
+            proof=self._proof(own),
             injected=len(injected),
             intercepted=self._intercepted(injected),
             ghost=any(self._ghost(e) for e in self.lookups),
@@ -225,12 +218,30 @@ class _Name:
         asked = [*self.by_control, *([self.encrypted] if self.encrypted else [])]
         return sum(1 for theirs in asked if not theirs & mine)
 
-    def _proved_elsewhere(self, own: Iterable[str]) -> bool:
-        """Whether a control that was given none of *own* found a good certificate, as old
-        helpers do that do not tell where."""
-        return any(
-            self.host in c.certified and not c.resolved(self.host) & set(own)
+    def _proof(self, own: Sequence[str]) -> bool:
+        """Whether a good certificate was met at an address that is none of *own*.
+
+        One that we met ourselves, or that controls say they met: more of them than there
+        are who find no such name, as one of them may be lying.
+        """
+        mine = set(own)
+        if self._certified_by(self.here) - mine:
+            return True
+        # Old helpers do not tell where they met one.
+        proving = sum(
+            bool(self._certified_by(c) - mine)
+            or (self.host in c.certified and not c.resolved(self.host) & mine)
             for c in self.controls
+        )
+        return proving > len(self.controls) - len(self.by_control)
+
+    def _certified_by(self, sight: Sight) -> frozenset[str]:
+        return frozenset(
+            ip
+            for (name, _), slots in sight.endpoints.items()
+            if name == self.host
+            for ip, reached in slots.items()
+            if reached.certificate == OK
         )
 
     def _injected(self, e: DNSExchange) -> bool:

@@ -1,8 +1,10 @@
 """What only the whole run shows: which controls to believe, which pages are everybody's.
 
-A control that finds nearly every site down, sites that we or another control reach,
-is broken, blocked or lying: what it says is not counted, neither for nor against. A
-page in the clear that several sites of the run show is the page of somebody between.
+A control that finds nearly every site down, sites that we or two others reach, is broken,
+blocked or lying: what it says is not counted, neither for nor against. One that alone reaches
+what everybody else finds down is counted, as it may be the only one that is not shut out; but
+it accuses nobody alone (`connections.contradicting`), and it is said. A page in the clear that
+several sites of the run show is the page of somebody between.
 Somebody who signs for nearly every canary, on both sides of the border, signs for
 everybody: he does not choose sites, as a censor does.
 """
@@ -28,10 +30,18 @@ NEARLY_ALL = 0.75  # share of the canaries greeted that one unknown authority si
 
 @dataclass
 class Record:
-    """Of *up* targets that somebody reached while this control answered, it *missed* some."""
+    """Of *up* targets that we or two controls reached while this control answered, it *missed* some.
+
+    *alone*: targets of which nobody else got the page, neither we nor another control that
+    answered. *asked*: targets that it was asked about, *useless*: the answers that were none,
+    or not to be used, by their failure.
+    """
 
     up: int = 0
     missed: int = 0
+    alone: int = 0
+    asked: int = 0
+    useless: Counter[str] = field(default_factory=Counter)
 
     @property
     def reliable(self) -> bool:
@@ -51,6 +61,21 @@ class OverRun:
     @property
     def unreliable(self) -> frozenset[str]:
         return frozenset(name for name, record in self.records.items() if not record.reliable)
+
+    def doubts(self) -> list[str]:
+        """Which controls were not believed, and why; a line each."""
+        said = []
+        for name, r in sorted(self.records.items()):
+            if not r.reliable:
+                said.append(f"{name} left out: finds down {r.missed} of {r.up} sites that others"
+                            " reach")  # fmt: skip
+            if r.alone >= FEWEST and not self.unreliable:
+                said.append(f"{name} alone reached {r.alone} sites: no block rests on its word")
+            if r.useless.total() >= FEWEST:
+                why = ", ".join(f"{n} {failure}" for failure, n in r.useless.most_common())
+                said.append(f"{name} was of no use for {r.useless.total()} of {r.asked} targets:"
+                            f" {why}")  # fmt: skip
+        return said
 
 
 def over_run(measurements: Iterable[Measurement]) -> OverRun:
@@ -100,6 +125,16 @@ def page_marks(page: HTTPExchange) -> Iterator[str]:
 
 
 def _note_controls(records: dict[str, Record], m: Measurement) -> None:
+    # By the first question to each: that about the target itself.
+    asked: dict[str, ControlQuery] = {}
+    for e in m.evidence:
+        if isinstance(e, ControlQuery):
+            asked.setdefault(e.control, e)
+    for name, query in asked.items():
+        record = records.setdefault(name, Record())
+        record.asked += 1
+        if query.failure is not None:
+            record.useless[query.failure] += 1
     answering = {e.control for e in m.evidence if isinstance(e, ControlQuery) and e.failure is None}
     if not answering:
         return
@@ -108,11 +143,13 @@ def _note_controls(records: dict[str, Record], m: Measurement) -> None:
         name: walk(arrange(m.evidence, name, without_ipv6=False), start).end == "page"
         for name in (PROBE, *answering)
     }
-    if any(reached.values()):
+    # One control's word condemns no other: it may be the one that lies.
+    if reached[PROBE] or sum(reached.values()) > 1:
         for name in answering:
-            record = records.setdefault(name, Record())
-            record.up += 1
-            record.missed += not reached[name]
+            records[name].up += 1
+            records[name].missed += not reached[name]
+    if sum(reached.values()) == 1 and len(answering) > 1 and not reached[PROBE]:
+        records[max(answering, key=lambda name: reached[name])].alone += 1
 
 
 def first_url(measurement: Measurement) -> str:

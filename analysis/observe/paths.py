@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from analysis.observe.connections import contradicting, strength
+from analysis.observe.connections import contradicting, getting_pages, strength
 from analysis.observe.names import NameFacts
 from analysis.observe.sight import LAYERS, OK, Sight, answered, manner, place
 from probe.evidence import HTTPExchange
@@ -179,5 +179,5 @@ def contradictions(
         layer = next(name for name in LAYERS if name == here.end)
         return contradicting(layer, at.host, here.ip, at.port, controls)
     if here.end == "http" and here.ip in facts.genuine:
-        return sum(1 for c in controls if c.succeeded(here.last, "http"))
+        return getting_pages(here.last, controls)
     return 0
