@@ -30,7 +30,7 @@ NEARLY_ALL = 0.75  # share of the canaries greeted that one unknown authority si
 
 @dataclass
 class Record:
-    """Of *up* targets that we or two controls reached while this control answered, it *missed* some.
+    """Of *up* targets that we or two controls reached while it answered, it *missed* some.
 
     *alone*: targets of which nobody else got the page, neither we nor another control that
     answered. *asked*: targets that it was asked about, *useless*: the answers that were none,
