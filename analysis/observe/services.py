@@ -20,7 +20,8 @@ from functools import lru_cache
 import msgspec
 
 from analysis.observations import Observation
-from analysis.observe.service_ends import WORKS, End, ends
+from analysis.observe.service_end import WORKS, End
+from analysis.observe.service_ends import ends
 from analysis.observe.surroundings import local_columns, surroundings
 from analysis.observe.whence import whence
 from analysis.services import UNJUDGED, known

@@ -316,7 +316,7 @@ def own_root() -> Iterator[None]:
     )
     table = services.authorities() | {("signal", own.sha256): own}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("analysis.observe.service_ends.authorities", lambda: table)
+        patch.setattr("analysis.observe.service_names.authorities", lambda: table)
         yield
 
 
