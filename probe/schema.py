@@ -25,6 +25,7 @@ from probe.lean import hidden
 
 APPLICATION_ID = 0x7A6F6E64  # "zond" in the file's header
 BUSY_SECONDS = 10.0
+CACHE = 512  # KiB of pages in memory, not 2000: a measurement is some 30, and not read again
 WAL_LIMIT = 4 * 2**20  # bytes kept of the log after a checkpoint; cards of small devices are small
 
 
@@ -260,6 +261,7 @@ def open_database(path: Path, *, write: bool) -> Database:
             behind = _check_ours(db, path, write=write)
             if behind and not write:
                 db = _completed_copy(db, path)
+            db.execute(f"PRAGMA cache_size=-{CACHE}")
             if write:
                 # First of all: a file left by a process killed here is still ours.
                 db.execute(f"PRAGMA application_id={APPLICATION_ID}")
