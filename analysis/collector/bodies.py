@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from analysis.collector.limits import Limits
 from probe.serving.clients import Clients, Refused
+from probe.serving.shares import Shares
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -30,23 +31,17 @@ class Body:
 
     def __init__(self, room: Room, client: str) -> None:
         self._room = room
-        self._client = client
+        self._client = room.clients.key(client)
         self._held = 0
 
     def __enter__(self) -> Body:
-        if self._room.bodies >= self._room.limits.waiting:
+        if not self._room.bodies.take(self._client):
             raise Refused(503, "busy", retry_after=30)
-        self._holding = self._room.clients.holding(
-            "body", self._client, self._room.limits.in_flight_per_client
-        )
-        self._holding.__enter__()
-        self._room.bodies += 1
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._room.bodies -= 1
-        self._room.bytes -= self._held
-        self._holding.__exit__(None, None, None)
+        self._room.bodies.give_back(self._client)
+        self._room.bytes.give_back(self._client, self._held)
 
     async def read(self, request: Request, most: int) -> bytes:
         """The body of *request*. Raises `Refused` (408, 413, 503) and `ClientDisconnect`."""
@@ -72,24 +67,22 @@ class Body:
         return b"".join(parts)
 
     def _hold(self, size: int) -> None:
-        room = self._room
-        if room.bytes + size > room.limits.bodies_bytes:
+        if not self._room.bytes.take(self._client, size):
             raise Refused(503, "busy", retry_after=30)
-        room.bytes += size
         self._held += size
 
 
 class Room:
-    """The budget of all bodies."""
+    """The budget of all bodies: of either, a client may hold as much as is left free."""
 
     def __init__(self, limits: Limits, clients: Clients) -> None:
         self.limits = limits
         self.clients = clients
-        self.bodies = 0
-        self.bytes = 0
+        self.bodies = Shares(limits.waiting, each=limits.in_flight_per_client)
+        self.bytes = Shares(limits.bodies_bytes)
 
     def body(self, client: str) -> Body:
-        """For ``with``; raises `Refused` there (429, 503)."""
+        """For ``with``; raises `Refused` there (503)."""
         return Body(self, client)
 
 

@@ -32,8 +32,8 @@ class Metrics:
         self._gauge("batches_held", "Records in the spool", spool.count)
         self._gauge("bytes_held", "Bytes in the spool", spool.size)
         self._gauge("quarantine_held", "Batches in the quarantine", quarantine.count)
-        self._gauge("bodies", "Bodies being received", lambda: room.bodies)
-        self._gauge("bodies_bytes", "Bytes of bodies in memory", lambda: room.bytes)
+        self._gauge("bodies", "Bodies being received", lambda: room.bodies.taken)
+        self._gauge("bodies_bytes", "Bytes of bodies in memory", lambda: room.bytes.taken)
         folder = spool.segments.folder
         self._gauge("disk_free_bytes", "Of its file system", lambda: shutil.disk_usage(folder).free)
         self._gauge(

@@ -215,7 +215,9 @@ async def test_who_sends_too_slowly_is_told_and_lets_go(tmp_path: Path) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_the_bodies_of_all_have_one_budget(tmp_path: Path) -> None:
+async def test_the_bodies_of_all_have_one_budget_and_nobody_takes_all_of_it(
+    tmp_path: Path,
+) -> None:
     limits = Limits(bodies_bytes=100_000)
     async with trio.open_nursery() as nursery:
 
@@ -225,23 +227,21 @@ async def test_the_bodies_of_all_have_one_budget(tmp_path: Path) -> None:
                 stop=trio.Event(), task_status=task_status,
             )  # fmt: skip
 
+        async def send(address: str, size: int) -> trio.SocketStream:
+            stream = await trio.open_tcp_stream("127.0.0.1", port, local_address=address)
+            await stream.send_all(head("00" * 32, 200_000) + bytes(size))
+            return stream
+
         url = await nursery.start(run)
         port = int(url.rstrip("/").rpartition(":")[2])
-        first = await trio.open_tcp_stream("127.0.0.1", port)
-        await first.send_all(head("00" * 32, 200_000) + bytes(90_000))
-        answer = b""
-        while not answer:
-            second = await trio.open_tcp_stream("127.0.0.1", port)
-            await second.send_all(head("00" * 32, 200_000) + bytes(50_000))
-            with trio.move_on_after(1):  # until the first one's bytes are there
-                answer = await second.receive_some(4096)
-            await second.aclose()
-        assert answer.startswith(b"HTTP/1.1 503")
-        await first.aclose()
+        held = await send("127.0.0.2", 40_000)
+        greedy = [await send("127.0.0.3", 70_000), await send("127.0.0.2", 30_000)]
+        for stream in greedy:
+            assert (await stream.receive_some(4096)).startswith(b"HTTP/1.1 503")
         name, packed = batches(1)[0]
-        async with httpx2.AsyncClient() as client:
-            while True:
-                again = await client.put(f"{url}v1/batches/{name}", content=packed)
-                if again.status_code == 200:
-                    break
+        async with httpx2.AsyncClient() as client:  # a third one
+            answer = await client.put(f"{url}v1/batches/{name}", content=packed)
+        assert 200 == answer.status_code
+        for stream in (held, *greedy):
+            await trio.aclose_forcefully(stream)
         nursery.cancel_scope.cancel()
