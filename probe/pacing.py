@@ -26,7 +26,7 @@ import trio
 from probe.net import Datagrams, Network
 
 DNS_PORT = 53
-MAX_KEYS = 4096  # addresses and networks whose last time is remembered, each
+MAX_KEYS = 512  # a kilobyte each: addresses and networks whose last time is remembered, each
 SLACK = 0.1  # of a second's turns; what usual lateness may bring closer together
 
 
