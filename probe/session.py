@@ -263,7 +263,7 @@ class _Session:
             await trio.sleep_forever()  # the writer has failed; everything is being cancelled
 
     async def _heed_signals(self) -> None:
-        with self.signals, trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with self.signals, trio.open_signal_receiver(*_ending_signals()) as signals:
             async for number in signals:
                 if self.signal:
                     # The second one means now. The database is consistent at every
@@ -589,6 +589,15 @@ class _Session:
             verifier=self.verifier,
             seed=self.run_record.seed,
         )
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """Those that end a run in order: also a terminal that is closed, unless `nohup` was asked."""
+    found = [signal.SIGINT, signal.SIGTERM]
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
+        found.append(hang_up)
+    return found
 
 
 def _agreed_to(target: Target, tiers: Collection[Risk] | None) -> bool:

@@ -168,6 +168,7 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
     import trio
 
     from probe.asn import AddressBookError
+    from probe.commands.audience import Audience
     from probe.commands.screen import Screen
     from probe.config import ConfigError
     from probe.session import run_session
@@ -186,7 +187,8 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
     config = _within(config, sockets.allow_many())
     try:
         with Screen(json=as_json, terminal=sys.stderr.isatty()) as screen:
-            result = trio.run(partial(run_session, config, request, store, screen))
+            audience = Audience(screen)
+            result = trio.run(partial(run_session, config, request, store, audience))
     except (AddressBookError, ConfigError) as exc:
         raise Problem(str(exc), BAD_ARGUMENTS) from exc
     except TrustStoreError as exc:

@@ -1,0 +1,262 @@
+"""What happens to the machine in the midst of a run costs nothing that was measured."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from lab.stage import Setting, Stage
+from lab.trial import HURRY
+from lab.worlds.plan import build
+from probe.store import Store
+from tests.lab.disturbed import Disturbed, look, run
+
+pytestmark = pytest.mark.lab
+
+TARGETS = 10
+DAY = 86400
+FAKETIME = next(Path("/usr/lib").glob("**/faketime/libfaketime.so.1"))
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    worlds = [build("plain_site", n) for n in range(TARGETS)]
+    folder = tmp_path_factory.mktemp("machine")
+    config = f"{HURRY}\n[budget]\nreserve_bytes = 0"
+    with Stage(worlds, folder, Setting(config=config, icmp_ratelimit=0)) as stage:
+        yield stage
+
+
+def goes_on(stage: Stage, db: Path) -> None:
+    """With the fault gone the run is completed, each target measured once."""
+    ended = run(stage, db, lambda _: None, "--resume")
+    assert 0 == ended.status, ended.said
+    (one,) = ended.runs
+    assert "done" == one.ended
+    assert TARGETS == len({m.url for m in ended.measurements}) == len(ended.measurements)
+    assert {"ok": TARGETS} == ended.outcomes
+
+
+# The clock
+
+
+def with_clock(stage: Stage, db: Path, first: int, then: int) -> Disturbed:
+    """A run whose machine's clock is *first* seconds ahead, and set to *then* on the way."""
+    ahead = db.with_suffix(".ahead")
+    ahead.write_text(f"{first:+d}")
+    env = {
+        "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(ahead),
+        "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }  # fmt: skip
+
+    def set_clock(_: subprocess.Popen[str]) -> None:
+        ahead.write_text(f"{then:+d}")
+
+    return run(stage, db, set_clock, env=env)
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(0, 3600), (0, DAY), (0, 400 * DAY), (0, -DAY), (-400 * DAY, 0)],
+    ids=["an hour", "a day", "a year", "back", "put right"],
+)
+def test_a_clock_that_is_set_spoils_no_certificate_and_no_time(
+    stage: Stage, tmp_path: Path, first: int, then: int
+) -> None:
+    began = time.time()
+    ended = with_clock(stage, tmp_path / "z.db", first, then)
+    assert 0 == ended.status, ended.said
+    assert {"ok": TARGETS} == ended.outcomes
+    for measurement in ended.measurements:
+        assert began - 5 < measurement.started_at < time.time() + 5
+        assert 0 <= measurement.runtime < 60
+
+
+# The process
+
+
+def test_a_run_that_is_stopped_for_a_while_goes_on(stage: Stage, tmp_path: Path) -> None:
+    def stop(process: subprocess.Popen[str]) -> None:
+        process.send_signal(signal.SIGSTOP)
+        threading.Timer(6, process.send_signal, (signal.SIGCONT,)).start()
+
+    ended = run(stage, tmp_path / "z.db", stop)
+    assert 0 == ended.status, ended.said
+    assert {"ok", "local_fault"} >= set(ended.outcomes)
+    assert TARGETS - 2 <= ended.outcomes["ok"]
+
+
+def test_a_terminal_that_is_closed_ends_the_run_in_order(stage: Stage, tmp_path: Path) -> None:
+    db = tmp_path / "z.db"
+    ours, theirs = pty.openpty()
+    process = stage.zond(
+        "run", "--yes", "--no-upload", "--list", stage.list_file, "--db", db, "--concurrency", "2",
+        stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=partial(os.login_tty, theirs),
+        env={"TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    seen = b""
+    while not re.search(rb"[3-6](?:/| of )10", seen):
+        seen += os.read(ours, 65536)
+    os.close(ours)
+    assert 128 + signal.SIGHUP == process.wait(30)
+    ended = look(db)
+    assert "interrupted" == ended.runs[0].ended
+    assert 3 <= len(ended.measurements) < TARGETS
+    goes_on(stage, db)
+
+
+def test_a_reader_of_the_lines_who_leaves_ends_nothing(stage: Stage, tmp_path: Path) -> None:
+    db = tmp_path / "z.db"
+    process = stage.start_run(db, "--json", "--seed", "1", "--concurrency", "2")
+    assert process.stdout is not None and process.stderr is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    with process.stderr:
+        said = process.stderr.read()
+    assert 0 == process.wait(60), said
+    assert "Traceback" not in said and "BrokenPipe" not in said
+    assert {"ok": TARGETS} == look(db).outcomes
+
+
+def limited(kind: int, most: Callable[[int], int]) -> Callable[[subprocess.Popen[str]], None]:
+    def limit(process: subprocess.Popen[str]) -> None:
+        most_now = most(process.pid)
+        resource.prlimit(process.pid, kind, (most_now, most_now))
+
+    return limit
+
+
+def test_files_that_run_out_accuse_nobody(stage: Stage, tmp_path: Path) -> None:
+    db = tmp_path / "z.db"
+    few = limited(resource.RLIMIT_NOFILE, lambda pid: len(os.listdir(f"/proc/{pid}/fd")))
+    ended = run(stage, db, few)
+    assert {"ok", "local_fault", "not_measured", "inconclusive"} >= set(ended.outcomes), ended.said
+    assert 2 <= ended.outcomes["ok"]
+
+
+def test_memory_that_runs_out_accuses_nobody(stage: Stage, tmp_path: Path) -> None:
+    def in_use(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+
+    db = tmp_path / "z.db"
+    little = limited(resource.RLIMIT_AS, lambda pid: in_use(pid) + 2**19)
+    ended = run(stage, db, little)
+    assert {"ok", "local_fault", "not_measured", "inconclusive"} >= set(ended.outcomes), ended.said
+    assert 2 <= ended.outcomes["ok"]
+
+
+# The database
+
+
+def test_a_disk_that_is_full_for_a_while_costs_the_run_and_no_measurement(
+    stage: Stage, tmp_path: Path
+) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", card], check=True)
+    try:
+        db, filler = card / "z.db", card / "others"
+
+        def fill(_: subprocess.Popen[str]) -> None:
+            with filler.open("wb") as file, pytest.raises(OSError, match="No space"):
+                while True:
+                    file.write(bytes(2**16))
+                    file.flush()
+
+        ended = run(stage, db, fill)
+        assert 1 == ended.status, ended.said
+        assert 1 == ended.said.count("disk is full")
+        filler.unlink()
+        goes_on(stage, db)
+    finally:
+        subprocess.run(["umount", "-l", card], check=True)
+
+
+@pytest.mark.parametrize("to", ["", "elsewhere.db"], ids=["deleted", "moved"])
+def test_a_database_that_is_taken_away_ends_the_run_at_once(
+    stage: Stage, tmp_path: Path, to: str
+) -> None:
+    db = tmp_path / "z.db"
+
+    def take(_: subprocess.Popen[str]) -> None:
+        for path in tmp_path.glob("z.db*"):
+            if not to:
+                path.unlink()
+            else:
+                path.rename(tmp_path / path.name.replace("z.db", to))
+
+    process = stage.start_run(db, "--json", "--concurrency", "2", "--seed", "1")
+    assert process.stdout is not None
+    said = []
+    for line in process.stdout:
+        said.append(line)
+        if len(said) == 3:
+            take(process)
+    _, talk = process.communicate(timeout=60)
+    assert 1 == process.returncode
+    assert 1 == talk.count("was moved or deleted while it was in use"), talk
+    assert "Traceback" not in talk
+    assert len(said) < TARGETS
+    if to:
+        shutil.copytree(tmp_path, tmp_path / "back", ignore=shutil.ignore_patterns("back"))
+        for path in (tmp_path / "back").glob(f"{to}*"):
+            path.rename(tmp_path / "back" / path.name.replace(to, "z.db"))
+        assert len(look(tmp_path / "back" / "z.db").measurements) >= 3
+        goes_on(stage, tmp_path / "back" / "z.db")
+    new = run(stage, db)
+    assert 0 == new.status, new.said
+    assert {"ok": TARGETS} == new.outcomes
+
+
+def test_a_database_that_another_program_locks_for_a_while_is_waited_for(
+    stage: Stage, tmp_path: Path
+) -> None:
+    db = tmp_path / "z.db"
+    other: list[sqlite3.Connection] = []
+
+    def lock(_: subprocess.Popen[str]) -> None:
+        connection = sqlite3.connect(db, check_same_thread=False, timeout=5)
+        connection.execute("BEGIN IMMEDIATE")
+        other.append(connection)
+        threading.Timer(4, connection.close).start()
+
+    ended = run(stage, db, lock)
+    assert 0 == ended.status, ended.said
+    assert {"ok": TARGETS} == ended.outcomes
+
+
+def test_a_database_that_stays_locked_ends_the_run_in_one_line(
+    stage: Stage, tmp_path: Path
+) -> None:
+    db = tmp_path / "z.db"
+    other = []
+
+    def lock(_: subprocess.Popen[str]) -> None:
+        connection = sqlite3.connect(db, check_same_thread=False, timeout=5)
+        connection.execute("BEGIN IMMEDIATE")
+        other.append(connection)
+
+    try:
+        ended = run(stage, db, lock)
+    finally:
+        for connection in other:
+            connection.close()
+    assert 1 == ended.status, ended.said
+    assert 1 == ended.said.count("locked by another program"), ended.said
+    with Store(db) as store:
+        assert ended.announced == len(list(store.measurements()))
+    goes_on(stage, db)
