@@ -1,6 +1,6 @@
 """Kill ``zond run`` at random moments, go on with ``--resume``, and look at what was kept.
 
-    python bench/kills.py [--kills 200] [--targets 120] [--seed 0] …
+    python bench/kills.py [--kills 200] [--targets 120] [--seed 0] [--write] …
 
 Rule: what the run itself has said is measured (a line of ``--json``) must be in the
 database after a kill, and what a target's end and that line lie apart bounds what a kill
@@ -17,6 +17,7 @@ import random
 import signal
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -25,12 +26,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.pages import put
 from lab.stage import Setting, Stage
 from lab.trial import HURRY
 from lab.worlds.plan import build
 from probe.evidence import Run
 from probe.store import Store
 
+PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 BIRTH = 1.0  # seconds after the start within which a new database comes into being
 SPREAD = 5.0  # seconds after the start within which a kill comes
 PATIENCE = 120.0  # seconds for a run that nobody kills
@@ -262,6 +267,7 @@ def main() -> None:
     parser.add_argument("--targets", type=int, default=120)
     parser.add_argument("--concurrency", type=int, default=12)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", action="store_true", help="into docs/reliability.md")
     given = parser.parse_args()
     worlds = [build("plain_site", n) for n in range(given.targets)]
     began = time.monotonic()
@@ -272,7 +278,11 @@ def main() -> None:
                 stage, folder, kills=given.kills, births=given.births, seed=given.seed,
                 concurrency=given.concurrency,
             )  # fmt: skip
-    print(table(tally, given.targets, time.monotonic() - began))
+    found = table(tally, given.targets, time.monotonic() - began)
+    print(found)
+    if given.write:
+        asked = f"--kills {given.kills} --births {given.births} --write"
+        put(PAGE, "kills", f"`python bench/kills.py {asked}`:\n\n{found}")
     raise SystemExit(1 if tally.wrong else 0)
 
 

@@ -1,6 +1,6 @@
 """How many packets a second the wires of the lab carry, in a country of their own.
 
-    python bench/wires.py [--seconds 2]
+    python bench/wires.py [--seconds 2] [--write]
 
 A sender in the household floods a port that nobody reads with 64-byte UDP, so that
 the wires are never idle; what they could not take, the device has dropped before
@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import argparse
 import socket
+import sys
 import time
+from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from bench.pages import put
 from lab.country import Country, Ready
 from lab.wire import WireSettings
 from lab.world import Place, Wire
 
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 PAYLOAD = bytes(36)  # 64 bytes with its headers
 ALL = (Wire.LINE, Wire.UPLINK_1, Wire.BORDER_1, Wire.HOSTING)
 SETTINGS = {
@@ -66,21 +69,24 @@ def measure(path: tuple[Wire, ...], settings: WireSettings, seconds: float) -> f
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seconds", type=float, default=2.0, help="length of each measurement")
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
+    given = parser.parse_args()
     began = time.monotonic()
     for _ in range(10):
         with Country():
             pass
     building = (time.monotonic() - began) / 10
-    table = Table("on each wire", "one wire, packets/s", "path of four, packets/s")
+    lines = ["| on each wire | one wire | path of four |", "|---|--:|--:|"]
     for name, settings in SETTINGS.items():
-        rates = (measure(path, settings, seconds) for path in (ALL[:1], ALL))
-        table.add_row(name, *(f"{rate:,.0f}" for rate in rates))
-    console = Console()
-    console.print(table)
-    console.print(f"a country is built and gone again in {building:.2f} s")
+        rates = (measure(path, settings, given.seconds) for path in (ALL[:1], ALL))
+        lines.append(" | ".join([f"| {name}", *(f"{rate:,.0f}" for rate in rates)]) + " |")
+    table = "\n".join(lines)
+    said = f"Packets a second. A country is built and gone again in {building:.2f} s."
+    print(f"{table}\n\n{said}")
+    if given.write:
+        put(PAGE, "wires", f"`python bench/wires.py --write`:\n\n{table}\n\n{said}")
 
 
 if __name__ == "__main__":
