@@ -261,13 +261,19 @@ def _step(end: ssl.SSLObject) -> None:
         return
 
 
-def measure(seconds: float, folder: Path) -> str:
+def certify(folder: Path) -> ssl.SSLContext:
+    """Put a certificate and its key into *folder*; who trusts it."""
     authority = trustme.CA()
     certificate = authority.issue_cert(NAME)
     certificate.cert_chain_pems[0].write_to_path(folder / "cert.pem")
     certificate.private_key_pem.write_to_path(folder / "key.pem")
     trust = ssl.create_default_context()
     authority.configure_trust(trust)
+    return trust
+
+
+def measure(seconds: float, folder: Path) -> str:
+    trust = certify(folder)
     port, _ = _started(_site)
     (plain, encrypted, bare), pid = _started(_control, folder)
     at_rest = _memory(pid)

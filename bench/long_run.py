@@ -15,6 +15,7 @@ import argparse
 import itertools
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +27,7 @@ import trio
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.control import SITE, _control, _site, _started
+from bench.control import SITE, _control, _site, _started, certify
 from bench.pages import put
 
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
@@ -100,16 +101,17 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     port, _ = _started(_site)
-    control, server = _started(_control)
-    assert server.pid is not None
     site = f"http://{SITE}:{port}/"
     urls = (f"{site}{number}" if number % 2 else site for number in itertools.count())
-    began = time.monotonic()
-    looks = [look(server.pid, 0)]
-    for part in range(1, LOOKS + 1):
-        trio.run(ask, control, urls, given.questions // LOOKS)
-        time.sleep(1)  # for connections of who left to be seen as gone
-        looks.append(look(server.pid, part * given.questions // LOOKS))
+    with tempfile.TemporaryDirectory() as folder:
+        certify(Path(folder))
+        (plain, *_), pid = _started(_control, Path(folder))
+        began = time.monotonic()
+        looks = [look(pid, 0)]
+        for part in range(1, LOOKS + 1):
+            trio.run(ask, f"http://127.0.0.1:{plain}/", urls, given.questions // LOOKS)
+            time.sleep(1)  # for connections of who left to be seen as gone
+            looks.append(look(pid, part * given.questions // LOOKS))
     text = table(looks, time.monotonic() - began)
     print(text)
     if given.write:
