@@ -53,12 +53,10 @@ def swallow(ready: Ready, address: str) -> None:
 
 def measure(path: tuple[Wire, ...], settings: WireSettings, seconds: float) -> float:
     """Packets a second that the last wire of *path* takes."""
-    place, address = (
-        (Place.OPERATOR, Country.resolver_address)
-        if len(path) == 1
-        else (Place.ABROAD, "93.184.216.34")
-    )
     with Country(dict.fromkeys(path, settings)) as country:
+        place, address = Place.ABROAD, "93.184.216.34"
+        if len(path) == 1:
+            place, address = Place.OPERATOR, country.resolver_address
         country.start(place, swallow, address)
         country.start(Place.HOME, flood, address)
         time.sleep(0.3)
