@@ -105,6 +105,7 @@ class Pacer:
         self._per_resolver = per_resolver
         self._resolvers = frozenset(resolvers)
         self._spacings: dict[str, Spacing] = {}
+        self._room = 2 * MAX_KEYS  # more where more are busy, or each turn would look at all
 
     async def turn(self, ip: str) -> None:
         """Return when it is the turn of a packet to *ip*. Those who ask first go first."""
@@ -129,8 +130,9 @@ class Pacer:
             spacing.use(now)
 
     def _of(self, ip: str, now: float) -> list[Spacing]:
-        if len(self._spacings) >= 2 * MAX_KEYS:
+        if len(self._spacings) >= self._room:
             self._spacings = {k: s for k, s in self._spacings.items() if not s.idle(now)}
+            self._room = 2 * max(MAX_KEYS, len(self._spacings))
         if ip in self._resolvers:
             return [self._spacing(ip, self._per_resolver)]
         return [

@@ -7,7 +7,7 @@ from itertools import pairwise
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from probe.net import Datagrams
 from probe.pacing import MAX_KEYS, PacedNetwork, Pacer, Rates, Spacing, network_of
@@ -114,11 +114,26 @@ async def test_a_turn_given_up_holds_nobody_for_long(autojump_clock: MockClock) 
 
 
 async def test_memory_is_bounded_by_what_is_recent(autojump_clock: MockClock) -> None:
-    pacer = a_pacer(overall=1000.0)
+    pacer = a_pacer(overall=200.0)
     for n in range(3 * MAX_KEYS):
         await pacer.turn(f"10.{n >> 8}.{n & 255}.1")
     assert len(pacer._spacings) <= 2 * MAX_KEYS + 2
     assert len(pacer._overall._taken) < 10
+
+
+async def test_those_who_wait_are_all_remembered_until_their_turn(
+    autojump_clock: MockClock,
+) -> None:
+    pacer = a_pacer(overall=4.0 * MAX_KEYS)
+    async with trio.open_nursery() as nursery:
+        for n in range(3 * MAX_KEYS):
+            nursery.start_soon(pacer.turn, f"10.{n >> 8}.{n & 255}.1")
+        await wait_all_tasks_blocked()
+        assert len(pacer._spacings) == 6 * MAX_KEYS
+    await trio.sleep(10)
+    for n in range(3 * MAX_KEYS):
+        await pacer.turn(f"10.100.{n >> 8}.{n & 255}")
+    assert len(pacer._spacings) < 6 * MAX_KEYS
 
 
 @given(st.lists(st.floats(0, 50), max_size=60))
