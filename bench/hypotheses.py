@@ -17,12 +17,12 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped]
 
-from analysis.history.event import Event, Interval, Part
+from analysis.history.event import Event, Interval, Kind, Part
 from analysis.history.rows import arrow_schema
 from analysis.history.table import TestRow, VerdictRow
 from analysis.regime.load import load, outside_of
@@ -171,7 +171,7 @@ def _table(schema: Any, columns: dict[str, Any], rows: int) -> Any:
 
 def _events(random: Any, hosts: list[str], asns: list[int]) -> list[Event]:
     """Four thousand events of one to thirty parts, at any time, of any kind."""
-    kinds = ("blocking", "blocking", "blocking", "ddos", "shutdown", "outage")
+    kinds: tuple[Kind, ...] = ("blocking", "blocking", "blocking", "ddos", "shutdown", "outage")
     made = []
     for number in range(4000):
         onset = BEGIN + random.random() * 365 * YEARS * DAY
@@ -198,7 +198,8 @@ def _outside(random: Any, hosts: list[str]) -> dict[str, tuple[Any, ...]]:
     """Decisions, registers and places for a third of the hosts."""
     some = [str(h) for h in random.choice(hosts, len(hosts) // 3, replace=False)]
     days = [f"202{random.integers(0, 3)}-{random.integers(1, 13):02}-10" for _ in some]
-    whats, bodies = ("restrict", "restore"), ("mininform", "kgb", "prosecutors")
+    whats: tuple[Literal["restrict", "restore"], ...] = ("restrict", "restore")
+    bodies = ("mininform", "kgb", "prosecutors")
     return {
         "announcements": tuple(
             Announcement(host=h, what=whats[n % 2], body=bodies[n % 3], decided=day, source="made")

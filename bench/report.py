@@ -184,8 +184,8 @@ def _looks(
 ) -> pa.Table:
     """The looks of one day: of each network at a share of the targets, in turn."""
     targets, networks = fate.shape
-    t, n = np.meshgrid(np.arange(day % every, targets, every), np.arange(networks))
-    t, n = t.ravel(), n.ravel()
+    pairs = np.meshgrid(np.arange(day % every, targets, every), np.arange(networks))
+    t, n = pairs[0].ravel(), pairs[1].ravel()
     at = START + DAY * (day + rng.random(t.size))
     of = fate[t, n]
     met = (of >= 0) & (at >= since[t, n])
