@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import zlib
+from heapq import nsmallest
 
 import brotli
 
@@ -95,7 +96,7 @@ def sketch(body: bytes) -> str:
     shingles = zip(*(tokens[i:] for i in range(min(SHINGLE, len(tokens)))), strict=False)
     # All in C: this is the dearest thing that is done to a page.
     hashes = set(map(zlib.crc32, map(b" ".join, shingles)))
-    return b"".join(h.to_bytes(4) for h in sorted(hashes)[:SKETCH_SIZE]).hex()
+    return b"".join(h.to_bytes(4) for h in nsmallest(SKETCH_SIZE, hashes)).hex()
 
 
 def similarity(a: str, b: str) -> float:
