@@ -60,6 +60,7 @@ from testlists import Risk, Target, shuffle
 PERMISSION = 1.0  # seconds between two looks at whether we may still measure here
 INTRODUCTIONS = 3  # attempts at asking on another network, which may need a moment
 ARRIVALS = 3  # attempts at looking around while the clock is being set
+NO_MEMORY = "out of memory: what was stored is safe; --concurrency with less needs less"
 GRACE = 15.0  # seconds beyond a target's deadline, after which it is cut off from outside
 
 log = logging.getLogger(__name__)
@@ -244,8 +245,8 @@ class _Session:
         """The writer ends last, and what still runs beside it ends with it."""
         try:
             await self.writer.run(receive)
-        except StoreError as exc:
-            self.problem = str(exc)
+        except (StoreError, MemoryError) as exc:
+            self.problem = str(exc) if isinstance(exc, StoreError) else NO_MEMORY
             everything.cancel()
         self.signals.cancel()
         self.thrift.cancel()
@@ -448,6 +449,11 @@ class _Session:
         return None
 
     def _crashed(self, planned: Planned, exc: BaseException) -> None:
+        group = exc if isinstance(exc, BaseExceptionGroup) else BaseExceptionGroup("", [exc])
+        if group.subgroup(MemoryError):  # no bug; what is open gives back what it holds
+            self.problem = NO_MEMORY
+            self.work.cancel()
+            return
         log.error("%s crashed on %s", planned.nettest, planned.url, exc_info=exc)
         self.crashes += 1
 

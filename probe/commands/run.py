@@ -171,7 +171,7 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
     from probe.commands.audience import Audience
     from probe.commands.screen import Screen
     from probe.config import ConfigError
-    from probe.session import run_session
+    from probe.session import NO_MEMORY, run_session
     from probe.steps.certificate import TrustStoreError
 
     if not config.all_controls:
@@ -189,6 +189,12 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
         with Screen(json=as_json, terminal=sys.stderr.isatty()) as screen:
             audience = Audience(screen)
             result = trio.run(partial(run_session, config, request, store, audience))
+    except MemoryError as exc:
+        raise Problem(NO_MEMORY) from exc
+    except BaseExceptionGroup as group:
+        if group.subgroup(MemoryError) is None:
+            raise
+        raise Problem(NO_MEMORY) from None
     except (AddressBookError, ConfigError) as exc:
         raise Problem(str(exc), BAD_ARGUMENTS) from exc
     except TrustStoreError as exc:

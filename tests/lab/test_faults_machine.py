@@ -70,8 +70,8 @@ def with_clock(stage: Stage, db: Path, first: int, then: int) -> Disturbed:
 
 @pytest.mark.parametrize(
     ("first", "then"),
-    [(0, 3600), (0, DAY), (0, 400 * DAY), (0, -DAY), (-400 * DAY, 0)],
-    ids=["an hour", "a day", "a year", "back", "put right"],
+    [(0, DAY), (0, 400 * DAY), (0, -DAY), (-400 * DAY, 0)],
+    ids=["a day", "a year", "back", "put right"],
 )
 def test_a_clock_that_is_set_spoils_no_certificate_and_no_time(
     stage: Stage, tmp_path: Path, first: int, then: int
@@ -153,10 +153,11 @@ def test_memory_that_runs_out_accuses_nobody(stage: Stage, tmp_path: Path) -> No
         return int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
 
     db = tmp_path / "z.db"
-    little = limited(resource.RLIMIT_AS, lambda pid: in_use(pid) + 2**19)
-    ended = run(stage, db, little)
-    assert {"ok", "local_fault", "not_measured", "inconclusive"} >= set(ended.outcomes), ended.said
-    assert 2 <= ended.outcomes["ok"]
+    ended = run(stage, db, limited(resource.RLIMIT_AS, in_use))
+    assert ended.status in (0, 1), ended.said
+    assert ended.status == ended.said.count("out of memory: what was stored is safe"), ended.said
+    assert {"ok", "not_measured", "inconclusive"} >= set(ended.outcomes), ended.said
+    assert ended.announced <= sum(ended.outcomes[o] for o in ("ok", "inconclusive"))
 
 
 # The database
