@@ -237,7 +237,8 @@ def load_secret(path: Path) -> CollectorSecret:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         secret = CollectorSecret()
         unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        unfinished.unlink(missing_ok=True)
+        file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(file, "wb") as stream:
             stream.write(secret.raw)
             stream.flush()

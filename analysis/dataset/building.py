@@ -283,8 +283,11 @@ def _given(engine: Engine | None, out: Path) -> Iterator[Engine]:
 
 @contextmanager
 def alone(out: Path) -> Iterator[None]:
-    """Nobody else builds in *out* meanwhile. Raises `DatasetError`."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Nobody else builds in *out* meanwhile. Raises `DatasetError`.
+
+    A folder that is made here is its owner's alone: what somebody measured at home is in it.
+    """
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with filelock.FileLock(out / ".lock", timeout=0):
             yield

@@ -54,7 +54,7 @@ def collect(data: Path, out: Path) -> Taken:
     Beside a collector that is serving. Raises `DatasetError`, `StoreError`, `OSError`,
     `sqlite3.Error`.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with filelock.FileLock(out / ".lock", timeout=0):
             begin(out)

@@ -100,7 +100,7 @@ def begin(root: Path) -> Manifest:
 
     A folder with other things in it is left alone: what no manifest names is removed there.
     """
-    root.mkdir(parents=True, exist_ok=True)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (root / NAME).exists():
         if any(not path.name.startswith(".") for path in root.iterdir()):
             raise DatasetError(f"{root} is no dataset, and not empty")

@@ -70,7 +70,7 @@ def _copied(path: Path, old: str, new: str) -> None:
     copy = path.with_name(f"{path.name}.new")
     with explained(path):
         copy.unlink(missing_ok=True)
-        os.close(os.open(copy, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(copy, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         opened = encryption.connect(str(path), old) if old else library.connect(str(path))
         with closing(opened) as db:
             db.execute("PRAGMA journal_mode = DELETE")  # all of it into the one file

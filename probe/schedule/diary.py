@@ -38,7 +38,9 @@ def note(folder: Path, what: What, why: str = "", *, at: float | None = None) ->
     entry = Entry(at=time.time() if at is None else at, what=what, why=why)
     if len(earlier := entries(folder)) >= 2 * KEPT:
         aside = path.with_suffix(".tmp")
-        aside.write_bytes(b"".join(map(_line, [*earlier[-KEPT:], entry])))
+        aside.unlink(missing_ok=True)
+        with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(b"".join(map(_line, [*earlier[-KEPT:], entry])))
         aside.replace(path)
         return
     # A power cut may have left half a line: ours begins on a new one.
