@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from pyroute2 import IPRoute  # type: ignore[import-untyped]
 
+from lab.censors import AddressDrop, a_censor
 from lab.stage import Setting, Stage
-from lab.topology import HOME_ADDRESSES, HOME_ROUTER_ADDRESSES, MTS
+from lab.topology import BELTELECOM, HOME_ADDRESSES, HOME_ROUTER_ADDRESSES, MTS
 from lab.trial import HURRY
 from lab.vpn import VPN, run_client, run_server
+from lab.wire import WireSettings
 from lab.world import Place, Wire
 from lab.worlds.plan import build
 from tests.lab.disturbed import run
@@ -31,6 +33,19 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     setting = Setting(config=BRIEFLY, icmp_ratelimit=0, ipv6=False)
     with Stage(worlds, tmp_path / "stage", setting) as stage:
         yield stage
+
+
+def test_a_resolver_that_falls_silent_accuses_nobody(tmp_path: Path) -> None:
+    worlds = [build("plain_site", n) for n in range(TARGETS)]
+    silence = a_censor(AddressDrop(addresses=BELTELECOM.resolver))()
+    wires = {Wire.LINE: WireSettings(prepared={"silence": silence})}
+    setting = Setting(config=BRIEFLY, icmp_ratelimit=0, ipv6=False, wires=wires)
+    with Stage(worlds, tmp_path / "stage", setting) as stage:
+        ended = run(
+            stage, tmp_path / "z.db", lambda _: stage.country.switch(Wire.LINE, "silence")
+        )
+    assert 0 == ended.status, ended.said
+    assert {"ok", "local_fault", "inconclusive"} >= set(ended.outcomes)
 
 
 def route_to(ready: Callable[[], None], address: str) -> None:
