@@ -3,6 +3,7 @@
     python bench/fuzz.py --list
     python bench/fuzz.py --target dns_answer [--seconds 60]
     python bench/fuzz.py --all [--seconds 60] [--until 20:00] [--write]
+    python bench/fuzz.py --all --growth [--write]
 
 A target ends with the first input that is neither read nor refused as its codec says, that takes
 more than two seconds of the processor, or that makes the process larger than 1,500 MB. The input
@@ -56,13 +57,10 @@ def one(target: Target, given: argparse.Namespace) -> str:
     command += ["--seconds", str(given.seconds), "--corpus", str(given.corpus)]
     ran = run(command)
     results = load(given.results)
-    sums = results.setdefault(target.name, {"inputs": 0, "seconds": 0.0, "grown": 0})
+    sums = results.setdefault(target.name, {"inputs": 0, "seconds": 0.0})
     sums["inputs"] += ran.inputs
     sums["seconds"] = round(sums["seconds"] + ran.seconds, 1)
-    if given.growth:
-        grew = run([*command, "--growth"])
-        sums["grown"] = grew.inputs
-    given.results.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    save(given.results, results)
     print(f"{target.name}: {ran.inputs:,} inputs, {ran.seconds:.0f} s", flush=True)
     if ran.found:
         print(f"{ran.found}\n{'-' * 70}", flush=True)
@@ -73,19 +71,34 @@ def load(results: Path) -> dict[str, Any]:
     return json.loads(results.read_text()) if results.exists() else {}
 
 
+def save(path: Path, results: dict[str, Any]) -> None:
+    path.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+
+
+def growth(wanted: list[Target], given: argparse.Namespace) -> None:
+    """By how much each target makes this process larger, into the results."""
+    for target in wanted:
+        grew = grown(target, inputs(target, given.corpus))
+        results = load(given.results)
+        results.setdefault(target.name, {"inputs": 0, "seconds": 0.0})["grown"] = grew
+        save(given.results, results)
+        print(f"{target.name}: {grew / 2**20:.1f} MB larger", flush=True)
+
+
 def table(results: dict[str, Any]) -> str:
     lines = [
-        "`python bench/fuzz.py --all --growth --write`, from the results of all runs so far.", "",
+        "`python bench/fuzz.py --all --write`, with the results of all runs so far.", "",
         "| target | what it is given | inputs | CPU hours | found and mended | growth |",
         "|---|---|--:|--:|--:|--:|",
     ]  # fmt: skip
     for name, target in sorted(targets().items()):
-        sums = results.get(name, {"inputs": 0, "seconds": 0.0, "grown": 0})
+        sums = results.get(name, {"inputs": 0, "seconds": 0.0})
+        grew = f"{sums['grown'] / 2**20:.1f} MB" if "grown" in sums else "not measured"
         mended = len(list((CORPUS / name).glob("mended-*")))
         said = (target.run.__doc__ or name.replace("_", " ")).split("\n")[0].rstrip(".")
         lines.append(
             f"| `{name}` | {said} | {sums['inputs']:,} | {sums['seconds'] / 3600:.2f} | {mended} |"
-            f" {sums['grown'] / 2**20:.1f} MB |"
+            f" {grew} |"
         )
     return "\n".join(lines)
 
@@ -102,7 +115,7 @@ def main() -> int:
     parser.add_argument("--until", help="with --all: again and again, until HH:MM (UTC) today")
     parser.add_argument("--corpus", type=Path, default=Path("fuzz-corpus"))
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--growth", action="store_true", help="look for growth as well")
+    parser.add_argument("--growth", action="store_true", help="look for growth, instead of fuzzing")
     parser.add_argument("--write", action="store_true", help="the table of docs/reliability.md")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -112,7 +125,11 @@ def main() -> int:
     if given.inside:
         return inside(targets()[given.target], given)
     wanted = list(targets().values()) if given.all else [targets()[given.target]]
-    found = [name for name in rounds(wanted, given)]
+    found: list[str] = []
+    if given.growth:
+        growth(wanted, given)
+    else:
+        found += rounds(wanted, given)
     if given.write:
         put(PAGE, "fuzz", table(load(given.results)))
     return 1 if found else 0
@@ -135,9 +152,6 @@ def inside(target: Target, given: argparse.Namespace) -> int:
     corpus, finds = given.corpus / target.name, Path("finds") / target.name
     for folder in (corpus, finds):
         folder.mkdir(parents=True, exist_ok=True)
-    if given.growth:
-        print(f"#{grown(target, inputs(target, given.corpus))}", file=sys.stderr)
-        return 0
     print(f"{target.name}: {time.strftime('%H:%M:%S')}", file=sys.stderr)
     fuzz(target, given.seconds, corpus, finds)
     return 0

@@ -24,9 +24,9 @@ from bench.fuzzing.changing import changed, hostile
 from bench.fuzzing.target import MEMORY, Target
 
 HANG = 60  # seconds; of the clock, and others use this machine too
-AGAIN = 3000  # inputs after which `grown` looks, and as many until it looks again
+AGAIN = 2000  # inputs after which `grown` looks, and as many until it looks again
 MOST_LINES = 40  # of what is said of a find
-AT_MOST = 10.0  # seconds of the processor for each of these
+AT_MOST = 2.5  # seconds of the processor for each of these
 
 _EXECUTED = re.compile(r"^(?:stat::number_of_executed_units:|#)\s*(\d+)", re.MULTILINE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,6 +43,18 @@ def test_nothing_runs_what_was_read() -> None:
     assert ROOT / "scripts/build-single-file" in scripts
     folders = [ROOT / name for name in ("probe", "analysis", "testlists", "lab")]
     assert set() == found(*folders, *scripts)
+
+
+@pytest.mark.parametrize("lock", sorted(ROOT.glob("*.lock")), ids=lambda path: path.name)
+def test_each_locked_package_is_pinned_and_hashed(lock: Path) -> None:
+    """And comes from an index: a URL, a folder or a repository could change under its name."""
+    wanted = lock.read_text().replace("\\\n", " ").splitlines()
+    packages = [line for line in wanted if line.strip() and not line.lstrip().startswith("#")]
+    assert packages
+    for line in packages:
+        assert re.match(r"[A-Za-z0-9._-]+(\[[a-z0-9,_-]+\])?==\S+ ", line), line[:80]
+        assert re.search(r" --hash=sha256:[0-9a-f]{64}\b", line), line[:80]
+        assert " @ " not in line and "://" not in line, line[:80]
 
 
 def python(path: Path) -> bool:
