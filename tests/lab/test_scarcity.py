@@ -74,7 +74,7 @@ def test_with_few_files_it_has_fewer_targets_open(stage: Stage, tmp_path: Path) 
     assert {"ok"} == set(ended.outcomes.values())
 
 
-@pytest.mark.parametrize("megabytes", [200, 160])
+@pytest.mark.parametrize("megabytes", [160, 100])
 def test_with_little_address_space_it_measures_or_says_why_not(
     stage: Stage, tmp_path: Path, megabytes: int
 ) -> None:
