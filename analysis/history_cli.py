@@ -14,11 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.tree import Tree
 
-from analysis.explain import Node, utc
+from analysis.history import show
 from probe.places import database
 from probe.store import Store, StoreError
 
@@ -30,8 +27,6 @@ if TYPE_CHECKING:
 
 COUNTRY = "belarus"
 IN_PART = 5
-WIDE = 110  # columns of a terminal from which on the table tells more
-STATES = {"consistent": "green", "contradicts": "bold red", "cannot_tell": "dim"}
 EVENTS, FINDINGS, HYPOTHESES = "events.jsonl", "findings.jsonl", "hypotheses.jsonl"
 
 Command = Callable[..., Any]
@@ -106,9 +101,9 @@ def analyse(
         click.echo(msgspec.json.encode(_summary(history, events, results)))
         return
     console = Console()
-    _print_events(console, events)
+    show.events(console, events)
     console.print()
-    _print_hypotheses(console, results)
+    show.hypotheses(console, results)
     click.echo("more: zond events, zond regime, zond explain EVENT|URL", err=True)
 
 
@@ -137,10 +132,10 @@ def events(
         for event in found:
             click.echo(encode(event))
     elif form == "table":
-        _print_events(Console(), found)
+        show.events(Console(), found)
     else:
         for event in found:
-            click.echo(_printable(story(event)) + "\n")
+            click.echo(show.printable(story(event)) + "\n")
     if not found:
         click.echo(
             "no event: too little was measured over time, or nothing changed", err=True
@@ -179,11 +174,11 @@ def regime(
         for result in results:
             click.echo(msgspec.json.encode(result))
     elif of_events:
-        _print_findings(Console(), history)
+        show.findings(Console(), history)
     elif ids:
-        _print_cases(Console(), results)  # type: ignore[arg-type]
+        show.cases(Console(), results)  # type: ignore[arg-type]
     else:
-        _print_hypotheses(Console(), results)  # type: ignore[arg-type]
+        show.hypotheses(Console(), results)  # type: ignore[arg-type]
 
 
 @regime.command("import")
@@ -242,7 +237,7 @@ def explain(
     if as_json:
         click.echo(msgspec.json.encode(node))
     else:
-        Console(highlight=False).print(_tree(node))
+        Console(highlight=False).print(show.tree(node))
 
 
 def _is_target(what: str) -> bool:
@@ -307,7 +302,7 @@ def _write(path: Path, rows: Iterable[Any]) -> None:
 def _summary(
     history: History, found: Sequence[Event], results: Sequence[Result]
 ) -> dict[str, Any]:
-    states: dict[str, list[str]] = {state: [] for state in STATES}
+    states: dict[str, list[str]] = {state: [] for state in show.COLOURS}
     for result in results:
         states[result.state].append(result.id)
     return {
@@ -316,88 +311,3 @@ def _summary(
         "events": [event.id for event in found],
         "hypotheses": states,
     }
-
-
-def _print_events(console: Console, found: Sequence[Event]) -> None:
-    wide = console.width >= WIDE
-    columns = ["event", "what", "targets", "how", "since"] + ["until", "scope", "sure"] * wide
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in columns:
-        table.add_column(name, no_wrap=name in ("event", "what", "sure"), overflow="fold")
-    for event in found:
-        more = f" +{len(event.targets) - 2}" if len(event.targets) > 2 else ""
-        cells = {
-            "event": event.id[:8],
-            "what": event.kind,
-            "targets": escape(_printable(" ".join(event.targets[:2]))) + more,
-            "how": " ".join(event.mechanisms),
-            "since": utc(event.onset.by),
-            "until": utc(event.lift.by) if event.lift else "goes on",
-            "scope": f"{event.scope} ({len(event.networks)})",
-            "sure": f"{event.probability:.3f}",
-        }
-        table.add_row(*(cells[name] for name in columns))
-    console.print(table if found else "no event")
-
-
-def _print_hypotheses(console: Console, results: Sequence[Result]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("id", "state", "hypothesis", "because"):
-        table.add_column(name, no_wrap=name in ("id", "state"))
-    for result in results:
-        table.add_row(
-            result.id, f"[{STATES[result.state]}]{result.state}[/]", escape(result.title),
-            escape(result.reason),
-        )  # fmt: skip
-    console.print(table)
-    if results:
-        click.echo(results[0].caution, err=True)
-
-
-def _print_cases(console: Console, results: Sequence[Result]) -> None:
-    from analysis.explanation import law_lines
-
-    for result in results:
-        console.print(
-            f"[bold]{result.id}[/] [{STATES[result.state]}]{result.state}[/] "
-            f"{escape(result.title)}\n  {escape(result.reason)}"
-        )
-        for missing in result.missing:
-            console.print(f"  missing: {escape(missing)}")
-        for case in result.cases:
-            console.print(
-                escape(_printable(f"  {case.state}: {case.unit} {case.detail}".rstrip()))
-            )
-            for why in case.because:
-                console.print(f"    {escape(_printable(why))}")
-        for line in law_lines(result):
-            console.print(f"  {escape(line)}")
-        console.print(f"  {escape(result.caution)}\n")
-
-
-def _print_findings(console: Console, history: History) -> None:
-    from analysis.explanation import finding_lines
-    from analysis.history.story import story
-
-    for event, finding in zip(history.events, history.findings, strict=True):
-        console.print(escape(_printable(story(event))), highlight=False)
-        console.print(
-            f"  [{STATES[finding.state]}]{finding.state}[/]: {escape(finding.says)}",
-            highlight=False,
-        )
-        for line in finding_lines(finding):
-            console.print(f"    {escape(_printable(line))}", highlight=False)
-        console.print()
-
-
-def _tree(node: Node, above: Tree | None = None) -> Tree:
-    text = escape(_printable(node.text))
-    here = Tree(text) if above is None else above.add(text)
-    for below in node.below:
-        _tree(below, here)
-    return here
-
-
-def _printable(text: str) -> str:
-    """*text* without what could move a terminal's cursor; its lines stay."""
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
