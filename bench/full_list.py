@@ -1,10 +1,11 @@
 """A thousand targets, a tenth of them silent: how long, how much memory, CPU and traffic?
 
-    python bench/full_list.py [--targets 1000] [--rtt 50] [--concurrency 50] …
+    python bench/full_list.py [--targets 1000] [--rtt 50] [--concurrency 50] [--profile] …
 
 Prints a table in Markdown with each figure next to the bound it could reach: no run can be
 shorter than its longest single target, and the peer's model is one target after another.
-Real packets through the lab; needs what the lab needs.
+Real packets through the lab; needs what the lab needs. With --profile the run is slower, and
+whose code it spent its CPU in is printed instead, and written with --write.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import os
 import resource
 import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -20,11 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import probe
+from bench import where
+from bench.pages import put
 from lab.stage import DELAYS, Setting, Stage, verdicts
 from lab.world import Wire, World
 from lab.worlds.plan import MAX_SEED, build
 from probe.store import Store
 
+ROOT = Path(probe.__file__).parents[1]
 ANSWERING = ("plain_site", "https_only_site", "redirect_to_www")
 OONI_SECONDS = 5.0  # a URL, by its own estimate (nettests/run.go, 2026-08)
 BARE_CPU = 1.05  # ms for DNS, TCP, TLS 1.3, page and JSON, with nothing around it
@@ -60,7 +66,11 @@ def silent_and_answering(count: int) -> list[World]:
     return worlds
 
 
-def measure(targets: int, rtt: float, concurrency: int, rate: float) -> Figures:
+def measure(
+    targets: int, rtt: float, concurrency: int, rate: float, *, profile: Path | None = None
+) -> Figures:
+    """*profile*: where to write what the profiler saw."""
+    profiled = [sys.executable, "-m", "cProfile", "-o", str(profile)] if profile else []
     # The way to a foreign site: line, uplink, border, hosting.
     way = sum(DELAYS[w] for w in (Wire.LINE, Wire.UPLINK_1, Wire.BORDER_1, Wire.HOSTING))
     setting = Setting(distance=rtt / 2000 / way)
@@ -73,7 +83,7 @@ def measure(targets: int, rtt: float, concurrency: int, rate: float) -> Figures:
             process = stage.zond(
                 "run", "--yes", "--no-upload", "--list", stage.list_file, "--db", db,
                 "--concurrency", str(concurrency), "--seed", "1",
-                env={"ZOND_LIMITS__CONNECTIONS_PER_SECOND": str(rate)},
+                env={"ZOND_LIMITS__CONNECTIONS_PER_SECOND": str(rate)}, before=profiled,
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )  # fmt: skip
             ended = watch(process.pid)
@@ -146,7 +156,18 @@ def main() -> None:
     parser.add_argument("--rtt", type=float, default=50.0, help="milliseconds")
     parser.add_argument("--concurrency", type=int, default=50)
     parser.add_argument("--rate", type=float, default=60.0, help="connections a second")
+    parser.add_argument("--profile", action="store_true", help="whose code takes the CPU?")
+    parser.add_argument("--write", action="store_true", help="that, into docs/performance.md")
     given = parser.parse_args()
+    if given.profile:
+        with tempfile.TemporaryDirectory() as name:
+            seen = Path(name, "profile")
+            measure(given.targets, given.rtt, given.concurrency, given.rate, profile=seen)
+            text = where.table(where.shares(seen, ours=ROOT), given.targets)
+        print(text)
+        if given.write:
+            put(ROOT / "docs" / "performance.md", "where", text)
+        return
     figures = measure(given.targets, given.rtt, given.concurrency, given.rate)
     print(table(figures, given.rtt, given.concurrency, given.rate))
 
