@@ -44,6 +44,8 @@ class Limits(ConnectionLimits):
     questions_per_client: int = 6000
     visits_per_host: Uses = VISITS
     timings_per_host: Uses = TIMINGS
+    # Before who has asked too often is told so: a refusal costs half of what an answer does.
+    refusal_seconds: float = 1.0
     window: float = 600.0  # seconds, after which these counts and their salt are forgotten
 
     # Answers kept. Two minutes: long enough for volunteers who run the same list at

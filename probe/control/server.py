@@ -177,6 +177,8 @@ def make_app(
                 body = await _read(request, limits)
                 return Response(await answer(body, client), media_type=JSON)
         except Refused as refused:
+            if refused.status == 429:  # who asks on all the same does so as often as this ends
+                await trio.sleep(limits.refusal_seconds)
             return refuse(refused)
         except ClientDisconnect:
             return Response(status_code=400)  # to nobody
@@ -194,6 +196,8 @@ def make_app(
         try:
             data = speed.filling(request.query_params.get("n", ""), peer(request))
         except Refused as refused:
+            if refused.status == 429:
+                await trio.sleep(limits.refusal_seconds)
             return refuse(refused)
         headers = {"cache-control": "no-store"}
         return Response(data, headers=headers, media_type="application/octet-stream")

@@ -24,6 +24,6 @@ class ConnectionLimits:
     connections_per_client: int = 256
     # Made in one window: a new one for each question at the worst, and twice as many over.
     arrivals_per_client: int = 12_000
-    streams: int = 16  # of one HTTP/2 connection; probes speak HTTP/1.1
+    streams: int = 8  # of one HTTP/2 connection; probes speak HTTP/1.1
 
     shutdown_seconds: float = 10.0

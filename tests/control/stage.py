@@ -143,7 +143,7 @@ async def control_server(
 
     *limits* are those of `Limits`. With *certificate*, over TLS; *folder* holds its files.
     """
-    chosen = Limits(**limits)
+    chosen = Limits(**{"refusal_seconds": 0.0} | limits)
     clients = Clients(window=chosen.window)
     files: dict[str, str] = {}
     if certificate is not None and folder is not None:

@@ -28,7 +28,7 @@ SITES = [f"https://site{number}.example/" for number in range(20)]
 LIMITS: dict[str, Any] = {
     "connections": 64, "connections_per_client": 40, "in_flight": 16, "waiting": 64,
     "in_flight_per_client": 40, "questions_per_client": 200, "arrivals_per_client": 300,
-    "waiting_seconds": 5.0,
+    "waiting_seconds": 5.0, "refusal_seconds": 1.0,
 }  # fmt: skip
 
 
@@ -162,6 +162,23 @@ async def test_who_connects_without_end_is_closed_before_a_word() -> None:
 
         assert [True] * 5 + [False] * 5 == [await greeted(ABUSERS[0]) for _ in range(10)]
         assert await greeted(VOLUNTEER)
+
+
+async def test_a_refusal_takes_its_time_and_keeps_nobody_else_waiting() -> None:
+    async with control_server(questions_per_client=1, refusal_seconds=1000.0) as (url, _):
+        port = httpx2.URL(url).port
+        assert port is not None
+        async with await connect(ABUSERS[0], port) as greedy:
+            await greedy.send_all(question(SITES[0]))
+            assert (await greedy.receive_some()).startswith(b"HTTP/1.1 200")
+        async with await connect(ABUSERS[0], port) as greedy:
+            await greedy.send_all(question(SITES[0]))
+            async with await connect(VOLUNTEER, port) as other:
+                await other.send_all(question(SITES[1]))
+                assert (await other.receive_some()).startswith(b"HTTP/1.1 200")
+            with trio.move_on_after(0.1) as waited:
+                await greedy.receive_some()
+            assert waited.cancelled_caught
 
 
 def test_addresses_of_loopback_can_be_told_apart() -> None:
