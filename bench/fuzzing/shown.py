@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import msgspec
 from rich.console import Console
 
-from analysis import cli, history_cli
+from analysis import cli
 from analysis.dataset.cli import _printable
 from analysis.explain import Node, _seen
+from analysis.history.show import tree
 from analysis.report import shown
 from analysis.report.page import _finalize
 from bench.fuzzing.target import target
@@ -48,7 +49,7 @@ _measurement = msgspec.json.Decoder(Measurement)
 
 
 @target(
-    "terminal_and_report", "analysis.explain", "analysis.report", "analysis.history_cli", json=True,
+    "terminal_and_report", "analysis.explain", "analysis.report", "analysis.history.show", json=True,
     refuses=(msgspec.MsgspecError, UnicodeDecodeError, RecursionError), seeds=measurements,
     most=65536, words=WORDS,
 )  # fmt: skip
@@ -63,7 +64,7 @@ def terminal_and_report(data: bytes) -> None:
 
 def _on_a_terminal(node: Node) -> None:
     out = io.StringIO()
-    Console(file=out, width=100, no_color=True).print(history_cli._tree(node))
+    Console(file=out, width=100, no_color=True).print(tree(node))
     text = out.getvalue().replace("\n", "")
     assert text.isprintable(), ascii(text)
 

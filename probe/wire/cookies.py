@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import urllib.request
+import warnings
 from email.message import Message
 from http.cookiejar import CookieJar
 
@@ -31,12 +32,16 @@ class Cookies:
         self._jar = CookieJar()
 
     def take(self, url: str, headers: tuple[tuple[str, str], ...]) -> None:
-        """Keep what the answer from *url* set."""
-        if len(self._jar) < MAX_COOKIES and any(name == "set-cookie" for name, _ in headers):
-            self._jar.extract_cookies(
-                _Response(headers),  # type: ignore[arg-type]
-                urllib.request.Request(url),
-            )
+        """Keep what the answer from *url* set; what is no cookie costs the others nothing."""
+        with warnings.catch_warnings():
+            # Of an attribute without its value the library says, at length, that it has a bug.
+            warnings.filterwarnings("ignore", "http.cookiejar bug!", UserWarning)
+            for header in headers:
+                if header[0] == "set-cookie" and len(self._jar) < MAX_COOKIES:
+                    self._jar.extract_cookies(
+                        _Response((header,)),  # type: ignore[arg-type]
+                        urllib.request.Request(url),
+                    )
 
     def header(self, url: str) -> str:
         """The Cookie header for a request to *url*; empty for none."""
