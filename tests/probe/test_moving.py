@@ -6,7 +6,7 @@ import pytest
 
 from probe.moving import Place, leaving
 
-HOME = {4: "192.168.1.7", 6: 0x20010DB8 << 96}
+HOME: dict[int, int | str] = {4: "192.168.1.7", 6: 0x20010DB8 << 96}
 
 
 @pytest.mark.parametrize(
