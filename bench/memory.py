@@ -16,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.full_list import watch
 from bench.grid import mixed
 from bench.pages import put
 from lab.stage import Setting, Stage
@@ -81,19 +81,22 @@ def imports(zond: Path) -> Size:
         [zond.with_name("python"), "-c", IMPORTS], check=True, capture_output=True, text=True,
         cwd=zond.parent,
     )  # fmt: skip
-    found = {line.split(":")[0]: line.split() for line in done.stdout.splitlines() if ":" in line}
-    return Size(int(found["VmHWM"][1]) * 1024, int(found["RssAnon"][1]) * 1024)
+    return _size(done.stdout)
 
 
 def run(zond: Path, stage: Stage, concurrency: int, before: tuple[str, ...] = ()) -> Size:
     """One whole ``zond run``. Raises RuntimeError where it fails."""
     with tempfile.TemporaryDirectory() as name:
         process = _started(zond, stage, Path(name), concurrency, before)
-        ended = watch(process.pid)
-        process.returncode = os.waitstatus_to_exitcode(ended.status)
+        size = Size(0, 0)
+        while process.poll() is None:
+            with suppress(ProcessLookupError, KeyError):  # it may have ended meanwhile
+                now = _size(Path(f"/proc/{process.pid}/status").read_text())
+                size = Size(max(size.peak, now.peak), max(size.own, now.own))
+            time.sleep(0.1)
     if process.returncode != 0:
         raise RuntimeError(f"zond run ended with status {process.returncode}")
-    return Size(ended.used.ru_maxrss * 1024, ended.private)
+    return size
 
 
 def first_packet(zond: Path, stage: Stage) -> Start:
@@ -114,8 +117,8 @@ def first_packet(zond: Path, stage: Stage) -> Start:
     return best
 
 
-def help_shown(zond: Path) -> tuple[Start, Size]:
-    best, memory = Start(float("inf"), float("inf")), 0
+def help_shown(zond: Path) -> Start:
+    best = Start(float("inf"), float("inf"))
     for _ in range(TRIES):
         began = time.monotonic()
         process = subprocess.Popen([zond, "--help"], stdout=subprocess.DEVNULL)
@@ -123,8 +126,13 @@ def help_shown(zond: Path) -> tuple[Start, Size]:
         process.returncode = os.waitstatus_to_exitcode(status)
         wall, cpu = time.monotonic() - began, used.ru_utime + used.ru_stime
         best = Start(min(best.wall, wall), min(best.cpu, cpu))
-        memory = used.ru_maxrss * 1024
-    return best, Size(memory, 0)
+    return best
+
+
+def _size(status: str) -> Size:
+    """Out of /proc/PID/status. wait(2) would say the peak of whoever started it, if higher."""
+    found = dict(line.split(":", 1) for line in status.splitlines())
+    return Size(*(int(found[name].split()[0]) * 1024 for name in ("VmHWM", "RssAnon")))
 
 
 def _started(
@@ -153,9 +161,8 @@ def table(sizes: dict[str, tuple[Size, float | None]], starts: dict[str, tuple[S
         "| | peak memory | own | aim |", "|---|--:|--:|--:|",
     ]  # fmt: skip
     for what, (size, aim) in sizes.items():
-        own = f"{size.own / 1e6:.0f} MB" if size.own else ""
         wanted = f"{aim:g} MB" if aim else ""
-        lines.append(f"| {what} | {size.peak / 1e6:.0f} MB | {own} | {wanted} |")
+        lines.append(f"| {what} | {size.peak / 1e6:.0f} MB | {size.own / 1e6:.0f} MB | {wanted} |")
     lines += ["", "| | time | of it processor | aim |", "|---|--:|--:|--:|"]
     for what, (start, limit) in starts.items():
         lines.append(f"| {what} | {start.wall:.2f} s | {start.cpu:.2f} s | {limit:g} s |")
@@ -172,11 +179,10 @@ def main() -> None:
         plain = environment(folder / "plain")
         capturing = environment(folder / "capturing", "[packets]")
         setting = Setting(config=HURRY, icmp_ratelimit=0)
-        shown, help_size = help_shown(plain)
+        shown = help_shown(plain)
         with Stage(worlds(given.targets), folder / "stage", setting) as stage:
             first = first_packet(plain, stage)
             sizes: dict[str, tuple[Size, float | None]] = {
-                "`zond --help`": (help_size, None),
                 "a run's imports": (imports(plain), None),
                 "run, 16 targets at once": (run(plain, stage, 16), AIM),
                 "run, 50 at once": (run(plain, stage, 50), AIM),

@@ -15,9 +15,12 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from scapy.layers.inet import IP
-from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
-from scapy.packet import Packet as Layer
+from probe.lean import scapy_alone
+
+with scapy_alone():
+    from scapy.layers.inet import IP
+    from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
+    from scapy.packet import Packet as Layer
 
 _ICMP_HEADER = 8  # bytes of an error's (RFC 792, RFC 4443)
 # Where, in a header, the checksum is. It covers the addresses, and would give them away.

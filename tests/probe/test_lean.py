@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +57,15 @@ def test_a_run_imports_none_of_what_it_does_not_use() -> None:
 )
 def test_what_was_left_out_is_there_when_it_is_wanted(use: str) -> None:
     assert printed(f"{IMPORTS}\n{use}")
+
+
+def test_reading_packets_leaves_nothing_in_the_users_home(tmp_path: Path) -> None:
+    code = """
+import probe.wire.packet, scapy.data, sys
+assert not scapy.data.MANUFDB.d, "the table of network cards"
+from scapy.libs.manuf import DATA
+assert DATA, "is there for who wants it"
+"""
+    home = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=home)
+    assert [] == [path for path in tmp_path.rglob("*") if path.name != ".config"]
