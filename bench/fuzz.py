@@ -88,7 +88,7 @@ def growth(wanted: list[Target], given: argparse.Namespace) -> None:
 def table(results: dict[str, Any]) -> str:
     lines = [
         "`python bench/fuzz.py --all --write`, with the results of all runs so far.", "",
-        "| target | what it is given | inputs | CPU hours | found and mended | growth |",
+        "| target | what it is given | inputs | CPU seconds | found and mended | growth |",
         "|---|---|--:|--:|--:|--:|",
     ]  # fmt: skip
     for name, target in sorted(targets().items()):
@@ -97,7 +97,7 @@ def table(results: dict[str, Any]) -> str:
         mended = len(list((CORPUS / name).glob("mended-*")))
         said = (target.run.__doc__ or name.replace("_", " ")).split("\n")[0].rstrip(".")
         lines.append(
-            f"| `{name}` | {said} | {sums['inputs']:,} | {sums['seconds'] / 3600:.2f} | {mended} |"
+            f"| `{name}` | {said} | {sums['inputs']:,} | {sums['seconds']:,.0f} | {mended} |"
             f" {grew} |"
         )
     return "\n".join(lines)

@@ -76,6 +76,7 @@ def ooni_file(data: bytes) -> None:
     seeds=lambda: (packed(b"{}")["data"], packed(bytes(99_999))["data"]),
 )  # fmt: skip
 def kept_document(data: bytes) -> None:
+    """An imported document as the database holds it."""
     assert len(unpacked(hashlib.sha256(b"{}").hexdigest(), 2, data)) == 2
 
 

@@ -56,6 +56,7 @@ domestic = ["a.by"]
     words=(b"[[", b"]]", b"= ", b"[" * 999, b"{a=" * 400, b"1e999", b"nan", b"9" * 5000, b'"""'),
 )  # fmt: skip
 def settings(data: bytes) -> None:
+    """The file of settings, and a variable."""
     _file(data, lambda path: config.load(path, {}, {}))
     environment = {"ZOND_DB": data[:4000].decode("latin-1"), "ZOND_CONFIG": "/dev/null"}
     config.load(None, environment, {})
@@ -63,6 +64,7 @@ def settings(data: bytes) -> None:
 
 @target("settings_changed", "probe.settings_file", refuses=(ValueError,), seeds=lambda: (SETTINGS,))
 def settings_changed(data: bytes) -> None:
+    """The file of settings, to be changed by a command."""
     _file(data, lambda path: settings_file.change(path, {"upload": {"way": "tor"}, "db": None}))
 
 
@@ -103,6 +105,7 @@ def lists(data: bytes) -> None:
     words=(b"xn--", b"[::1]", b"@", b"%", b"\\", b"://", b"\xe3\x80\x82"),
 )  # fmt: skip
 def target_url(data: bytes) -> None:
+    """A URL as somebody wrote it for a list."""
     found = normalise(data.decode("utf-8", "surrogateescape"))
     assert found == normalise(found)
     found.encode("ascii")

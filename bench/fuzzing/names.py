@@ -43,6 +43,7 @@ def answers() -> Iterator[bytes]:
 
 @target("dns_answer", "probe.wire.dns", "dns.", seeds=answers, most=4096)
 def dns_answer(data: bytes) -> None:
+    """A resolver's datagram, with our id and question and without."""
     for rdtype in ("A", "AAAA", "TXT"):
         query = codec.query(HOST, rdtype, 0x1234)
         # With our id and question before it: else nearly all is another's answer.
@@ -61,6 +62,7 @@ def dns_answer(data: bytes) -> None:
     "https_record", "probe.wire.alternatives", "probe.wire.ech", "dns.", seeds=answers, most=4096
 )
 def https_record(data: bytes) -> None:
+    """An HTTPS record: the key for ECH, and where HTTP/3 is."""
     assert len(ech.from_https_record(data, host=HOST)) <= ech.MAX_CONFIG
     port = alternatives.from_https_record(data, host=HOST, port=443)
     assert port is None or 0 < port < 65536
@@ -71,6 +73,7 @@ def https_record(data: bytes) -> None:
     seeds=lambda: (b"site.by", "сайт.бел".encode(), b"a" * 70, b"\\000.by"), most=2048,
 )  # fmt: skip
 def dns_question(data: bytes) -> None:
+    """A host name, to be asked for."""
     codec.query(data.decode("utf-8", "surrogateescape"), "A", 1)
 
 
@@ -80,6 +83,7 @@ def dns_question(data: bytes) -> None:
     b"nameserver fe80::1%eth0\n"),
 )  # fmt: skip
 def resolv_conf(data: bytes) -> None:
+    """`/etc/resolv.conf`."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
@@ -94,6 +98,7 @@ def resolv_conf(data: bytes) -> None:
     words=(b"http://", b"xn--", b"@", b"[::1%25lo]", b"%2f", b"\\", b"\xef\xbc\x8f"),
 )  # fmt: skip
 def any_url(data: bytes) -> None:
+    """A URL, as a redirect or a list has it."""
     for text in (data.decode("utf-8", "replace"), data.decode("latin-1")):
         try:
             found = url.parse(text, base="https://site.by/here")
@@ -110,5 +115,6 @@ def any_url(data: bytes) -> None:
     words=(b'h3="', b'h3=" ', b",", b" " * 200),
 )  # fmt: skip
 def alt_svc(data: bytes) -> None:
+    """An Alt-Svc header."""
     port = alternatives.from_alt_svc(data.decode("latin-1"), host=HOST, port=8443)
     assert port is None or 0 < port < 65536

@@ -54,6 +54,7 @@ def batches() -> Iterator[bytes]:
 
 @target("batch", "probe.formats.batch", seeds=batches, refuses=(BatchError,), most=65536)
 def a_batch(data: bytes) -> None:
+    """A batch as it leaves, sealed or not."""
     packed = SECRET.open(data) if batch.is_sealed(data) else data
     batch.unpack(packed)
 
@@ -63,6 +64,7 @@ def a_batch(data: bytes) -> None:
     seeds=lambda: (SECRET.public.encode(), b"", SECRET.public[:-4].encode()),
 )  # fmt: skip
 def collector_key(data: bytes) -> None:
+    """A collector's public key."""
     CollectorKey(data.decode("utf-8", "replace")).seal(b"x")
 
 
@@ -136,6 +138,7 @@ def control(data: bytes) -> None:
     seeds=lambda: (b"192.0.2.1:443", b"[2001:db8::1]:443", b"0.0.0.0:8443"),
 )  # fmt: skip
 def addresses(data: bytes) -> None:
+    """Addresses with ports, of who listens and who asks, and the contact on a page."""
     text = data.decode("utf-8", "replace")
     for read in (protocol.endpoint, listen._parse):
         try:
@@ -159,6 +162,7 @@ def packed() -> Iterator[bytes]:
 
 @target("content_encoding", "analysis.collector.bodies", seeds=packed, refuses=(Refused,))
 def content_encoding(data: bytes) -> None:
+    """A compressed body of a request."""
     encoding, _, body = data.partition(b"\n")
     assert len(bodies.decoded(body, encoding.decode("latin-1"), 65536)) <= 65536
 
@@ -199,6 +203,7 @@ def ooni_calls(data: bytes) -> None:
     ),
 )  # fmt: skip
 def collector_answers(data: bytes) -> None:
+    """What a collector answers, ours or one of OONI's protocol."""
     sending._read(data)
     for reason in sending._reasons(msgspec.Raw(data)):
         assert reason.isprintable() or not reason
@@ -223,6 +228,7 @@ def carried() -> Iterator[bytes]:
     most=65536,
 )
 def carried_file(data: bytes) -> None:
+    """A file of batches that was carried, and its receipts."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()

@@ -49,9 +49,9 @@ _measurement = msgspec.json.Decoder(Measurement)
 
 
 @target(
-    "terminal_and_report", "analysis.explain", "analysis.report", "analysis.history.show", json=True,
-    refuses=(msgspec.MsgspecError, UnicodeDecodeError, RecursionError), seeds=measurements,
-    most=65536, words=WORDS,
+    "terminal_and_report", "analysis.explain", "analysis.report", "analysis.history.show",
+    json=True, refuses=(msgspec.MsgspecError, UnicodeDecodeError, RecursionError),
+    seeds=measurements, most=65536, words=WORDS,
 )  # fmt: skip
 def terminal_and_report(data: bytes) -> None:
     """The chain of a measurement, as ``zond explain`` and as the report shows it."""

@@ -41,6 +41,7 @@ def tor_link(data: bytes) -> None:
     refuses=(cells.BadLink, Unproved), most=4096,
 )  # fmt: skip
 def tor_certificates(data: bytes) -> None:
+    """The certificates of a relay's CERTS cell."""
     prove(cells._certificates(data), _keys().tls_der)
 
 
@@ -104,6 +105,7 @@ def documents() -> Iterator[bytes]:
     b"\nvalid-after 9999-12-31 23:59:59\n"),
 )  # fmt: skip
 def tor_consensus(data: bytes) -> None:
+    """Consensuses and key certificates."""
     keys = consensus.read_keys("".join(a.certificate() for a in _authorities()).encode())
     named = [a.v3ident for a in _authorities()]
     for read in (
@@ -137,6 +139,7 @@ def onionoo() -> Iterator[bytes]:
     refuses=(first_seen.BadDocument,),
 )  # fmt: skip
 def tor_first_seen(data: bytes) -> None:
+    """Onionoo's details, and CollecTor's consensuses."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
@@ -152,6 +155,7 @@ LINE = f"obfs4 192.0.2.7:443 {'A' * 40} cert=abc/+def iat-mode=0"
     words=(b" url=https://x/", b"\n", b'"', b"#", b"\\", b" " * 500, b"=" * 500),
 )  # fmt: skip
 def bridge_lines(data: bytes) -> None:
+    """A file of bridge lines."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
@@ -165,6 +169,7 @@ def bridge_lines(data: bytes) -> None:
     seeds=lambda: (b"# a lab\nTestingTorNetwork 1\nDirAuthority a 192.0.2.1:80 AAAA\n",),
 )  # fmt: skip
 def torrc_network(data: bytes) -> None:
+    """The file that describes a Tor network."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
@@ -182,6 +187,7 @@ def torrc_network(data: bytes) -> None:
     words=(b" Bootstrapped ", b"; ", b" [warn] Managed proxy ", b" running on ", b"A" * 300),
 )  # fmt: skip
 def tor_log(data: bytes) -> None:
+    """What `tor` says in its log."""
     progress = bootstrap_log.Progress()
     for line in data.decode("utf-8", "replace").splitlines():
         progress.take(line)

@@ -52,6 +52,7 @@ def hellos() -> Iterator[bytes]:
 
 @target("tls_records", "probe.wire.tls", "probe.wire.ja4", seeds=hellos, refuses=(ValueError,))
 def tls_records(data: bytes) -> None:
+    """Records of TLS: alerts, and a ClientHello."""
     alert = tls.plaintext_alert(data)
     assert alert is None or 0 <= alert <= 255
     tls.looks_like_tls(data)
@@ -142,6 +143,7 @@ def quic_frames(data: bytes) -> None:
     ),
 )  # fmt: skip
 def icmp_error(data: bytes) -> None:
+    """What the kernel tells of ICMP errors and of TCP."""
     icmp.read_error(data)
     tcpinfo.read(data)
 
