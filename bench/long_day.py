@@ -190,12 +190,13 @@ def live(hours: int, minutes: float, targets: int, folder: Path) -> list[Hour]:
             started = time.monotonic()
             status = day.wait_for("run", "--list", day.list_file, "--db", db)
             seconds = time.monotonic() - started
+            # The looks come last, when what the run had open has been closed.
+            time.sleep(max(0.0, began + (hour + 1) * minutes * 60 / hours - time.monotonic()))
             found.append(Hour(
                 hour + 1, {name: day.look(process) for name, process in day.programs.items()},
                 _sizes(db, collected), status, seconds,
             ))  # fmt: skip
             print(_row(found[-1]), flush=True)
-            time.sleep(max(0.0, began + (hour + 1) * minutes * 60 / hours - time.monotonic()))
         _all_arrived(db)
     return found
 
@@ -226,8 +227,8 @@ def slope(hours: Sequence[float], values: Sequence[float]) -> float:
 
 def _row(hour: Hour) -> str:
     looks = " | ".join(
-        f"{x.resident / 1e6:.1f}, {x.private / 1e6:.1f} | {x.files} | {x.threads} | {x.tasks}"
-        f" | {x.objects / 1000:.0f}"
+        f"{x.resident / 1e6:.1f}, {x.private / 1e6:.1f}, {x.files}, {x.threads}, {x.tasks},"
+        f" {x.objects / 1000:.0f}"
         for x in hour.looks.values()
     )
     sizes = " | ".join(f"{size / 1e6:.1f}" for size in hour.sizes.values())
@@ -237,9 +238,7 @@ def _row(hour: Hour) -> str:
 def table(found: Sequence[Hour], arguments: Sequence[str], seconds: float) -> str:
     at = [hour.hours for hour in found]
     names = list(found[0].looks)
-    what = ("MB, own", "files", "threads", "tasks", "objects (1000)")
-    head = ["hour", *(f"{name}: {x}" for name in names for x in what), "database MB",
-            "collected MB", "run"]  # fmt: skip
+    head = ["hour", *names, "database MB", "collected MB", "run"]
     growth = []
     for name in names:
         looks = [hour.looks[name] for hour in found]
@@ -250,7 +249,7 @@ def table(found: Sequence[Hour], arguments: Sequence[str], seconds: float) -> st
                 lambda x: float(x.threads), lambda x: float(x.tasks), lambda x: x.objects / 1e3,
             )
         ]  # fmt: skip
-        growth += [f"{grows[0]:+.1f}, {grows[1]:+.1f}", *(f"{g:+.1f}" for g in grows[2:])]
+        growth.append(", ".join(f"{g:+.1f}" for g in grows))
     growth += [
         f"{slope(at, [hour.sizes[name] / 1e6 for hour in found]):+.1f}" for name in found[0].sizes
     ]
@@ -259,7 +258,8 @@ def table(found: Sequence[Hour], arguments: Sequence[str], seconds: float) -> st
     shown = [h for n, h in enumerate(found) if n % every == 0 or n == len(found) - 1]
     command = " ".join(["python bench/long_day.py", *arguments])
     lines = [
-        f"`{command}`: {len(found)} runs in {seconds / 60:.0f} minutes.", "",
+        f"`{command}`: {len(found)} runs in {seconds / 60:.0f} minutes. Of each program: resident"
+        " memory in MB, of it its own, files, threads, tasks, thousands of objects.", "",
         f"| {' | '.join(head)} |", f"|{'--:|' * len(head)}", *map(_row, shown),
         f"| in 24 hours | {' | '.join(growth)} |",
     ]  # fmt: skip
