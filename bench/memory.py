@@ -131,7 +131,7 @@ def help_shown(zond: Path) -> Start:
 
 def _size(status: str) -> Size:
     """Out of /proc/PID/status. wait(2) would say the peak of whoever started it, if higher."""
-    found = dict(line.split(":", 1) for line in status.splitlines())
+    found = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     return Size(*(int(found[name].split()[0]) * 1024 for name in ("VmHWM", "RssAnon")))
 
 
