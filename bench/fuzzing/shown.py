@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import msgspec
 from rich.console import Console
+from rich.table import Table
 
 from analysis import cli
 from analysis.dataset.cli import _printable
@@ -80,6 +81,9 @@ def told_text(data: bytes) -> None:
     for said in (cli._printable(text), _shown(text)):
         assert said.isprintable()
         said.encode()
-    Console(file=out, width=100, no_color=True).print(_printable(text))
+    table = Table(box=None)  # as a query's answer is shown
+    table.add_column("it")
+    table.add_row(_printable(text))
+    Console(file=out, width=100, no_color=True).print(table)
     assert out.getvalue().replace("\n", "").isprintable()
     assert "\x1b" not in str(_finalize(text)) and "\u202e" not in str(_finalize(text))
