@@ -92,7 +92,9 @@ async def _bare(scope: Any, receive: Any, send: Any) -> None:
 
 async def _control(folder: Path, told: Connection) -> None:
     many = 10**9
-    limits = Limits(visits_per_host=Uses(many, many, many), arrivals_per_client=many)
+    limits = Limits(
+        questions_per_client=many, visits_per_host=Uses(many, many, many), arrivals_per_client=many
+    )
     clients = Clients(window=limits.window)
     tools = Tools(
         net=Loopback(),
