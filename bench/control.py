@@ -41,10 +41,10 @@ from bench.pages import put
 from probe.control.limits import Limits
 from probe.control.server import make_app
 from probe.net import TrioNetwork
-from probe.resolvers import Resolvers
 from probe.serving.clients import Clients, Uses
 from probe.serving.listen import Listener
 from probe.steps.certificate import Verifier
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 
 DOC = Path(__file__).parents[1] / "docs" / "performance.md"

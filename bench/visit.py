@@ -28,9 +28,9 @@ import msgspec
 import trio
 
 from probe.evidence import AnyEvidence, HTTPExchange
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
 from probe.steps.encrypted import Kept
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.visit import visit

@@ -88,7 +88,8 @@ class NamedResolver(_Section, frozen=True, kw_only=True):
 
 
 class ResolverChoice(_Section, frozen=True, kw_only=True):
-    """Resolvers to compare with. What is None is as `probe.resolvers.Resolvers` has it.
+    """Resolvers to compare with. What is None is as
+    `probe.surroundings.resolvers.Resolvers` has it.
 
     *own* replaces what ``/etc/resolv.conf`` says. *whoami* is a name whose address is
     that of the resolver which asked for it; empty: nobody is asked who he is.

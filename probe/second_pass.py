@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import trio
 
 from probe.asn import AddressBook
-from probe.canary import Line
 from probe.capture import capturing
 from probe.config import Config
 from probe.control.client import ControlClient
@@ -27,6 +26,7 @@ from probe.ladder.rung import Accused
 from probe.ladder.slowness import Slow, slowest, suspects
 from probe.net import OwnPorts
 from probe.store import Store, StoreError
+from probe.surroundings.canary import Line
 from probe.tools import Tools
 from testlists.target import RISKS, Risk
 

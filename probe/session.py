@@ -27,33 +27,34 @@ from typing import Protocol
 import msgspec
 import trio
 
-from probe import __version__, environment
-from probe.arrival import Arrival, arrive, judge_controls
+from probe import __version__
 from probe.asking import Controls
 from probe.asn import AddressBook
 from probe.budget import NOTED, PERIOD, Spending, total
-from probe.canary import Line
-from probe.clock import AGREEMENT, Clock
 from probe.config import Config
 from probe.control.client import ControlClient
 from probe.control.introduction import Introduction
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.hops import TrioHops
 from probe.i18n import _
-from probe.moving import Place
 from probe.net import Network, OwnPorts, Traffic, TrioNetwork
 from probe.nettest import Nettest, measure
 from probe.pacing import PacedNetwork, Rates
-from probe.resolvers import Resolvers, system_resolvers
 from probe.scrubbing.ahead import Ahead
 from probe.second_pass import Differing, SecondPass
-from probe.sleep import LONG, Sleep
 from probe.steps.certificate import Verifier
 from probe.steps.encrypted import Kept
 from probe.store import Planned, Refused, Store, StoreError
+from probe.surroundings import environment
+from probe.surroundings.arrival import Arrival, arrive, judge_controls
+from probe.surroundings.canary import Line
+from probe.surroundings.clock import AGREEMENT, Clock
+from probe.surroundings.moving import Place
+from probe.surroundings.resolvers import Resolvers, system_resolvers
+from probe.surroundings.sleep import LONG, Sleep
+from probe.surroundings.way_out import usual_countries, way_out
 from probe.tools import Tools
 from probe.tor.ways import ways_of
-from probe.way_out import usual_countries, way_out
 from probe.writer import QUEUE, Record, Writer
 from testlists import Risk, Target, shuffle
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from probe import addresses
 from probe.hops import HopNetwork, TrioHops
 from probe.net import Network
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
 from probe.steps.encrypted import Kept
 from probe.steps.engine import Hello
+from probe.surroundings.resolvers import Resolvers
 from probe.tor.ways import Ways
 
 

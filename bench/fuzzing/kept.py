@@ -16,10 +16,11 @@ from analysis import fingerprints, packet_pattern
 from analysis.dataset import manifest, publish
 from analysis.regime import outside, read
 from bench.fuzzing.target import target
-from probe import config, neighbours, settings_file
+from probe import config, settings_file
 from probe.consent import agreement, networks
 from probe.schedule import cron, diary, systemd
 from probe.scrubbing.known import Known, collect, is_telling
+from probe.surroundings import neighbours
 from probe.tor import keeping
 from testlists import own, parsing, release
 from testlists.citizenlab import NotCitizenLab, converted, known_reasons
@@ -259,7 +260,8 @@ ROUTES_6 = b"%s 00 %s 00 fe8000000000000002112233445566aa 400 1 0 00450003 eth0\
 
 
 @target(
-    "machine", "probe.scrubbing.known", "probe.neighbours", "probe.resolvers", "probe.sockets",
+    "machine", "probe.scrubbing.known", "probe.surroundings.neighbours", "probe.surroundings.resolvers",
+    "probe.sockets",
     seeds=lambda: (ROUTES, ROUTES_6, b"fe80000000000000021122fffe334455 02 40 20 80 eth0\n",
                    b"nameserver 192.168.1.1\n", b"IP\n192.168.1.1 0x1 0x2 aa:bb * eth0\n"),
     words=(b" 00000000 ", b"0003", b"\n", b"zz", b" " * 99),

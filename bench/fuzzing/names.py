@@ -13,7 +13,7 @@ import dns.rrset
 from bench.fuzzing.target import target
 from probe import addresses
 from probe.evidence import DNSAnswer
-from probe.resolvers import system_resolvers
+from probe.surroundings.resolvers import system_resolvers
 from probe.wire import alternatives, ech, url
 from probe.wire import dns as codec
 
@@ -78,7 +78,7 @@ def dns_question(data: bytes) -> None:
 
 
 @target(
-    "resolv_conf", "probe.resolvers", "dns.resolver",
+    "resolv_conf", "probe.surroundings.resolvers", "dns.resolver",
     seeds=lambda: (b"nameserver 192.0.2.1\nsearch lan\noptions ndots:2\n",
     b"nameserver fe80::1%eth0\n"),
 )  # fmt: skip

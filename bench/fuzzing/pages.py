@@ -13,11 +13,11 @@ from analysis import fingerprints
 from analysis.explain import _cut
 from analysis.report import inert
 from bench.fuzzing.target import target
-from probe import clock
 from probe.control.echo import described
 from probe.control.transport import Reply, date, retry_after
 from probe.evidence import PROBE, HTTPExchange, Measurement
 from probe.steps.http import _headers, _redirect
+from probe.surroundings import clock
 from probe.wire import page, url
 from probe.wire.cookies import Cookies
 
@@ -90,8 +90,8 @@ def heads() -> Iterator[bytes]:
 
 
 @target(
-    "headers", "probe.wire.cookies", "probe.steps.http", "probe.clock", "probe.control",
-    "http.cookiejar", "email._parseaddr", seeds=heads,
+    "headers", "probe.wire.cookies", "probe.steps.http", "probe.surroundings.clock",
+    "probe.control", "http.cookiejar", "email._parseaddr", seeds=heads,
     words=(b"\nset-cookie: ", b"; expires=", b"\nlocation: http://", b"\ndate: ", b" -0000",
            b"9999", b"; domain=", b"; version=1", b"; port=\"", b"=" * 300, b" " * 400,
            b'\\"' * 200),

@@ -20,8 +20,8 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from probe import neighbours
 from probe.consent.agreement import keep
+from probe.surroundings import neighbours
 
 # Why a network cannot be told: there is no way out, it has no router (PPP, a modem, a tunnel),
 # the router's address has not been learned, it is alike in many places.

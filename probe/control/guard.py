@@ -16,8 +16,8 @@ import trio
 
 from probe.addresses import is_public
 from probe.net import Datagrams, Network
-from probe.resolvers import Resolvers
 from probe.serving.clients import Refused
+from probe.surroundings.resolvers import Resolvers
 from probe.wire.url import URL, BadURL, parse
 
 # Ports that browsers refuse, because what listens there may take an HTTP request

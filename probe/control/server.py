@@ -31,10 +31,10 @@ from probe.control.service import Errand, Service, Visit
 from probe.control.speed import Speed
 from probe.net import Network, TrioNetwork
 from probe.pacing import PacedNetwork, Rates
-from probe.resolvers import Resolvers
 from probe.serving.clients import Clients, Refused
 from probe.serving.shares import Room
 from probe.steps.certificate import Verifier
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.visit import visit as real_visit
 

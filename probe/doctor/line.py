@@ -1,7 +1,7 @@
 """What only packets can tell: the line, names, families, portals, the time, the servers.
 
-It is what a run does on arrival (`probe.arrival`), told line by line, and one question to
-the collector. Which packets that takes, and who gets them, is said before (`packets`).
+It is what a run does on arrival (`probe.surroundings.arrival`), told line by line, and one
+question to the collector. Which packets that takes, and who gets them, is said before (`packets`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,8 @@ from typing import Any
 
 import trio
 
-from probe import environment
-from probe.arrival import Arrival, arrive, judge_controls
 from probe.asking import Controls
 from probe.asn import AddressBook
-from probe.canary import Line
-from probe.clock import AGREEMENT, MAX_OFF
 from probe.config import Config, ConfigError, Upload
 from probe.control.introduction import Introduction
 from probe.control.transport import fetch
@@ -29,12 +25,16 @@ from probe.evidence import CanaryCheck, Run
 from probe.failure import Failure, NetworkFailure
 from probe.i18n import _
 from probe.net import Network, TrioNetwork
-from probe.resolvers import Resolvers
 from probe.session import resolvers_of
 from probe.steps.certificate import Verifier
 from probe.store import Store, StoreError
+from probe.surroundings import environment
+from probe.surroundings.arrival import Arrival, arrive, judge_controls
+from probe.surroundings.canary import Line
+from probe.surroundings.clock import AGREEMENT, MAX_OFF
+from probe.surroundings.resolvers import Resolvers
+from probe.surroundings.way_out import usual_countries
 from probe.upload.ways_out import open_way, ways_out
-from probe.way_out import usual_countries
 
 SECONDS = 180.0  # for everything; a dead line is looked at three times
 COLLECTOR_SECONDS = 60.0

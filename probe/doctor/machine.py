@@ -14,7 +14,6 @@ from pathlib import Path
 import trio
 
 from probe import __version__, places
-from probe.clock import NOT_BEFORE
 from probe.config import Config
 from probe.consent import agreement, networks
 from probe.doctor.finding import Finding, fault, ok, unknown, warning
@@ -23,7 +22,8 @@ from probe.doctor.stored import look as stored
 from probe.i18n import _
 from probe.net import open_capture
 from probe.retention import LEAST
-from probe.way_out import way_out
+from probe.surroundings.clock import NOT_BEFORE
+from probe.surroundings.way_out import way_out
 
 ROOM = 500_000_000  # bytes free, below which a year of runs will not fit
 FILES = 1024  # that may be open; thirty targets at once take some hundreds

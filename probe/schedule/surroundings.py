@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from probe import neighbours
 from probe.consent import networks
+from probe.surroundings import neighbours
 
 Answer = Literal["yes", "no", "unknown"]
 
@@ -68,7 +68,7 @@ def power(folder: Path = SUPPLIES) -> Power:
 def metered() -> Answer:
     """Whether the line by which traffic leaves costs by the byte: NetworkManager knows, and
     a modem is taken to."""
-    from probe.way_out import way_out
+    from probe.surroundings.way_out import way_out
 
     told = _networkmanager()
     return "yes" if told == "unknown" and way_out().mobile else told

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import msgspec
 
-from probe.environment import gateways
-from probe.resolvers import system_resolvers
+from probe.surroundings.environment import gateways
+from probe.surroundings.resolvers import system_resolvers
 
 SIOCGIFADDR = 0x8915  # netdevice(7)
 SIOCGIWESSID = 0x8B1B  # linux/wireless.h

@@ -12,8 +12,8 @@ from probe import endpoint
 from probe.control.client import ControlClient
 from probe.evidence import AnyEvidence, Reach
 from probe.nettest import Context, discover
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from testlists.target import target_from_url

@@ -27,10 +27,10 @@ from probe.evidence import (
 )
 from probe.net import Datagrams
 from probe.nettest import Elsewhere, Nettest
-from probe.resolvers import Resolvers
 from probe.serving.clients import Clients
 from probe.serving.listen import Listener
 from probe.steps.certificate import Verifier
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.visit import Known

@@ -11,8 +11,8 @@ from trio.testing import MockClock
 
 from probe.control.guard import BAD_PORTS, Guard, GuardedNetwork
 from probe.net import Datagrams
-from probe.resolvers import Resolvers
 from probe.serving.clients import Clients, Refused
+from probe.surroundings.resolvers import Resolvers
 from tests.control.stage import NoNetwork
 
 

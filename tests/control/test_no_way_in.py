@@ -21,9 +21,9 @@ from probe.control.service import Service
 from probe.evidence import DNSExchange, HTTPExchange, TCPConnect
 from probe.failure import Failure
 from probe.net import Datagram, Datagrams
-from probe.resolvers import Resolvers
 from probe.serving.clients import Clients
 from probe.serving.shares import Room
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.visit import visit
 from tests.control import stage

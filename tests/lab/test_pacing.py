@@ -28,7 +28,7 @@ from lab.world import Wire, World
 from lab.worlds.fixtures import NEUTRAL, SITES
 from lab.worlds.plan import build, known, truly
 from probe.config import Limits
-from probe.resolvers import Resolvers
+from probe.surroundings.resolvers import Resolvers
 
 pytestmark = pytest.mark.lab
 

@@ -29,9 +29,9 @@ from probe.evidence import AnyEvidence, HTTPExchange, RelayLink
 from probe.failure import Failure
 from probe.net import TrioNetwork
 from probe.nettest import Context, discover
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
 from probe.steps.engine import engine
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.tor.consensus import MAX_CERTIFICATES, MAX_CONSENSUS, read_consensus, read_keys
 from probe.tor.directory import Directory, NoDocument, fetch

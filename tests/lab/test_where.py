@@ -53,8 +53,8 @@ from probe.ladder.hop_search import FULL
 from probe.ladder.rung import REGISTRY, Accused, Layer
 from probe.ladder.rungs import where
 from probe.net import TrioNetwork
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.wire.url import parse

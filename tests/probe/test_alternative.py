@@ -20,8 +20,8 @@ from probe.evidence import (
     TLSHandshake,
 )
 from probe.failure import Failure
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.visit import visit

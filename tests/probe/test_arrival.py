@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-import probe.arrival
-from probe.arrival import Arrival, judge_controls
+import probe.surroundings.arrival
 from probe.asn import AddressBook
-from probe.canary import Line
 from probe.config import Canaries
 from probe.control.introduction import Introduction
 from probe.evidence import CanaryCheck, Run
-from probe.resolvers import Resolvers
-from probe.upstream import Upstream
-from probe.way_out import WayOut
+from probe.surroundings.arrival import Arrival, judge_controls
+from probe.surroundings.canary import Line
+from probe.surroundings.resolvers import Resolvers
+from probe.surroundings.upstream import Upstream
+from probe.surroundings.way_out import WayOut
 from tests.probe.fakeline import FakeLine
 
 MINSK, M247, BERLIN = "178.124.180.77", "146.70.52.10", "91.0.0.1"
@@ -34,7 +34,7 @@ def judged(
     upstream: Upstream | None = None,
     own: tuple[str, ...] = (),
 ) -> Arrival:
-    monkeypatch.setattr(probe.arrival, "way_out", lambda: way)
+    monkeypatch.setattr(probe.surroundings.arrival, "way_out", lambda: way)
     line = Line(FakeLine(None), Canaries(), run_id="r", report=nobody)  # type: ignore[arg-type]
     found = Arrival(line, upstream=upstream or Upstream())
     told = [

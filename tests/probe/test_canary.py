@@ -11,11 +11,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from probe.canary import GREETING_EVERY, Line, forger
 from probe.config import Canaries
 from probe.evidence import CanaryCheck, Ring
 from probe.failure import Failure
 from probe.steps.certificate import Verifier
+from probe.surroundings.canary import GREETING_EVERY, Line, forger
 from tests.certificates import cafile, server_context
 from tests.probe.fakeline import FakeLine, Serve
 

@@ -352,7 +352,8 @@ PROCESS = """
 import sys, trio
 import probe.session
 from probe.evidence import Measurement
-from probe import cli, environment
+from probe import cli
+from probe.surroundings import environment
 from tests.probe.test_session import SITES, PORTALS, PORTAL_CHECKS, FakeLine, web_server
 
 async def measure(test, target, *, run_id, **given):

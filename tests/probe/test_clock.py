@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from probe.clock import MAX_OFF, Clock
+from probe.surroundings.clock import MAX_OFF, Clock
 
 DAY = 86400.0
 

@@ -31,8 +31,8 @@ from probe.evidence import Measurement
 from probe.schedule import diary
 from probe.schedule.plan import Installed, Plan
 from probe.store import Store
+from probe.surroundings.way_out import WayOut
 from probe.upload.outbox import Outbox
-from probe.way_out import WayOut
 from testlists import Shelf
 from testlists.release import Version, comment, make
 from testlists.shelf import carried_version

@@ -14,15 +14,15 @@ from typing import Any, cast
 
 import pytest
 
-from probe.arrival import Arrival
-from probe.canary import Line
 from probe.config import Config, ControlServer, Upload
 from probe.control.introduction import Introduction
 from probe.doctor.finding import Finding
 from probe.doctor.line import Looked, ask_collector, judge, packets
 from probe.evidence import CanaryCheck
 from probe.failure import Failure
-from probe.resolvers import Resolvers
+from probe.surroundings.arrival import Arrival
+from probe.surroundings.canary import Line
+from probe.surroundings.resolvers import Resolvers
 from tests.probe.test_doctor import local
 
 TWO = Config(controls=tuple(

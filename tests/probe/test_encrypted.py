@@ -12,9 +12,9 @@ from trio.testing import MockClock
 from probe.evidence import CertificateCheck, DNSExchange, TCPConnect, TLSHandshake
 from probe.failure import Failure
 from probe.resolve import Resolution, resolve
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
 from probe.steps.encrypted import MAX_AGE, MAX_IDLE, Kept
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.wire.url import parse

@@ -13,10 +13,10 @@ import trio
 from trio.testing import MockClock
 
 from probe.asn import AddressBook
-from probe.clock import agreed_offset, date_offset
 from probe.config import PORTAL_CHECKS
 from probe.control.introduction import Introduction
-from probe.environment import (
+from probe.surroundings.clock import agreed_offset, date_offset
+from probe.surroundings.environment import (
     describe_system,
     families,
     gateways,

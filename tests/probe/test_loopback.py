@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from probe.evidence import CertificateCheck, DNSExchange, HTTPExchange, TLSHandshake
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.visit import visit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probe.moving import Place, leaving
+from probe.surroundings.moving import Place, leaving
 
 HOME: dict[int, int | str] = {4: "192.168.1.7", 6: 0x20010DB8 << 96}
 

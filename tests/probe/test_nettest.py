@@ -13,9 +13,9 @@ from probe.asn import AddressBook
 from probe.control.client import ControlClient
 from probe.evidence import AddressInfo, DNSExchange, HTTPExchange, TCPConnect
 from probe.nettest import REGISTRY, Context, Nettest, discover, measure, nettest
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
 from probe.steps.tcp import tcp_connect
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from testlists.target import Target

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.resolvers import system_resolvers
+from probe.surroundings.resolvers import system_resolvers
 
 
 @pytest.mark.parametrize(

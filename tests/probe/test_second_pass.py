@@ -14,7 +14,6 @@ from trio.testing import MockClock
 
 from probe import second_pass
 from probe.asn import AddressBook
-from probe.canary import Line
 from probe.config import Config, Ladder
 from probe.control.client import ControlClient
 from probe.evidence import Measurement, Run
@@ -22,6 +21,7 @@ from probe.failure import Failure
 from probe.ladder.rung import Accused
 from probe.second_pass import Differing, SecondPass
 from probe.store import Store
+from probe.surroundings.canary import Line
 from probe.tools import Tools
 from probe.wire.url import parse
 

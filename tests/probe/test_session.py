@@ -18,12 +18,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from probe import environment
 from probe.config import PORTAL_CHECKS, Canaries, Config, Limits
 from probe.evidence import Measurement, Run, TCPConnect
 from probe.nettest import Nettest
 from probe.session import Request, Result, run_session
 from probe.store import Store, StoreError
+from probe.surroundings import environment
 from testlists import Target
 from tests.probe.fakeline import FakeLine, web_server
 
@@ -386,7 +386,7 @@ async def test_a_wrong_clock_is_corrected_and_said(
 async def test_a_clock_that_nobody_can_correct_measures_nothing(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("probe.arrival.NOT_BEFORE", time.time() + 86400)
+    monkeypatch.setattr("probe.surroundings.arrival.NOT_BEFORE", time.time() + 86400)
     async with bench(tmp_path) as b:
         result = await b.run(5)
         assert (result.run.ended, b.asked) == ("wrong_clock", [])

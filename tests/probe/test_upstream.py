@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from probe.net import Datagram, Datagrams
-from probe.upstream import Upstream, find_upstream, try_upstream, where
+from probe.surroundings.upstream import Upstream, find_upstream, try_upstream, where
 from tests.probe.fakeline import FakeLine
 
 WHOAMI = "whoami.example"

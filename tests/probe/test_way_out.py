@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from probe.evidence import AddressInfo, Run
-from probe.way_out import WayOut, elsewhere, is_vpn, kind, usual_countries, way_out, zone_countries
+from probe.surroundings.way_out import (
+    WayOut,
+    elsewhere,
+    is_vpn,
+    kind,
+    usual_countries,
+    way_out,
+    zone_countries,
+)
 
 MINSK = AddressInfo(asn=6697, holder="Beltelecom", cc="BY")
 M247 = AddressInfo(asn=9009, holder="M247 Europe SRL", cc="RO")

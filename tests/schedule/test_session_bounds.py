@@ -9,11 +9,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from probe import environment
 from probe.config import Budget, Canaries, Config, Limits
 from probe.evidence import AddressInfo
-from probe.sleep import Sleep, asleep_so_far
 from probe.store import Store, Use
+from probe.surroundings import environment
+from probe.surroundings.sleep import Sleep, asleep_so_far
 from tests.probe.test_session import bench, surroundings
 
 assert surroundings  # a fixture that every test here uses, too

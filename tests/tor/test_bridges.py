@@ -21,11 +21,11 @@ from probe.control.client import Control, ControlClient
 from probe.evidence import Measurement, RelayLink, Run
 from probe.failure import Failure
 from probe.nettest import discover, measure
-from probe.resolvers import Resolvers
 from probe.scrubbing.known import Known
 from probe.scrubbing.scrub import Choices, Scrubber
 from probe.steps.certificate import Verifier
 from probe.store import Planned, Store
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.tor.keeping import Keeping, Kept
 from probe.tor.ways import Ways

@@ -10,7 +10,6 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from probe.clock import Clock
 from probe.compare import compare_service
 from probe.control.client import ControlClient
 from probe.evidence import (
@@ -25,8 +24,9 @@ from probe.failure import Failure
 from probe.ladder.differences import differences
 from probe.nettest import Context, discover
 from probe.nettests.tor_reachability import PAUSE, is_relay
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
+from probe.surroundings.clock import Clock
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from testlists.target import Target, target_from_url

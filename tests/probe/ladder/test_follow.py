@@ -20,8 +20,8 @@ from probe.ladder import rung as seam
 from probe.ladder.climb import Climb
 from probe.ladder.follow import Ladders
 from probe.ladder.rung import PHASES, Accused, rung, rungs
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.wire.url import parse
 from tests.certificates import cafile

@@ -19,10 +19,10 @@ from probe.failure import Failure
 from probe.ladder.climb import Climb, Progress, Tuples, Turns
 from probe.ladder.rung import Accused, Run
 from probe.ladder.rungs import hello as rungs
-from probe.resolvers import Resolvers
 from probe.steps import browser
 from probe.steps.certificate import Verifier
 from probe.steps.engine import Hello
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.wire import dns as wire

@@ -24,8 +24,8 @@ from probe.ladder.climb import Climb, Progress, Tuples, Turns
 from probe.ladder.hop_search import FULL, MAX_PROBES
 from probe.ladder.rung import Accused, Layer
 from probe.ladder.rungs import where
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.wire.url import parse

@@ -8,8 +8,8 @@ from pathlib import Path
 from trio.testing import MockClock
 
 from probe.ladder.neutral import find_neutral
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from tests.certificates import cafile, server_context
 from tests.fakenet import FakeInternet, Serve, ServerEnd, fake_internet, tls

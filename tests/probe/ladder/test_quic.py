@@ -19,8 +19,8 @@ from probe.ladder.rungs import quic as over_quic
 from probe.ladder.rungs.again import TRIES, again
 from probe.ladder.rungs.elsewhere import elsewhere
 from probe.ladder.rungs.quic import quic_instead
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.wire.url import parse

@@ -19,9 +19,9 @@ from probe.ladder.climb import Climb, Tuples, Turns
 from probe.ladder.rung import Accused
 from probe.ladder.rungs.speed import LOOK, ROUNDS, TIMED, speed
 from probe.net import Network
-from probe.resolvers import Resolvers
 from probe.steps.certificate import Verifier
 from probe.steps.transfer import MAX_BYTES
+from probe.surroundings.resolvers import Resolvers
 from probe.tools import Tools
 from probe.trace import Trace
 from probe.wire.url import parse

@@ -23,7 +23,6 @@ from typing import Any
 import trio
 
 from probe.addresses import family, is_public
-from probe.clock import Clock
 from probe.config import Canaries
 from probe.evidence import CanaryCheck, Ring
 from probe.failure import NETWORK_ERRORS, Failure, classify
@@ -31,6 +30,7 @@ from probe.net import Network
 from probe.steps.certificate import Verifier
 from probe.steps.dns import udp_lookup
 from probe.steps.tls import tls_handshake
+from probe.surroundings.clock import Clock
 from probe.trace import StepFailed, Trace
 
 PORT = 443

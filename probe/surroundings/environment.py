@@ -22,16 +22,16 @@ import trio
 
 from probe.addresses import is_public
 from probe.asn import AddressBook
-from probe.clock import date_offset
 from probe.config import PortalCheck
 from probe.control.introduction import Introduction
 from probe.evidence import AddressInfo, HTTPExchange
 from probe.failure import NETWORK_ERRORS
 from probe.hops import HopNetwork
-from probe.neighbours import default_routes
 from probe.net import Network
 from probe.steps.http import http_fetch
 from probe.steps.tcp import tcp_connect
+from probe.surroundings.clock import date_offset
+from probe.surroundings.neighbours import default_routes
 from probe.tcpinfo import tcp_info
 from probe.trace import StepFailed, Trace
 from probe.wire.url import parse

@@ -14,10 +14,7 @@ from typing import Any
 
 import trio
 
-from probe import environment
 from probe.asn import AddressBook
-from probe.canary import Line, forger
-from probe.clock import MAX_OFF, NOT_BEFORE, Clock, agreed_offset
 from probe.config import PortalCheck
 from probe.control.client import ControlClient
 from probe.control.introduction import Introduction
@@ -25,9 +22,12 @@ from probe.evidence import AddressInfo, Run
 from probe.hops import HopNetwork
 from probe.i18n import _
 from probe.net import Network
-from probe.resolvers import Resolvers
-from probe.upstream import Upstream, find_upstream, try_upstream
-from probe.way_out import WayOut, elsewhere, is_vpn, way_out
+from probe.surroundings import environment
+from probe.surroundings.canary import Line, forger
+from probe.surroundings.clock import MAX_OFF, NOT_BEFORE, Clock, agreed_offset
+from probe.surroundings.resolvers import Resolvers
+from probe.surroundings.upstream import Upstream, find_upstream, try_upstream
+from probe.surroundings.way_out import WayOut, elsewhere, is_vpn, way_out
 
 FIRST_LOOKS = 3  # before a line is called dead; a laptop that just woke up needs a moment
 PAUSE = 2.0  # seconds between them
@@ -57,7 +57,8 @@ async def arrive(
 ) -> tuple[Arrival, list[Introduction]]:
     """Look at families, portal, clock, line and controls. *line_over* makes the line's
     canaries for the families that there are; *resolvers* are those that this machine is set to
-    use, *whoami* as in `probe.upstream`. Without *hops* nothing is sent with limited hops."""
+    use, *whoami* as in `probe.surroundings.upstream`. Without *hops* nothing is sent with
+    limited hops."""
     ipv4, ipv6 = await environment.families(net)
     line = line_over([family for family, has in ((4, ipv4), (6, ipv6)) if has])
     introductions: list[Introduction] = []

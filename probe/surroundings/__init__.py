@@ -1,0 +1,1 @@
+"""Where a run is: the line, the network, the resolver, the clock, and whether they changed."""
