@@ -260,8 +260,8 @@ ROUTES_6 = b"%s 00 %s 00 fe8000000000000002112233445566aa 400 1 0 00450003 eth0\
 
 
 @target(
-    "machine", "probe.scrubbing.known", "probe.surroundings.neighbours", "probe.surroundings.resolvers",
-    "probe.sockets",
+    "machine", "probe.scrubbing.known", "probe.surroundings.neighbours",
+    "probe.surroundings.resolvers", "probe.sockets",
     seeds=lambda: (ROUTES, ROUTES_6, b"fe80000000000000021122fffe334455 02 40 20 80 eth0\n",
                    b"nameserver 192.168.1.1\n", b"IP\n192.168.1.1 0x1 0x2 aa:bb * eth0\n"),
     words=(b" 00000000 ", b"0003", b"\n", b"zz", b" " * 99),
