@@ -14,20 +14,15 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import signal
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 import trio
 
-from probe import __version__
 from probe.asking import Controls
 from probe.asn import AddressBook
 from probe.budget import NOTED, PERIOD, Spending, total
@@ -38,28 +33,28 @@ from probe.evidence import CanaryCheck, Measurement, Run
 from probe.hops import TrioHops
 from probe.i18n import _
 from probe.net import Network, OwnPorts, Traffic, TrioNetwork
-from probe.nettest import Nettest, measure
+from probe.nettest import measure
 from probe.pacing import PacedNetwork, Rates
+from probe.plan import Queue, begin, unfinished
+from probe.request import Reporter, Request, Result
 from probe.scrubbing.ahead import Ahead
 from probe.second_pass import Differing, SecondPass
 from probe.steps.certificate import Verifier
 from probe.steps.encrypted import Kept
-from probe.store import Planned, Refused, Store, StoreError
+from probe.store import Planned, Store, StoreError
 from probe.surroundings import environment
 from probe.surroundings.arrival import Arrival, arrive, judge_controls
 from probe.surroundings.canary import Line
 from probe.surroundings.clock import AGREEMENT, Clock
 from probe.surroundings.moving import Place
 from probe.surroundings.resolvers import Resolvers, system_resolvers
-from probe.surroundings.sleep import LONG, Sleep
-from probe.surroundings.way_out import usual_countries, way_out
+from probe.surroundings.way_out import usual_countries
 from probe.tools import Tools
 from probe.tor.ways import ways_of
+from probe.watch import Watch
 from probe.writer import QUEUE, Record, Writer
-from testlists import Risk, Target, shuffle
 
 PERMISSION = 1.0  # seconds between two looks at whether we may still measure here
-INTRODUCTIONS = 3  # attempts at asking on another network, which may need a moment
 ARRIVALS = 3  # attempts at looking around while the clock is being set
 NO_MEMORY = "out of memory: what was stored is safe; --concurrency with less needs less"
 GRACE = 15.0  # seconds beyond a target's deadline, after which it is cut off from outside
@@ -67,55 +62,6 @@ GRACE = 15.0  # seconds beyond a target's deadline, after which it is cut off fr
 log = logging.getLogger(__name__)
 
 Measure = Callable[..., Awaitable[Measurement]]
-
-
-class Reporter(Protocol):
-    """Who is told how it goes. Called on the event loop; must not block."""
-
-    def note(self, text: str) -> None:
-        """Something the user should know, in a sentence."""
-
-    def began(self, run: Run, planned: int, remaining: int) -> None: ...
-
-    def used(self, bytes: int) -> None:
-        """So many bytes went over the line since the run began, either way."""
-
-    def looking_closer(self, differing: int, seconds: float) -> None:
-        """The second pass begins: so many differences, for *seconds* at most."""
-
-    def stored(self, measurement: Measurement) -> None:
-        """*measurement* is on disk."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What a run is asked to do. *lists* maps list names to their versions (digests).
-
-    Of a run that is resumed, only targets of *tiers* of risk are measured (None: all), those
-    that somebody typed apart. The run ends when *still_permitted* says no
-    (`probe.consent.permission`).
-    """
-
-    targets: Sequence[Target]
-    nettests: Sequence[Nettest]
-    refused: Sequence[tuple[str, int, str]] = ()  # list, line, reason
-    lists: dict[str, str] = field(default_factory=dict)
-    seed: int = 0
-    resume: bool = False
-    tiers: Collection[Risk] | None = None
-    still_permitted: Callable[[], bool] = lambda: True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """How it ended. *crashes* counts measurements lost to bugs, *signal* is what ended the
-    run (0: none), *problem* what the user must be told of a failure."""
-
-    run: Run
-    measured: int = 0
-    crashes: int = 0
-    signal: int = 0
-    problem: str = ""
 
 
 async def run_session(
@@ -161,16 +107,18 @@ class _Session:
         self.verifier = Verifier(None)
         self.ways = ways_of(config.tor, self.traffic)
         self.nettests = {test.name: test for test in request.nettests}
-        self.resumed = False
-        self.run_record = self._open_run(request)
+        run = unfinished(store) if request.resume else None
+        self.resumed = run is not None
+        self.run_record = run or begin(
+            store, request, concurrency=limits.concurrency, asn_source=self.book.source,
+            trust_store=self.verifier.name,
+            controls=tuple(control.url for control in config.all_controls),
+        )  # fmt: skip
         self.still_permitted = request.still_permitted
         left = store.remaining(self.run_record.id)
-        self.queue = deque(p for p in left if _agreed_to(p.target, request.tiers))
-        self.finished: list[tuple[float, float, Planned]] = []  # the line's fate not known yet
+        self.queue = Queue(p for p in left if request.includes(p.target))
         self.differing: dict[tuple[str, str], Differing] = {}  # by nettest and URL
-        self.again: set[tuple[str, str]] = set()  # nettest and URL measured a second time
         self.own_addresses: set[str] = set()  # in memory only
-        self.line_lost = self.abroad_lost = False
         self.measured = self.crashes = self.signal = 0
         self.problem = ""
         self.clock = Clock()
@@ -184,37 +132,6 @@ class _Session:
         self.work = trio.CancelScope()
         self.signals, self.thrift = trio.CancelScope(), trio.CancelScope()
         self.permission = trio.CancelScope()
-
-    def _open_run(self, request: Request) -> Run:
-        """The run's row, new or the unfinished one's, with everything it plans."""
-        if request.resume and (run := self.store.unfinished_run()) is not None:
-            self.resumed = True
-            return msgspec.structs.replace(run, ended="", ended_at=None)
-        run = Run(
-            id=secrets.token_hex(16),
-            started_at=time.time(),
-            software_version=__version__,
-            seed=request.seed,
-            concurrency=self.limits.concurrency,
-            platform=environment.describe_system(),
-            asn_source=self.book.source,
-            trust_store=self.verifier.name,
-            controls=tuple(control.url for control in self.config.all_controls),
-            lists=request.lists,
-        )
-        targets = {target.url: target for target in reversed(request.targets)}.values()
-        shuffled = shuffle(targets, run.seed)
-        pairs = [(test, t) for t in shuffled for test in request.nettests if test.takes(t)]
-        planned = [
-            Planned(run_id=run.id, position=position, nettest=test.name, target=target)
-            for position, (test, target) in enumerate(pairs)
-        ]
-        refused = [
-            Refused(run_id=run.id, list_name=name, line=line, reason=reason)
-            for name, line, reason in request.refused
-        ]
-        self.store.begin_run(run, planned, refused)
-        return run
 
     async def run(self) -> Result:
         planned = len(self.store.planned(self.run_record.id))
@@ -351,31 +268,35 @@ class _Session:
             hello=self.config.hello,
             tor=self.ways,
         )
-        await self._looked(line, controls)
+        run = self.run_record
+        watch = Watch(
+            line=line, controls=controls, queue=self.queue, clock=self.clock, place=self.place,
+            book=self.book, asn=run.probe_asn, way_out=run.way_out, know=self._know,
+            note=self.reporter.note, end=self.work.cancel,
+        )  # fmt: skip
+        await watch.looked()
         ended = "no_network"  # unless the queue is worked through before the patience ends
         async with trio.open_nursery() as nursery:
 
-            async def watch() -> None:
+            async def until_given_up() -> None:
                 await line.watch(
                     period=self.limits.canary_seconds,
                     patience=self.limits.offline_seconds,
-                    after=partial(self._looked, line, controls),
+                    after=watch.looked,
                 )
                 said = _("the line has been dead for too long: giving up for now")
                 self.reporter.note(said)
                 nursery.cancel_scope.cancel()
 
-            nursery.start_soon(watch)
-            nursery.start_soon(self._heed_sleep, line, controls)
-            nursery.start_soon(self._heed_clock, controls)
-            nursery.start_soon(self._heed_move, line, controls)
+            for heed in (until_given_up, watch.heed_sleep, watch.heed_clock, watch.heed_move):
+                nursery.start_soon(heed)
             while self.queue:
                 async with trio.open_nursery() as workers:
                     for _number in range(min(self.limits.concurrency, len(self.queue))):
                         workers.start_soon(self._worker, line, tools, controls)
                 await line.look()
                 await line.wait_until_back()
-                await self._looked(line, controls)
+                await watch.looked()
             left = await self._look_closer(line, tools, controls)
             ended = "budget" if left else "done"
             nursery.cancel_scope.cancel()
@@ -414,10 +335,10 @@ class _Session:
             await line.wait_until_back()
             if not self.queue:
                 return
-            planned = self.queue.popleft()
+            planned = self.queue.take()
             began = trio.current_time()
             measurement = await self._measure_one(planned, tools, controls.client)
-            self.finished.append((began, trio.current_time(), planned))
+            self.queue.measured(planned, began, trio.current_time())
             if measurement is not None:
                 self.differing[planned.nettest, planned.url] = Differing.of(measurement)
                 await self._send(measurement)
@@ -457,113 +378,6 @@ class _Session:
             return
         log.error("%s crashed on %s", planned.nettest, planned.url, exc_info=exc)
         self.crashes += 1
-
-    async def _looked(self, line: Line, controls: Controls) -> None:
-        """After a look at the line: tell of a change, and make good what a loss has spoiled."""
-        queued = len(self.queue)
-        self._settle(line)
-        if line.lost != self.line_lost:
-            self.line_lost = line.lost
-            if line.lost:
-                self.reporter.note(_("the line is dead: waiting for it"))
-            else:
-                self.reporter.note(_("the line is back"))
-                await self._see_where(controls)  # a line comes back as another
-        if len(self.queue) > queued:
-            spoiled = len(self.queue) - queued
-            said = _("measuring again what the dead line has spoiled: {count}", count=spoiled)
-            self.reporter.note(said)
-        abroad_lost = not line.lost and line.alive.get("foreign") is False
-        if abroad_lost != self.abroad_lost:
-            self.abroad_lost = abroad_lost
-            self.reporter.note(
-                _("nothing abroad answers, and sites in the country do: measuring goes on")
-                if abroad_lost
-                else _("sites abroad answer again")
-            )
-
-    async def _heed_sleep(self, line: Line, controls: Controls) -> None:
-        """What was open when the machine fell asleep was cut by us, and is measured again."""
-        sleep, awake = Sleep(), trio.current_time()
-        while True:
-            await trio.sleep(PERIOD)
-            if seconds := sleep.slept():
-                line.broke(since=awake)
-                self.reporter.note(f"the machine slept for {seconds / 60:.1f} minutes")
-                if seconds > LONG:
-                    self.reporter.note("that was long: this run ends; what was measured is kept")
-                    self.work.cancel()
-                    return
-                await self._see_where(controls)
-                await line.look()
-                await self._looked(line, controls)
-            awake = trio.current_time()
-
-    async def _heed_clock(self, controls: Controls) -> None:
-        """Somebody sets the clock: the run counts on, and OpenSSL, who asks it, need not."""
-        was = self.clock.machine_is_wrong()
-        while True:
-            await trio.sleep(PERIOD)
-            if (wrong := self.clock.machine_is_wrong()) != was:
-                was = wrong
-                hours = self.clock.moved() / 3600
-                self.reporter.note(
-                    f"this machine's clock was set by {hours:+.1f} hours: this run keeps its time"
-                )
-                await controls.renew(clock_wrong=wrong)
-
-    async def _heed_move(self, line: Line, controls: Controls) -> None:
-        """On another network nothing is kept of this run, and where it is the same one, what was
-        open on the way is measured again."""
-        here = trio.current_time()
-        while True:
-            await trio.sleep(PERIOD)
-            if self.place.left():
-                line.broke(since=here)
-                self.reporter.note("this machine's address is another one now")
-                await self._see_where(controls)
-                await line.look()
-                await self._looked(line, controls)
-            here = trio.current_time()
-
-    async def _see_where(self, controls: Controls) -> None:
-        """Ask the controls anew who we are. A run is of one network, and ends on another.
-
-        From another address, and nobody tells whose: that is another, where the run knows its
-        own or where a tunnel was turned on.
-        """
-        moved, began = self.place.left(), self.run_record.probe_asn
-        for _attempt in range(INTRODUCTIONS if moved else 1):
-            await controls.renew(clock_wrong=self.clock.machine_is_wrong())
-            introductions = await controls.client.introduce()
-            self._know(introductions)
-            now = environment.own_network(introductions, self.book).asn
-            if now:
-                break
-            await trio.sleep(PERIOD)
-        tunnel = way_out().kind == "tunnel" != self.run_record.way_out
-        if began and now and now != began:
-            said = f"this run began in AS{began} and this is AS{now}: it ends here"
-        elif moved and not now and (began or tunnel):
-            said = "which network this is now nobody tells: this run ends here"
-        else:
-            self.place.settle()
-            return
-        self.reporter.note(said)
-        self.work.cancel()
-
-    def _settle(self, line: Line) -> None:
-        """Queue once more what was measured while the line was lost."""
-        open_still = []
-        for began, ended, planned in self.finished:
-            held = line.held(began, ended)
-            key = (planned.nettest, planned.url)
-            if held is None:
-                open_still.append((began, ended, planned))
-            elif not held and key not in self.again:
-                self.again.add(key)
-                self.queue.append(planned)
-        self.finished = open_still
 
     def _stored(self, measurement: Measurement) -> None:
         if not measurement.about:
@@ -605,10 +419,6 @@ def _ending_signals() -> list[signal.Signals]:
     if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
         found.append(hang_up)
     return found
-
-
-def _agreed_to(target: Target, tiers: Collection[Risk] | None) -> bool:
-    return tiers is None or not target.list_name or target.risk in tiers
 
 
 def resolvers_of(config: Config) -> Resolvers:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 from probe.evidence import Measurement, Run
-from probe.session import Reporter
+from probe.request import Reporter
 
 P = ParamSpec("P")
 STANDARD = (1, 2)  # output and errors

@@ -33,7 +33,7 @@ from probe.i18n import _, language_option
 if TYPE_CHECKING:
     from probe.config import Config
     from probe.nettest import Nettest
-    from probe.session import Request, Result
+    from probe.request import Request, Result
     from probe.store import Store
     from testlists import Target
 
@@ -101,7 +101,7 @@ def run(**given: Any) -> None:
             return
         if given["resume"] and last:
             nettests = _nettests(())  # what is left decides
-        from probe.session import Request
+        from probe.request import Request
 
         request = Request(
             targets=choice.targets,

@@ -24,8 +24,8 @@ from probe.cli import zond
 from probe.config import Config
 from probe.consent import agreement, networks
 from probe.evidence import Measurement, Run
-from probe.session import Reporter, Request
-from probe.session import Result as Ended
+from probe.request import Reporter, Request
+from probe.request import Result as Ended
 from probe.store import Refused, Store, StoreError
 
 TWO_URLS = ("--url", "https://a.example/", "--url", "https://b.example/")

@@ -21,7 +21,8 @@ from trio.testing import MockClock
 from probe.config import PORTAL_CHECKS, Canaries, Config, Limits
 from probe.evidence import Measurement, Run, TCPConnect
 from probe.nettest import Nettest
-from probe.session import Request, Result, run_session
+from probe.request import Request, Result
+from probe.session import run_session
 from probe.store import Store, StoreError
 from probe.surroundings import environment
 from testlists import Target

@@ -27,8 +27,8 @@ from probe.config import Config, Upload
 from probe.consent import agreement
 from probe.evidence import CanaryCheck, HTTPExchange, Measurement
 from probe.formats import batch
-from probe.session import Reporter, Request
-from probe.session import Result as Ended
+from probe.request import Reporter, Request
+from probe.request import Result as Ended
 from probe.store import Store
 from probe.upload.outbox import Outbox
 from tests.collector.service import Running, collector

@@ -75,7 +75,7 @@ async def test_what_was_open_when_the_machine_slept_is_measured_again(
     async with bench(tmp_path, seconds=20.0) as b:
         began = trio.current_time()
         lid = Lid(began + 30, 600)
-        monkeypatch.setattr("probe.session.Sleep", lambda: Sleep(lid))
+        monkeypatch.setattr("probe.watch.Sleep", lambda: Sleep(lid))
         result = await b.run(8)
         assert "done" == result.run.ended
         assert 8 + 4 == len(b.asked)  # four were open then
@@ -88,7 +88,7 @@ async def test_after_a_long_sleep_the_run_ends(
 ) -> None:
     async with bench(tmp_path, seconds=20.0) as b:
         lid = Lid(trio.current_time() + 30, 8 * 3600)
-        monkeypatch.setattr("probe.session.Sleep", lambda: Sleep(lid))
+        monkeypatch.setattr("probe.watch.Sleep", lambda: Sleep(lid))
         result = await b.run(40)
         assert "interrupted" == result.run.ended
         assert 0 < result.measured == len(b.stored()) < 40
@@ -99,7 +99,7 @@ async def test_a_run_that_wakes_up_on_another_network_ends(
 ) -> None:
     async with bench(tmp_path, seconds=20.0) as b:
         lid = Lid(trio.current_time() + 30, 600)
-        monkeypatch.setattr("probe.session.Sleep", lambda: Sleep(lid))
+        monkeypatch.setattr("probe.watch.Sleep", lambda: Sleep(lid))
         monkeypatch.setattr(
             environment, "own_network",
             lambda *_: AddressInfo(asn=25106 if lid() else 6697, cc="BY", holder="?"),
