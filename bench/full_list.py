@@ -5,7 +5,7 @@
 Prints a table in Markdown with each figure next to the bound it could reach: no run can be
 shorter than its longest single target, and the peer's model is one target after another.
 Real packets through the lab; needs what the lab needs. With --profile the run is slower, and
-whose code it spent its CPU in is printed instead, and written with --write.
+whose code it spent its CPU in is printed instead. --write puts it into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -157,19 +157,21 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=50)
     parser.add_argument("--rate", type=float, default=60.0, help="connections a second")
     parser.add_argument("--profile", action="store_true", help="whose code takes the CPU?")
-    parser.add_argument("--write", action="store_true", help="that, into docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
     given = parser.parse_args()
     if given.profile:
         with tempfile.TemporaryDirectory() as name:
             seen = Path(name, "profile")
             measure(given.targets, given.rtt, given.concurrency, given.rate, profile=seen)
             text = where.table(where.shares(seen, ours=ROOT), given.targets)
-        print(text)
-        if given.write:
-            put(ROOT / "docs" / "performance.md", "where", text)
-        return
-    figures = measure(given.targets, given.rtt, given.concurrency, given.rate)
-    print(table(figures, given.rtt, given.concurrency, given.rate))
+    else:
+        figures = measure(given.targets, given.rtt, given.concurrency, given.rate)
+        found = table(figures, given.rtt, given.concurrency, given.rate)
+        text = f"`python bench/full_list.py --targets {given.targets} --write`\n\n{found}"
+    print(text)
+    if given.write:
+        place = "where" if given.profile else "full_list"
+        put(ROOT / "docs" / "performance.md", place, text)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Everything real but the distance: sites and resolvers run in a process of their own on
 loopback, and only the probe's process is counted. Run it as::
 
-    python -m bench.visit [--visits 200] [--at-once 20] [--hello browser] [--profile]
+    python -m bench.visit [--visits 200] [--at-once 20] [--hello browser] [--profile] [--write]
 
 Each visit goes to https://site.by/ with its http twin, the system's resolver, an own
 and a public one over UDP and one over DoH: 12 operations of DNS, three handshakes, two
@@ -14,11 +14,9 @@ from __future__ import annotations
 
 import argparse
 import cProfile
-import json
 import multiprocessing
 import os
 import pstats
-import resource
 import tempfile
 import time
 from multiprocessing.connection import Connection
@@ -27,6 +25,8 @@ from pathlib import Path
 import msgspec
 import trio
 
+from bench.full_list import BARE_CPU
+from bench.pages import put
 from probe.evidence import AnyEvidence, HTTPExchange
 from probe.steps.certificate import Verifier
 from probe.steps.encrypted import Kept
@@ -37,6 +37,8 @@ from probe.visit import visit
 from tests.certificates import cafile
 from tests.fakenet import zone
 from tests.loopback import PUBLIC, RESOLVER, SITE, LoopbackNetwork, country
+
+PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 
 
 def serve(folder: Path, said: Connection) -> None:
@@ -73,6 +75,7 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=20)
     parser.add_argument("--hello", choices=("browser", "python"), default="browser")
     parser.add_argument("--profile", action="store_true", help="print the 30 dearest functions")
+    parser.add_argument("--write", action="store_true", help="into docs/performance.md")
     options = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as name:
@@ -101,30 +104,29 @@ def main() -> None:
         profile.disable()
         servers.terminate()
         servers.join()
-    report(traces, after.user - before.user, after.system - before.system, wall)
+    text = report(traces, after.user - before.user, after.system - before.system, wall)
+    print(text)
+    if options.write:
+        put(PAGE, "visit", f"`python -m bench.visit --visits {options.visits} --write`\n\n{text}")
     if options.profile:
         pstats.Stats(profile).sort_stats("tottime").print_stats(30)
 
 
-def report(traces: list[Trace], user: float, system: float, wall: float) -> None:
+def report(traces: list[Trace], user: float, system: float, wall: float) -> str:
+    """A table in Markdown. Raises RuntimeError where a page is missing: that would be cheaper."""
     records: list[AnyEvidence] = [e for trace in traces for e in trace.records]
-    failures = sorted({f"{type(e).__name__} {e.failure}" for e in records if e.failure})
     pages = sum(isinstance(e, HTTPExchange) and e.status == 200 for e in records)
-    print(
-        json.dumps(
-            {
-                "visits": len(traces),
-                "cpu_ms_per_visit": round(1000 * (user + system) / len(traces), 2),
-                "of_it_in_the_kernel": round(1000 * system / len(traces), 2),
-                "visits_per_second": round(len(traces) / wall, 1),
-                "records_per_visit": len(records) / len(traces),
-                "pages_per_visit": pages / len(traces),
-                "json_bytes_per_visit": len(msgspec.json.encode(records)) // len(traces),
-                "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-                "failures": failures,
-            }
-        )
-    )
+    if pages != 2 * len(traces):
+        raise RuntimeError(f"{pages} pages of {2 * len(traces)}")
+    rows = [
+        ("CPU a visit", f"{1000 * (user + system) / len(traces):.2f} ms", f"{BARE_CPU} ms, bare"),
+        ("of it in the kernel", f"{1000 * system / len(traces):.2f} ms", ""),
+        ("visits a second", f"{len(traces) / wall:.0f}", ""),
+        ("records a visit", f"{len(records) / len(traces):.0f}", ""),
+        ("JSON a visit", f"{len(msgspec.json.encode(records)) / len(traces) / 1e3:.1f} kB", ""),
+    ]
+    lines = ["| | measured | bound |", "|---|--:|--:|"]
+    return "\n".join(lines + [f"| {a} | {b} | {c} |" for a, b, c in rows])
 
 
 if __name__ == "__main__":
