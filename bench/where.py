@@ -28,6 +28,7 @@ _WHOSE = (
     ("cryptography", "certificates: pyOpenSSL, cryptography, service-identity"),
     ("service_identity", "certificates: pyOpenSSL, cryptography, service-identity"),
 )
+_PACKAGES = ("probe", "testlists", "analysis")
 _OURS = "zond's own code"
 _SOCKETS = "the kernel: sockets"
 _CONTROLS = "ssl: TLS to the controls"
@@ -37,9 +38,21 @@ _REST = "the standard library and the rest"
 
 def shares(profile: Path, *, ours: Path) -> list[tuple[str, float]]:
     """Who took which share (0 to 1) of the work in *profile*, the most first; *ours* is the
-    directory of zond's packages. What is built in counts for who called it."""
+    directory of zond's packages where they are not installed. What is built in counts for who
+    called it."""
+    functions = _functions(profile)
+
+    def python(function: _Function) -> str:
+        """The file of who called what is built in, over others that are built in (`map`)."""
+        for _ in range(10):
+            callers = functions[function][4]
+            if function[0] != "~" or not callers:
+                break
+            function = max(callers, key=lambda caller: callers[caller][2])
+        return function[0]
+
     took: defaultdict[str, float] = defaultdict(float)
-    for (file, _, name), (_, _, own, _, callers) in _functions(profile).items():
+    for (file, _, name), (_, _, own, _, callers) in functions.items():
         if name == _WAITING:
             continue
         if "_socket.socket" in name or "socket.close" in name:
@@ -47,8 +60,8 @@ def shares(profile: Path, *, ours: Path) -> list[tuple[str, float]]:
         elif file != "~" or not callers:
             took[_whose(file, ours)] += own
         else:
-            for (caller, _, _), (_, _, part, _) in callers.items():
-                took[_whose(caller, ours)] += part
+            for caller, (_, _, part, _) in callers.items():
+                took[_whose(python(caller), ours)] += part
     whole = sum(took.values())
     first = sorted(took.items(), key=lambda each: -each[1])[:ROWS]
     return [(who, seconds / whole) for who, seconds in first]
@@ -74,11 +87,11 @@ def _functions(
 
 
 def _whose(file: str, ours: Path) -> str:
-    if file.startswith(f"{ours}/"):
+    package = file.partition("site-packages/")[2].partition("/")[0]
+    if package in _PACKAGES or (not package and file.startswith(f"{ours}/")):
         return _OURS
     if "importlib" in file:
         return _IMPORTS
     if file.endswith("/ssl.py"):
         return _CONTROLS
-    package = file.partition("site-packages/")[2].partition("/")[0]
     return next((said for name, said in _WHOSE if name == package), _REST)

@@ -141,7 +141,10 @@ class _Forger:
         self._forged = Certificate(root=issuer)
 
     async def __call__(self, stream: trio.SocketStream) -> None:
-        local, peer = stream.socket.getsockname()[0], stream.socket.getpeername()[0]
+        try:
+            local, peer = stream.socket.getsockname()[0], stream.socket.getpeername()[0]
+        except OSError:
+            return  # reset before it was looked at
         context = self._authorities.context(ORDINARY, ("localhost",), fresh=True)
 
         def choose(tls: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
