@@ -108,8 +108,7 @@ def _locate(
     high = next((t for t in sorted(met) if met[t] >= MIN_MET and met[t] > not_met[t]), None)
     if high is None:
         return None
-    # An answer, even a single one, was provoked no further than there: the others were lost.
-    low = max((t for t in not_met if t < high and (silent or not met[t])), default=0)
+    low = max((t for t in not_met if t < high), default=0)
     reached = [e.ttl for e in probes if e.answer == "accepted" and not e.contrast]
     if layer in ("dns", "quic"):
         reached = [e.ttl for e in probes if e.contrast and e.answer in ("answered", "closed")]
