@@ -4,25 +4,35 @@ Each worker of ``pytest-xdist --dist worksteal`` begins with an equal stretch of
 who is done takes from the end of another's. Tests of the lab mostly wait, the others mostly
 compute: where each stretch begins with its share of the lab and ends with what computes, no
 worker is left at the end with a queue of waiting, and the lab has the processor for itself.
-Modules stay whole, since their fixtures build countries.
+Tests that share a country, a fixture of their module, stay together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from itertools import groupby, islice
 
 import pytest
 
 
-def dealt(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
+def company(item: pytest.Item) -> Hashable:
+    """What *item* shares with those that it should stay with: its module, else nothing."""
+    assert isinstance(item, pytest.Function)
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    shared = any(definition[-1].scope == "module" for definition in fixtures)
+    return item.path if shared else item.nodeid
+
+
+def dealt(
+    items: Sequence[pytest.Item], workers: int, company: Callable[[pytest.Item], Hashable] = company
+) -> list[pytest.Item]:
     """*items* in an order of which each of *workers* equal stretches begins with the lab."""
     waiting = [i for i in items if "lab" in i.path.parts]
     computing = iter([i for i in items if "lab" not in i.path.parts])
-    modules = [list(group) for _, group in groupby(waiting, key=lambda item: item.path)]
+    groups = [list(group) for _, group in groupby(waiting, key=company)]
     stretches: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for module in sorted(modules, key=len, reverse=True):
-        min(stretches, key=len).extend(module)
+    for group in sorted(groups, key=len, reverse=True):
+        min(stretches, key=len).extend(group)
     order: list[pytest.Item] = []
     for number, stretch in enumerate(stretches, start=1):
         order += stretch

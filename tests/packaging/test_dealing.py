@@ -22,14 +22,14 @@ class Item:
 def test_every_test_is_dealt_once(files: list[tuple[str, int]], workers: int) -> None:
     places = {"a": "tests/lab", "b": "tests/probe"}
     items = [Item(Path(places[a], f"test_{f}.py"), n) for n, (a, f) in enumerate(sorted(files))]
-    order = dealt(cast(Any, items), workers)
+    order = dealt(cast(Any, items), workers, lambda item: item.path)
     assert sorted(cast(Any, order), key=lambda item: item.number) == items
 
 
 def test_each_stretch_begins_with_the_lab() -> None:
     lab = [Item(Path(f"tests/lab/test_{n // 3}.py"), n) for n in range(30)]
     rest = [Item(Path("tests/probe/test_0.py"), n) for n in range(30, 90)]
-    order = dealt(cast(Any, rest + lab), 3)
+    order = dealt(cast(Any, rest + lab), 3, lambda item: item.path)
     for number in range(3):
         stretch = [item.path.parent.name for item in order[number * 30 : number * 30 + 30]]
         assert stretch == ["lab"] * stretch.count("lab") + ["probe"] * stretch.count("probe")
