@@ -46,8 +46,9 @@ def contradicting(
 ) -> int:
     """How many *controls* succeed at *layer* where we did not; at *ip* itself if *exactly*.
 
-    None where no fewer fail there as we did: one of them may be lying, and it is not known
-    which.
+    None where no fewer fail at that layer as well: one of them may be lying, and it is not
+    known which. Who comes no further than an earlier layer, as one whom the site shuts out,
+    has not seen this one and speaks for nobody.
     """
     passed = failed = 0
     for control in controls:
@@ -60,7 +61,7 @@ def contradicting(
             tried = [r for other, r in slots.items() if family(other) == family(ip)]
         if any(reached.at(layer) == OK for reached in tried):
             passed += 1
-        elif any(reached.broken() is not None for reached in tried):
+        elif any(reached.at(layer) != "" for reached in tried):
             failed += 1
     return passed if passed > failed else 0
 

@@ -58,6 +58,16 @@ def test_who_says_that_a_blocked_site_is_dead_leaves_it_undecided() -> None:
     assert "inconclusive" == outcome(scene)
 
 
+@pytest.mark.parametrize("how", ["reset", "forged"])
+def test_who_comes_no_further_than_an_earlier_layer_hides_no_block(how: str) -> None:
+    scene = site().visit(by=(HONEST,)).connect(by=(LIAR,), tcp=Failure.TIMEOUT)
+    if how == "reset":
+        scene.connect(tls=Failure.CONNECTION_RESET, holds=True)
+    else:
+        scene.connect(bad=Failure.TLS_UNKNOWN_AUTHORITY, leaf="another")
+    assert "blocked" == outcome(scene)
+
+
 def test_who_alone_reaches_what_is_down_is_named() -> None:
     scenes = [DOWN["tls closed"]() for _ in range(FEWEST)]
     (said,) = over_run(scene.measurement() for scene in scenes).doubts()
