@@ -32,6 +32,7 @@ from probe.control.introduction import Introduction
 from probe.evidence import CanaryCheck, Measurement, Run
 from probe.hops import TrioHops
 from probe.i18n import _
+from probe.memory import NO_MEMORY, lacking
 from probe.net import Network, OwnPorts, Traffic, TrioNetwork
 from probe.nettest import measure
 from probe.pacing import PacedNetwork, Rates
@@ -56,7 +57,6 @@ from probe.writer import QUEUE, Record, Writer
 
 PERMISSION = 1.0  # seconds between two looks at whether we may still measure here
 ARRIVALS = 3  # attempts at looking around while the clock is being set
-NO_MEMORY = "out of memory: what was stored is safe; --concurrency with less needs less"
 GRACE = 15.0  # seconds beyond a target's deadline, after which it is cut off from outside
 
 log = logging.getLogger(__name__)
@@ -163,7 +163,9 @@ class _Session:
         """The writer ends last, and what still runs beside it ends with it."""
         try:
             await self.writer.run(receive)
-        except (StoreError, MemoryError) as exc:
+        except Exception as exc:
+            if not isinstance(exc, StoreError) and not lacking(exc):
+                raise
             self.problem = str(exc) if isinstance(exc, StoreError) else NO_MEMORY
             everything.cancel()
         self.signals.cancel()
@@ -371,8 +373,7 @@ class _Session:
         return None
 
     def _crashed(self, planned: Planned, exc: BaseException) -> None:
-        group = exc if isinstance(exc, BaseExceptionGroup) else BaseExceptionGroup("", [exc])
-        if group.subgroup(MemoryError):  # no bug; what is open gives back what it holds
+        if lacking(exc):  # no bug; what is open gives back what it holds
             self.problem = NO_MEMORY
             self.work.cancel()
             return

@@ -3,11 +3,16 @@
 It writes in batches in a thread, so that a slow card holds up nobody, and soon enough
 that a kill costs less than a second of work. The channel is short: where the disk
 cannot keep up, measuring waits, since memory is not the place to keep evidence.
+
+Where memory runs out a thread may end with its job, and so may what tells trio that a thread
+is done: it takes 64 KiB each time. Then the writer is told nothing, for ever, and cancellation
+does not reach it. So it waits for the disk as long as that takes, and for word of it not.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -15,8 +20,9 @@ import msgspec
 import trio
 
 from probe.evidence import CanaryCheck, Measurement, Run
+from probe.memory import UNHEARD
 from probe.scrubbing.ahead import Ahead
-from probe.store import Store, Use
+from probe.store import Store, StoreError, Use
 
 BATCH = 20  # measurements in a transaction, at most
 WAIT = 0.4  # seconds that a measurement waits for others
@@ -42,10 +48,11 @@ class Writer:
         self.ahead = Ahead(())
         self._store = store
         self._stored = stored
+        self._at_disk = False
         self._thread = trio.CapacityLimiter(1)  # one connection, one thread at a time
 
     async def run(self, records: trio.MemoryReceiveChannel[Record]) -> None:
-        """Write until every sender is gone. Raises `StoreError`.
+        """Write until every sender is gone. Raises `StoreError` and MemoryError.
 
         Cancellation does not reach it: what was measured is written down first.
         """
@@ -59,16 +66,50 @@ class Writer:
                                 batch.append(await records.receive())
                             except trio.EndOfChannel:
                                 break
-                    safe = await trio.to_thread.run_sync(
-                        partial(self._write, batch), limiter=self._thread
-                    )
-                    for measurement in safe:
+                    for measurement in await self._written(batch):
                         self._stored(measurement)
                     for record in batch:
                         if isinstance(record, trio.Event):
                             record.set()
 
+    async def _written(self, batch: Sequence[Record]) -> list[Measurement]:
+        """What of *batch* is safe now. Raises MemoryError where nobody will ever say."""
+        safe: list[Measurement] | None = None
+        problem: Exception | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._listen, nursery.cancel_scope)
+            try:
+                safe = await trio.to_thread.run_sync(
+                    partial(self._write, batch), limiter=self._thread, abandon_on_cancel=True
+                )
+            except (StoreError, MemoryError) as exc:
+                problem = exc  # out of here not in a group
+            nursery.cancel_scope.cancel()
+        if problem is not None:
+            raise problem
+        if safe is None:
+            raise MemoryError("a thread has ended unheard")
+        return safe
+
+    async def _listen(self, waiting: trio.CancelScope) -> None:
+        """End the *waiting* for a thread that is not at the disk and says nothing."""
+        silent, since = 0, time.monotonic()
+        # Neither clock alone: the one may be virtual, and the other goes on while we are stopped.
+        while silent < UNHEARD or time.monotonic() - since < UNHEARD:
+            await trio.sleep(1)
+            silent += 1
+            if self._at_disk:
+                silent, since = 0, time.monotonic()
+        waiting.cancel()
+
     def _write(self, batch: Sequence[Record]) -> list[Measurement]:
+        self._at_disk = True
+        try:
+            return self._write_down(batch)
+        finally:
+            self._at_disk = False
+
+    def _write_down(self, batch: Sequence[Record]) -> list[Measurement]:
         prepared = [self._prepared(m) for m in batch if isinstance(m, Measurement)]
         measurements = [m for m in prepared if m is not None]
         if measurements:

@@ -26,22 +26,23 @@ class Audience:
         self._reporter = reporter
 
     def note(self, text: str) -> None:
-        _tell(self._reporter.note, text)
+        tell(self._reporter.note, text)
 
     def began(self, run: Run, planned: int, remaining: int) -> None:
-        _tell(self._reporter.began, run, planned, remaining)
+        tell(self._reporter.began, run, planned, remaining)
 
     def used(self, bytes: int) -> None:
-        _tell(self._reporter.used, bytes)
+        tell(self._reporter.used, bytes)
 
     def looking_closer(self, differing: int, seconds: float) -> None:
-        _tell(self._reporter.looking_closer, differing, seconds)
+        tell(self._reporter.looking_closer, differing, seconds)
 
     def stored(self, measurement: Measurement) -> None:
-        _tell(self._reporter.stored, measurement)
+        tell(self._reporter.stored, measurement)
 
 
-def _tell(say: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+def tell(say: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Call *say*, for whom it is no error that nobody hears it."""
     try:
         say(*args, **kwargs)
     except OSError:

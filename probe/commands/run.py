@@ -171,7 +171,8 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
     from probe.commands.audience import Audience
     from probe.commands.screen import Screen
     from probe.config import ConfigError
-    from probe.session import NO_MEMORY, run_session
+    from probe.memory import NO_MEMORY, Guard, end_at_once, lacking
+    from probe.session import run_session
     from probe.steps.certificate import TrustStoreError
 
     if not config.all_controls:
@@ -186,19 +187,19 @@ def _measure(config: Config, request: Request, store: Store, *, as_json: bool) -
     _settle()
     config = _within(config, sockets.allow_many())
     try:
-        with Screen(json=as_json, terminal=sys.stderr.isatty()) as screen:
+        with Guard(), Screen(json=as_json, terminal=sys.stderr.isatty()) as screen:
             audience = Audience(screen)
             result = trio.run(partial(run_session, config, request, store, audience))
-    except MemoryError as exc:
-        raise Problem(NO_MEMORY) from exc
-    except BaseExceptionGroup as group:
-        if group.subgroup(MemoryError) is None:
-            raise
-        raise Problem(NO_MEMORY) from None
     except (AddressBookError, ConfigError) as exc:
         raise Problem(str(exc), BAD_ARGUMENTS) from exc
     except TrustStoreError as exc:
         raise Problem(str(exc)) from exc
+    except BaseException as exc:
+        if not lacking(exc):
+            raise
+        if isinstance(exc, trio.TrioInternalError):
+            end_at_once()  # trio was cut off, and what is left of it cannot be tidied up
+        raise Problem(NO_MEMORY) from None
     _conclude(result, screen.differs, screen.compared, config.database)
     return _status(result, bool(store.refused(result.run.id)))
 
@@ -234,6 +235,8 @@ def _settle() -> None:
 
 
 def _conclude(result: Result, differs: int, compared: int, database: Path) -> None:
+    from probe.commands.audience import tell
+
     said = []
     if result.problem:
         said.append(f"Error: {result.problem}")
@@ -251,7 +254,7 @@ def _conclude(result: Result, differs: int, compared: int, database: Path) -> No
         said.append(_("what it means: {command}", command=f"zond verdicts --db {database}"))
     if result.run.ended in ("interrupted", "no_network", "failed", "budget"):
         said.append(_("to go on with it: {command}", command="zond run --resume"))
-    click.echo("\n".join(said), err=True)
+    tell(click.echo, "\n".join(said), err=True)
 
 
 def _status(result: Result, refused: bool) -> int:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 import click
 import msgspec
 
+from probe.commands.audience import tell
 from probe.evidence import Measurement, Run
 from probe.i18n import _, plural
 
@@ -55,7 +56,7 @@ class Screen:
         traceback: TracebackType | None,
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            tell(self._live.stop)
             self._live = None
 
     def note(self, text: str) -> None:

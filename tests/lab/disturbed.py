@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from lab.stage import Stage, verdicts
 from probe.evidence import Measurement, Run
 from probe.store import Store
 
-PATIENCE = 90.0  # seconds
+PATIENCE = 150.0  # seconds for a run; one that takes longer is stuck
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,23 @@ def run(
     )
     assert process.stdout is not None
     announced = 0
-    for line in process.stdout:
-        announced += line.endswith("\n")
-        if announced == after:
-            happens(process)
-    _, said = process.communicate(timeout=PATIENCE)
+    stuck = threading.Event()
+
+    def end() -> None:
+        stuck.set()
+        process.kill()
+
+    timer = threading.Timer(PATIENCE, end)
+    timer.start()
+    try:
+        for line in process.stdout:
+            announced += line.endswith("\n")
+            if announced == after:
+                happens(process)
+        _, said = process.communicate()
+    finally:
+        timer.cancel()
+    assert not stuck.is_set(), f"after {announced} targets and {PATIENCE:g} s it still ran: {said}"
     assert "Traceback" not in said, said
     ended = look(db, process.returncode, said, announced)
     assert announced <= len(ended.measurements), said
