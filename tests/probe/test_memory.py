@@ -120,7 +120,9 @@ def inside_trio() -> Exception:
     return caught.value
 
 
-@pytest.mark.parametrize("made", [MemoryError, no_thread, inside_trio], ids=["allocation", "thread", "trio"])
+@pytest.mark.parametrize(
+    "made", [MemoryError, no_thread, inside_trio], ids=["allocation", "thread", "trio"]
+)
 def test_want_of_memory_is_known_in_all_its_forms(made: Any) -> None:
     exc = made()
     assert lacking(exc)
