@@ -26,6 +26,7 @@ from pathlib import Path
 import msgspec
 import time_machine
 
+from lab.clock import wrong_clock
 from lab.stage import Setting, Stage
 from lab.trial import HURRY
 from lab.worlds.plan import build
@@ -230,7 +231,7 @@ def run_often(stage: Stage, db: Path, count: int, *, seed: int) -> Processes:
     for n in range(count):
         before: list[str] = []
         if n % 10 == 9:
-            before = ["faketime", "-f", chance.choice(["-400d", "+90d", "-20y", "+2y"])]
+            before = wrong_clock(chance.choice(["-400d", "+90d", "-20y", "+2y"]))
             found.wrong_clock += 1
         process = stage.start_run(
             db, "--json", "--no-follow-up", before=before,

@@ -128,7 +128,7 @@ class Stage:
     ) -> subprocess.Popen[Any]:
         """Start ``zond ARGUMENTS`` as an ordinary program in *place*.
 
-        *before* goes in front of it on the command line (``faketime -f -1y``).
+        *before* goes in front of it on the command line (`lab.clock.wrong_clock`).
         """
         return self.country.command(
             place, [*before, ZOND, *arguments], env=self.environment(**(env or {})), **popen

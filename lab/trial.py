@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.clock import wrong_clock
 from lab.country import LabError
 from lab.household import furnish
 from lab.score import Result, result
@@ -88,7 +89,7 @@ def try_country(country: CountryWorld, folder: Path, *, seed: int = 0) -> Trial:
         icmp_ratelimit=0,
     )
     db = folder / "zond.db"
-    shift = ["faketime", "-f", f"{country.clock:+.0f}s"] if country.clock else []
+    shift = wrong_clock(f"{country.clock:+.0f}s") if country.clock else []
     # A cut is to meet targets on their way, and others before and after it.
     pace = ["--concurrency", "2"] if country.cuts else []
     asked = None if country.resolver is None else country.resolver.addresses

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pyroute2 import IPRoute  # type: ignore[import-untyped]
 
+from lab.clock import wrong_clock
 from lab.country import Ready
 from lab.middlebox import Middlebox
 from lab.score import Result, result
@@ -88,7 +89,7 @@ def try_condition(
         stage.country.switch(wire, condition.name)
     process = stage.start_run(
         _database(folder, condition), "--seed", str(stage.setting.seed),
-        before=["faketime", "-f", f"{condition.clock:+.0f}s"] if condition.clock else [],
+        before=wrong_clock(f"{condition.clock:+.0f}s") if condition.clock else [],
         resolv_conf=None if condition.ipv4 else OPERATOR_RESOLVER_ADDRESSES[1:],
     )  # fmt: skip
     _, said = process.communicate()

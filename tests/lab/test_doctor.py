@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lab.clock import wrong_clock
 from lab.country import Country
 from lab.household import furnish
 from lab.stage import Setting, Stage, first_line
@@ -44,7 +45,7 @@ def doctor(
     **popen: Any,
 ) -> tuple[dict[str, dict[str, Any]], int, str]:
     """What it finds, by subject; the exit status; its talk."""
-    before = ["faketime", "-f", f"{shift:+.0f}s"] if shift else []
+    before = wrong_clock(f"{shift:+.0f}s") if shift else []
     process = stage.zond(
         "doctor", "--json", *arguments, before=before, env={**MINSK, **(env or {})},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen,

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.clock import LIBRARY
 from lab.stage import Setting, Stage
 from lab.trial import HURRY
 from lab.worlds.plan import build
@@ -28,7 +29,6 @@ pytestmark = pytest.mark.lab
 
 TARGETS = 10
 DAY = 86400
-FAKETIME = next(Path("/usr/lib").glob("**/faketime/libfaketime.so.1"))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def with_clock(stage: Stage, db: Path, first: int, then: int) -> Disturbed:
     ahead = db.with_suffix(".ahead")
     ahead.write_text(f"{first:+d}")
     env = {
-        "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(ahead),
+        "LD_PRELOAD": LIBRARY, "FAKETIME_TIMESTAMP_FILE": str(ahead),
         "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }  # fmt: skip
 

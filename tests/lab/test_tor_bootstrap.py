@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from lab.censors import AddressRefuse
+from lab.clock import wrong_clock
 from lab.middlebox import Middlebox
 from lab.stage import DELAYS, Setting, Stage, verdicts
 from lab.tor.network import TorNetwork
@@ -148,7 +149,7 @@ def test_a_clock_that_is_off_by_a_day_is_our_own_fault(
     built, _ = stage
     built.list_file.write_text("tor://vanilla\n")
     db = tmp_path / "zond.db"
-    process = built.start_run(db, before=["faketime", "-f", "-2d"])
+    process = built.start_run(db, before=wrong_clock("-2d"))
     _, said = process.communicate()
     with Store(db) as store:
         (record,) = (e for m in store.measurements() for e in m.evidence)

@@ -21,6 +21,7 @@ import minisign
 import pytest
 from click.testing import CliRunner, Result
 
+from lab.clock import wrong_clock
 from probe import places
 from probe.cli import zond
 from probe.config import Budget, Config, Upload
@@ -138,7 +139,7 @@ def test_a_tunnel_is_told_without_a_packet(
 
 
 def test_a_clock_before_this_program_was_written_is_a_fault() -> None:
-    found = local("faketime", "2001-01-01 00:00:00")["clock"]
+    found = local(*wrong_clock("@2001-01-01 00:00:00"))["clock"]
     assert ("fault", "it is not 2001-01-01: this program is younger") == (
         found["state"], found["seen"],
     )  # fmt: skip
