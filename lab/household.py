@@ -23,7 +23,7 @@ from lab.sites import Request, Response
 from lab.topology import HOME_ADDRESSES, place_of
 from lab.vpn import run_client, run_server
 from lab.world import Place, Wire
-from lab.worlds.whole import CountryWorld
+from lab.worlds.whole.situation import CountryWorld
 
 HTTPS = 443
 HOME_ROUTER = "192.168.1.1"

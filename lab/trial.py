@@ -17,7 +17,7 @@ from lab.stage import ZOND, Setting, Stage, ascii_url, verdicts
 from lab.world import World
 from lab.worlds.fixtures import NEUTRAL
 from lab.worlds.profiles import Profile
-from lab.worlds.whole import CountryWorld, Cut
+from lab.worlds.whole.situation import CountryWorld, Cut
 
 # A volunteer's pace is for a volunteer's line; in the lab it would only cost time.
 HURRY = f"""

@@ -6,7 +6,7 @@ from lab.censors import QUICClose, QUICDrop, SNIDrop, SNIReset, a_censor
 from lab.sites import Site
 from lab.world import Wire, World
 from lab.worlds.plan import Plan, build, known, truly, world
-from lab.worlds.whole import CountryWorld
+from lab.worlds.whole.situation import CountryWorld
 
 H3_RECORD = "1 . alpn=h3,h2,http/1.1"  # of the HTTPS type (RFC 9460)
 

@@ -21,7 +21,7 @@ from lab.stage import CONTROLS, Setting, Stage, verdicts
 from lab.trial import HURRY, try_country
 from lab.world import Wire
 from lab.worlds.plan import build
-from lab.worlds.whole import captive_portal
+from lab.worlds.whole.line import captive_portal
 from probe.evidence import ControlQuery
 from probe.store import Store
 

@@ -19,7 +19,8 @@ from lab.household import furnish
 from lab.stage import Setting, Stage, first_line
 from lab.world import Place, Wire
 from lab.worlds import fixtures
-from lab.worlds.whole import WHOLE, CountryWorld
+from lab.worlds.whole import WHOLE
+from lab.worlds.whole.situation import CountryWorld
 from probe.consent import agreement
 from probe.consent.networks import Networks
 
