@@ -20,7 +20,6 @@ from datetime import UTC, date, datetime
 from importlib import resources
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import maxminddb
@@ -109,12 +108,7 @@ class AddressBook:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

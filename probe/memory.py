@@ -10,7 +10,6 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from types import TracebackType
 from typing import NoReturn, Self
 
 import trio
@@ -57,12 +56,7 @@ class Guard:
         threading.Thread(target=self._watch, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.release()
 
     def _watch(self) -> None:

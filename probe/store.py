@@ -1,10 +1,8 @@
 """Measurements on disk: complete, append-only, exactly what was seen.
 
 Rule: what `Store.append` returned for is safe against a kill and a power cut
-(WAL, ``synchronous=FULL``), and reading gives back equal records. So the whole
-record is kept as JSON, in the form of ``probe.evidence``; the columns beside it
-only help to search. Certificates and bodies, which repeat, are kept once under
-their SHA-256 and put back on reading. The evidence of an imported measurement is its
+(WAL, ``synchronous=FULL``), and reading gives back equal records. What a record is in
+the tables is said in `probe.rows`. The evidence of an imported measurement is its
 document, which is kept whole and read anew (`probe.documents`).
 
 One writer at a time; readers may look while it writes.
@@ -12,19 +10,17 @@ One writer at a time; readers may look while it writes.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import msgspec
 
 from probe.evidence import AnyEvidence, CanaryCheck, Measurement, Run
+from probe.rows import Row, canary_row, evidence_rows, measurement_row, text, unpacked_blob
 from probe.schema import Database, StoreError, explained, open_database
 from testlists.target import Target
 
@@ -34,11 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Planned", "Refused", "Store", "StoreError", "Use"]
 
 T = TypeVar("T")
-
-Row = dict[str, Any]
-
-REMEMBERED = 200  # packed blobs, to write a certificate again without packing it again
-MAX_REMEMBERED = 4096  # bytes of one
 
 _evidence = msgspec.json.Decoder(AnyEvidence)
 _measurement = msgspec.json.Decoder(Measurement)
@@ -107,12 +98,7 @@ class Store:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     # Writing
@@ -129,13 +115,13 @@ class Store:
                 "url": p.url,
                 "category": p.category,
                 "list_name": p.list_name,
-                "target": _text(p.target),
+                "target": text(p.target),
             }
             for p in planned
         ]
         with self._transaction():
             self._insert(
-                "runs", [{"id": run.id, "started_at": run.started_at, "record": _text(run)}]
+                "runs", [{"id": run.id, "started_at": run.started_at, "record": text(run)}]
             )
             self._insert("planned", rows)
             self._insert("problems", [msgspec.structs.asdict(r) for r in refused])
@@ -144,12 +130,12 @@ class Store:
         """Write down what has been learned of a run since; the last word counts."""
         with self._transaction():
             self._insert(
-                "run_updates", [{"run_id": run.id, "ended": run.ended, "record": _text(run)}]
+                "run_updates", [{"run_id": run.id, "ended": run.ended, "record": text(run)}]
             )
 
     def append(self, measurements: Sequence[Measurement]) -> None:
         """Write *measurements* in one transaction. When this returns they are safe."""
-        prepared = [(_measurement_row(m), *_evidence_rows(m, self._packed)) for m in measurements]
+        prepared = [(measurement_row(m), *evidence_rows(m, self._packed)) for m in measurements]
         with self._transaction():
             for row, evidence, blobs in prepared:
                 statement = _insertion("measurements", tuple(row))
@@ -159,7 +145,7 @@ class Store:
 
     def append_canaries(self, checks: Sequence[CanaryCheck]) -> None:
         with self._transaction():
-            self._insert("canaries", [_canary_row(c) for c in checks])
+            self._insert("canaries", [canary_row(c) for c in checks])
 
     def append_use(self, use: Use) -> None:
         with self._transaction():
@@ -182,7 +168,7 @@ class Store:
             self._insert(
                 "runs",
                 [
-                    {"id": run.id, "started_at": run.started_at, "record": _text(run)}
+                    {"id": run.id, "started_at": run.started_at, "record": text(run)}
                     for run in {k.run.id: k.run for k in kept}.values()
                 ],
                 ignore=True,
@@ -193,7 +179,7 @@ class Store:
                 self._insert("documents", [row])
                 self._insert(
                     "measurements",
-                    [_measurement_row(m) | {"document": sha256} for m in k.measurements],
+                    [measurement_row(m) | {"document": sha256} for m in k.measurements],
                 )
                 self._add_new_canaries(k.canaries)
 
@@ -201,8 +187,8 @@ class Store:
         """Those of *checks* that are not there yet: documents of one run share some."""
         for check in checks:
             there = "SELECT 1 FROM canaries WHERE run_id = ? AND at = ? AND record = ?"
-            if not any(self._rows(there, (check.run_id, check.at, _text(check)))):
-                self._insert("canaries", [_canary_row(check)])
+            if not any(self._rows(there, (check.run_id, check.at, text(check)))):
+                self._insert("canaries", [canary_row(check)])
 
     # Reading
 
@@ -381,9 +367,7 @@ class Store:
         for encoding, size, data in self._rows(
             "SELECT encoding, size, data FROM blobs WHERE sha256 = ?", (sha256,)
         ):
-            # The size is known: what a damaged file says never fills the memory.
-            whole = zlib.decompressobj().decompress(data, size + 1) if encoding else bytes(data)
-            if hashlib.sha256(whole).hexdigest() == sha256:
+            if (whole := unpacked_blob(sha256, encoding, size, data)) is not None:
                 return whole
         raise StoreError(f"{self.path} is damaged: a stored body or certificate is gone")
 
@@ -428,99 +412,8 @@ def _insertion(table: str, columns: tuple[str, ...], ignore: bool = False) -> st
     return f"INSERT OR {otherwise} INTO {named} VALUES ({values})"  # noqa: S608 - our own names
 
 
-def _text(record: object) -> str:
-    return msgspec.json.encode(record).decode()
-
-
 def _decoded(decoder: msgspec.json.Decoder[T], text: str) -> T:
     try:
         return decoder.decode(text)
     except msgspec.DecodeError as exc:
         raise StoreError(f"a stored record cannot be read: {exc}") from exc
-
-
-def _canary_row(c: CanaryCheck) -> Row:
-    return {
-        "run_id": c.run_id, "ring": c.ring, "at": c.at, "failure": c.failure, "record": _text(c),
-    }  # fmt: skip
-
-
-def _measurement_row(m: Measurement) -> Row:
-    return {
-        "id": m.id,
-        "run_id": m.run_id,
-        "nettest": m.nettest,
-        "nettest_version": m.nettest_version,
-        "url": m.url,
-        "list_name": m.list_name,
-        "started_at": m.started_at,
-        "software_version": m.software_version,
-        "about": m.about,
-        "record": _text(msgspec.structs.replace(m, evidence=())),
-    }
-
-
-def _evidence_rows(m: Measurement, packed: dict[str, Row]) -> tuple[list[Row], list[Row]]:
-    """The rows of *m*'s evidence and of the bytes that were moved out of it.
-
-    *packed* remembers such bytes, which the next measurements are likely to have again.
-    """
-    rows: list[Row] = []
-    blobs: dict[str, Row] = {}
-    for seq, evidence in enumerate(m.evidence):
-        names: dict[str, str | list[str]] = {}
-        for field in _fields_of_bytes(type(evidence)):
-            value = getattr(evidence, field)
-            if isinstance(value, bytes):
-                names[field] = _add_blob(blobs, value, packed)
-            elif isinstance(value, tuple) and value and isinstance(value[0], bytes):
-                names[field] = [_add_blob(blobs, item, packed) for item in value]
-        kept = _without(evidence, names)
-        rows.append(
-            {
-                "seq": seq,
-                "kind": type(evidence).__struct_config__.tag,
-                "vantage": evidence.vantage,
-                "url": evidence.url,
-                "t0": evidence.t0,
-                "t": evidence.t,
-                "failure": evidence.failure,
-                "record": _text(kept),
-                "blobs": json.dumps(names) if names else None,
-            }
-        )
-    return rows, list(blobs.values())
-
-
-@cache
-def _fields_of_bytes(kind: type[AnyEvidence]) -> tuple[str, ...]:
-    """The fields of *kind* that hold bytes, or a tuple of them."""
-    return tuple(f.name for f in msgspec.structs.fields(kind) if "bytes" in str(f.type))
-
-
-def _without(evidence: AnyEvidence, fields: Iterable[str]) -> AnyEvidence:
-    empty = {f: b"" if isinstance(getattr(evidence, f), bytes) else () for f in fields}
-    return msgspec.structs.replace(evidence, **empty) if empty else evidence
-
-
-def _add_blob(blobs: dict[str, Row], data: bytes, packed: dict[str, Row]) -> str:
-    sha256 = hashlib.sha256(data).hexdigest()
-    if sha256 not in blobs:
-        row = packed.get(sha256) or _packed(sha256, data)
-        if len(data) <= MAX_REMEMBERED:
-            if len(packed) >= REMEMBERED:
-                packed.clear()
-            packed[sha256] = row
-        blobs[sha256] = row
-    return sha256
-
-
-def _packed(sha256: str, data: bytes) -> Row:
-    small = zlib.compress(data, 6)
-    encoding = "zlib" if len(small) < len(data) else ""
-    return {
-        "sha256": sha256,
-        "encoding": encoding,
-        "size": len(data),
-        "data": small if encoding else data,
-    }

@@ -7,14 +7,14 @@ the disk; a power cut leaves the one or the other. What was in clear is overwrit
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import click
 
 from probe.commands.opening import locked
 from probe.ending import BAD_ARGUMENTS, Problem
+from probe.upload.work import only_upload
 
 
 @click.command()
@@ -39,7 +39,7 @@ def encrypt(db: str | None, change: bool, undo: bool) -> None:
         raise Problem(str(exc), BAD_ARGUMENTS) from exc
     if change and undo:
         raise Problem("--change and --undo: only one of them", BAD_ARGUMENTS)
-    with locked(path), _no_upload(path):
+    with locked(path), only_upload(path):
         try:
             if not (change or undo) and not is_plain(path):
                 raise Problem(f"{path} is encrypted (--change, --undo)", BAD_ARGUMENTS)
@@ -85,20 +85,3 @@ def _copied(path: Path, old: str, new: str) -> None:
             if not old:
                 overwrite(before)
     encryption.passphrase.cache_clear()
-
-
-@contextmanager
-def _no_upload(path: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    from probe.ending import LOCKED
-
-    lock = FileLock(f"{path}.upload.lock", mode=0o600)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as exc:
-        raise Problem(f"an upload from {path} goes on", LOCKED) from exc
-    try:
-        yield
-    finally:
-        lock.release()

@@ -188,14 +188,15 @@ def key_text(path: Path) -> str:
 
 @contextmanager
 def only_upload(database: Path) -> Iterator[None]:
-    """One upload at a time from a database: two would send everything twice."""
+    """One upload at a time from a database: two would send everything twice, and one beside a
+    database that is being replaced would write its receipts into the old one."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(f"{database}.upload.lock", mode=0o600)
     try:
         lock.acquire(timeout=0)
     except Timeout as exc:
-        raise Problem(f"another upload from {database} goes on", LOCKED) from exc
+        raise Problem(f"an upload from {database} goes on", LOCKED) from exc
     except OSError as exc:
         raise Problem(f"{database}: {exc.strerror or exc}", FAILED) from exc
     try:

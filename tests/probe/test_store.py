@@ -253,13 +253,14 @@ def test_a_directory_is_no_database(tmp_path: Path) -> None:
     one_line(error)
 
 
-def test_a_lost_certificate_is_said_not_made_up(path: Path) -> None:
+@pytest.mark.parametrize("damage", ["data = x'00'", "data = x'ffff'"])
+def test_a_lost_certificate_is_said_not_made_up(path: Path, damage: str) -> None:
     with Store(path, write=True) as store:
         store.begin_run(a_run(), [])
         store.append([a_measurement(1)])
     db = sqlite3.connect(path)
     with db:
-        db.execute("UPDATE blobs SET data = x'00' WHERE size = 6000")
+        db.execute(f"UPDATE blobs SET {damage} WHERE size = 6000")
     db.close()
     with Store(path) as store, pytest.raises(StoreError, match="damaged"):
         list(store.measurements())
