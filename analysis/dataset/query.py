@@ -1,8 +1,7 @@
 """Questions in SQL to a dataset: views of its tables, in a DuckDB with its doors closed.
 
-Rule: a query is data that somebody wrote, who may be a stranger. It reads these views and
-nothing else: no other file, no network, no extension, no setting; one SELECT; bounded memory,
-time and rows. What exceeds a bound raises `Limit`, which is no answer.
+The doors are those of `analysis.closed`. What exceeds a bound of memory, time or rows raises
+`Limit`, which is no answer.
 
 Views: ``verdicts`` (with ``marks`` of the collector and the ``pseudonym``), ``tests``,
 ``observations``, ``collected`` and ``left_out`` (`analysis.dataset.catalogue`).
@@ -18,6 +17,7 @@ import duckdb
 import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from analysis import closed
 from analysis.dataset import catalogue, manifest
 from analysis.dataset.columns import SCHEMA
 from analysis.history.rows import arrow_schema
@@ -53,10 +53,7 @@ class Queries:
     ) -> None:  # fmt: skip
         self._seconds = seconds
         found = manifest.load(root)
-        self._db = duckdb.connect(":memory:", config={"threads": threads})
-        self._db.execute("SET python_enable_replacements = false")
-        self._db.execute(f"SET memory_limit = '{memory}'")
-        self._db.execute("SET temp_directory = ''")  # nothing is written, nowhere
+        self._db = closed.connected(memory=memory, threads=threads)
         tables = catalogue.tables(root)
         if without_marked:
             marked = tables["collected"].filter(
@@ -75,7 +72,7 @@ class Queries:
             self._view(name, paths, schema, without_marked=without_marked)
             files += paths
         self._db.execute(f"CREATE VIEW verdicts AS {VERDICTS}")
-        self._close_doors(files)
+        closed.close_doors(self._db, files)
 
     def __enter__(self) -> Self:
         return self
@@ -87,10 +84,10 @@ class Queries:
         """The answer to one SELECT. Raises `QueryError`, and `Limit` of these where it takes
         too long, too much memory, or has too many rows."""
         try:
-            statements = self._db.extract_statements(sql)
+            one = closed.is_one_select(self._db, sql)
         except duckdb.Error as error:
             raise QueryError(str(error)) from error
-        if [s.type for s in statements] != [duckdb.StatementType.SELECT]:
+        if not one:
             raise QueryError("not one SELECT")
         timer = threading.Timer(self._seconds, self._db.interrupt)
         timer.start()
@@ -120,11 +117,7 @@ class Queries:
     ) -> None:
         columns = ", ".join(schema.names)
         if paths:
-            # Left where they are: what a query does not ask for is never read.
-            listed = ", ".join("'" + path.replace("'", "''") + "'" for path in paths)
-            source = (
-                f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
-            )
+            source = closed.rows_of(paths)
         else:
             self._db.register(f"no_{name}", schema.empty_table())
             source = f"no_{name}"
@@ -132,18 +125,6 @@ class Queries:
         if without_marked:
             where = " WHERE measurement_id NOT IN (SELECT measurement_id FROM marked)"
         self._db.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {source}{where}")  # noqa: S608
-
-    def _close_doors(self, files: list[str]) -> None:
-        if files:
-            self._db.execute("SET allowed_paths = ?", [files])
-        for setting in (
-            "enable_external_access = false",
-            "autoinstall_known_extensions = false",
-            "autoload_known_extensions = false",
-            "allow_community_extensions = false",
-            "lock_configuration = true",
-        ):
-            self._db.execute(f"SET {setting}")
 
 
 def documented() -> dict[str, list[tuple[str, str, str]]]:

@@ -1,8 +1,7 @@
 """A DuckDB of views over what was measured and what is documented, for queries of others.
 
-A query is data that somebody wrote: it may read these views and nothing else. No file, no
-network, no extension, no setting; one SELECT; bounded memory, rows and time. What exceeds a
-bound raises `Limit`, which is not an answer.
+They are behind closed doors (`analysis.closed`). What exceeds a bound of memory, rows or time
+raises `Limit`, which is not an answer.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Any, Self, TypeAlias
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from analysis import closed
 from analysis.history.event import Event
 from analysis.history.rows import arrow, arrow_schema
 from analysis.history.table import TestRow, VerdictRow
@@ -48,10 +48,7 @@ class Workspace:
     ) -> None:  # fmt: skip
         self._seconds = seconds
         files = [str(file) for rows in (verdicts, tests) for file in _files(rows) or ()]
-        self._db = duckdb.connect(":memory:", config={"threads": threads})
-        self._db.execute("SET python_enable_replacements = false")
-        self._db.execute(f"SET memory_limit = '{memory}'")
-        self._db.execute("SET temp_directory = ''")  # nothing is written, nowhere
+        self._db = closed.connected(memory=memory, threads=threads)
         self._view("verdicts", verdicts, VerdictRow)
         self._view("tests", tests, TestRow)
         kept = list(events)
@@ -59,7 +56,7 @@ class Workspace:
         self._db.register("event_parts", event_parts_table(kept))
         for name, table in (tables or {}).items():
             self._db.register(name, table)
-        self._close_doors(files)
+        closed.close_doors(self._db, files)
 
     def __enter__(self) -> Self:
         return self
@@ -115,13 +112,9 @@ class Workspace:
     def _view(self, name: str, rows: Rows, of: type[VerdictRow] | type[TestRow]) -> None:
         files = _files(rows)
         if files:
-            # Left where they are: what a query does not ask for is never read.
-            listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
             columns = ", ".join(arrow_schema(of).names)
-            self._db.execute(
-                f"CREATE VIEW {name} AS SELECT {columns} FROM read_parquet([{listed}],"  # noqa: S608
-                " union_by_name = true, hive_partitioning = false)"
-            )
+            source = closed.rows_of(files)
+            self._db.execute(f"CREATE VIEW {name} AS SELECT {columns} FROM {source}")  # noqa: S608
             return
         if files is not None:
             rows = ()
@@ -136,24 +129,12 @@ class Workspace:
             raise DataError(f"{name}: no column {', '.join(sorted(lacking))}")
         self._db.register(name, table)
 
-    def _close_doors(self, files: list[str]) -> None:
-        if files:
-            self._db.execute("SET allowed_paths = ?", [files])
-        for setting in (
-            "enable_external_access = false",
-            "autoinstall_known_extensions = false",
-            "autoload_known_extensions = false",
-            "allow_community_extensions = false",
-            "lock_configuration = true",
-        ):
-            self._db.execute(f"SET {setting}")
-
     def _only_select(self, sql: str, what: str) -> None:
         try:
-            statements = self._db.extract_statements(sql)
+            one = closed.is_one_select(self._db, sql)
         except duckdb.Error as error:
             raise DataError(f"{what}: {error}") from error
-        if [s.type for s in statements] != [duckdb.StatementType.SELECT]:
+        if not one:
             raise DataError(f"{what}: not one SELECT")
 
 
