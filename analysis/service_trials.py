@@ -8,9 +8,8 @@ the instrument's or the line's own fault is no row.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
-from analysis.history.table import TestRow, host_of
+from analysis.history.table import TestRow, row_of_test
 from analysis.observations import Observation
 from analysis.services import UNJUDGED
 
@@ -26,35 +25,12 @@ def service_trials(o: Observation) -> Iterator[TestRow]:
         return
     if o.service_how in ("outdated", "replaced") or o.foreign_lost or o.home_lost:
         return
-    yield _row(o, o.service_part, _result(o), float(o.service_progress))
+    yield row_of_test(o, o.service_part, _result(o), float(o.service_progress))
     if o.service_channel:
-        yield _row(o, "bridge_channel", o.service_channel, -1.0)
+        yield row_of_test(o, "bridge_channel", o.service_channel)
 
 
 def _result(o: Observation) -> str:
     if o.service == "middlebox" and o.service_end in ("works", "echo"):
         return {"altered": "altered", "other": "other", "": "same"}.get(o.service_how, "fails")
     return "works" if o.service_end == "works" else "fails"
-
-
-def _row(o: Observation, test: str, result: str, value: float) -> TestRow:
-    return TestRow(
-        measurement_id=o.measurement_id,
-        measured_at=o.measured_at,
-        probe_cc=o.probe_cc,
-        probe_asn=o.probe_asn,
-        url=o.url,
-        host=host_of(o.url),
-        ip=o.path_ip,
-        port=_port(o.url),
-        test=test,
-        result=result,
-        value=value,
-    )
-
-
-def _port(url: str) -> int:
-    try:
-        return urlsplit(url).port or 0
-    except ValueError:  # a document may say anything
-        return 0

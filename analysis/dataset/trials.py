@@ -9,9 +9,8 @@ alike to whoever asks, and neither is a result.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
-from analysis.history.table import TestRow, host_of
+from analysis.history.table import TestRow, row_of_test
 from analysis.observations import Observation
 from analysis.service_trials import service_trials
 
@@ -23,7 +22,6 @@ RUNGS = (
 )  # fmt: skip
 RESULTS = {"same": "fails", "free": "works", "mixed": "mixed"}
 BEYOND_CONNECT = ("tls", "certificate", "http", "page", "redirect")  # the connection stood
-PORTS = {"http": 80, "https": 443}
 
 
 def trials(o: Observation) -> Iterator[TestRow]:
@@ -36,52 +34,28 @@ def trials(o: Observation) -> Iterator[TestRow]:
     for name in RUNGS:
         result = RESULTS.get(getattr(o, name))
         if result is not None:
-            yield _row(o, name, result)
+            yield row_of_test(o, name, result)
     if o.path_ip and (o.path_end == "tcp" or o.path_end in BEYOND_CONNECT):
-        yield _row(o, "tcp_connect", "fails" if o.path_end == "tcp" else "works")
+        yield row_of_test(o, "tcp_connect", "fails" if o.path_end == "tcp" else "works")
     if o.residual >= 0:
-        yield _row(o, "residual", "blocked" if o.residual > 0 else "free", o.residual)
+        yield row_of_test(o, "residual", "blocked" if o.residual > 0 else "free", o.residual)
     if o.hop_high:
         near = "household" if o.hop_near else ""
-        yield _row(o, "hop", o.hop_ip or near or "unnamed", float(o.hop_high))
+        yield row_of_test(o, "hop", o.hop_ip or near or "unnamed", float(o.hop_high))
     for name in ("reset_ttl", "reset_window", "reset_ip_id"):
         value = getattr(o, name)
         if value >= 0:
-            yield _row(o, name, "reset", float(value))
+            yield row_of_test(o, name, "reset", float(value))
     yield from _speeds(o)
 
 
 def _speeds(o: Observation) -> Iterator[TestRow]:
     """Timed side by side: seconds, and times as long as what it is compared with."""
     if o.speed_seconds > 0:
-        yield _row(o, "page_seconds", "cut" if o.speed_cut else "works", o.speed_seconds)
+        yield row_of_test(o, "page_seconds", "cut" if o.speed_cut else "works", o.speed_seconds)
     if o.speed_pairs:
         slow = o.speed_p <= 0.01
-        yield _row(o, "slower_than_control", "slow" if slow else "alike", o.speed_ratio)
+        yield row_of_test(o, "slower_than_control", "slow" if slow else "alike", o.speed_ratio)
     if o.speed_name_pairs:
         slow = o.speed_name_p <= 0.01
-        yield _row(o, "slower_than_unnamed", "slow" if slow else "alike", o.speed_name_ratio)
-
-
-def _row(o: Observation, test: str, result: str, value: float = -1.0) -> TestRow:
-    return TestRow(
-        measurement_id=o.measurement_id,
-        measured_at=o.measured_at,
-        probe_cc=o.probe_cc,
-        probe_asn=o.probe_asn,
-        url=o.url,
-        host=host_of(o.url),
-        ip=o.path_ip,
-        port=_port(o.url),
-        test=test,
-        result=result,
-        value=value,
-    )
-
-
-def _port(url: str) -> int:
-    try:
-        parts = urlsplit(url)
-        return parts.port or PORTS.get(parts.scheme, 0)
-    except ValueError:  # no URL, or a port that is no number
-        return 0
+        yield row_of_test(o, "slower_than_unnamed", "slow" if slow else "alike", o.speed_name_ratio)

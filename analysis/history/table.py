@@ -18,6 +18,7 @@ from analysis.verdict import Verdict
 
 HOUR = 3600.0
 DAY = 86400.0
+PORTS = {"http": 80, "https": 443}
 
 
 class VerdictRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +94,31 @@ def host_of(url: str) -> str:
         return urlsplit(url).hostname or url
     except ValueError:  # as of http://[, which a list or a document may hold
         return url
+
+
+def row_of_test(o: Observation, test: str, result: str, value: float = -1.0) -> TestRow:
+    """The row of one *test* made beside the measurement that *o* is of."""
+    return TestRow(
+        measurement_id=o.measurement_id,
+        measured_at=o.measured_at,
+        probe_cc=o.probe_cc,
+        probe_asn=o.probe_asn,
+        url=o.url,
+        host=host_of(o.url),
+        ip=o.path_ip,
+        port=_port(o.url),
+        test=test,
+        result=result,
+        value=value,
+    )
+
+
+def _port(url: str) -> int:
+    try:
+        parts = urlsplit(url)
+        return parts.port or PORTS.get(parts.scheme, 0)
+    except ValueError:  # no URL, or a port that is no number: a document may say anything
+        return 0
 
 
 def verdict_row(
