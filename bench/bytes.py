@@ -6,7 +6,7 @@ it, and all in one file as OONI's archive keeps them. Canaries and runs are part
 since they are sent too. Follow-ups are measurements here and have no document of OONI's, so
 they are told apart.
 
-    python bench/bytes.py zond.db [...]
+    python -m bench.bytes zond.db [...]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How probable is "probable"? The weights of the doubt, and what they are worth.
 
-    python bench/calibration.py [--write] [--quick] [--refit] [--every N] [--at-once N]
+    python -m bench.calibration [--write] [--quick] [--refit] [--every N] [--at-once N]
                                 [--keep DIR]
 
 Makes cases in the lab, where the truth is known: kinds of world that are blocked, hindered,

@@ -1,6 +1,6 @@
 """How well are onset and lift of single series found?
 
-    python bench/changes.py [--seeds 1,3] [--noise ours,bad] [--write]
+    python -m bench.changes [--seeds 1,3] [--noise ours,bad] [--write]
 
 Months are simulated (`lab.months`) and `analysis.history.changes.parts` is run on them; each
 part is held against what truly happened to that host on that network. Events, made of parts,

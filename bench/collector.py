@@ -9,7 +9,7 @@ documents. *Taken* are sealed batches acknowledged. Last come 1,000 clients that
 as a hundred would. On a machine that does other things, the rates by second of CPU are those to
 compare.
 
-    python bench/collector.py [--seconds 3] [--slow 1000] [--folder DIR] [--write]
+    python -m bench.collector [--seconds 3] [--slow 1000] [--folder DIR] [--write]
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from analysis.collector.documents import read
 from analysis.collector.limits import Limits
 from analysis.collector.server import serve
 from bench.pages import put
+from bench.watching import processor, size
 from probe.evidence import DNSAnswer, DNSExchange, Measurement, Run, TCPConnect, TLSHandshake
 from probe.formats import batch
 from probe.scrubbing.scrub import Scrubber
@@ -69,30 +70,31 @@ def main() -> None:
 def measure(folder: Path, seconds: float, slow_clients: int) -> str:
     load = os.getloadavg()[0]
     synced = fsyncs(folder, seconds)
-    opened = {size: openings(size, seconds / 2) for size in SIZES}
+    opened = {held: openings(held, seconds / 2) for held in SIZES}
     told, telling = multiprocessing.get_context("spawn").Pipe(duplex=False)
     child = multiprocessing.get_context("spawn").Process(
         target=_serve, args=(folder / "data", telling), daemon=True
     )
     child.start()
+    assert child.pid is not None
     try:
         url, key = told.recv()
         if len(os.sched_getaffinity(0)) > 1:
             os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
         lines = [
-            f"`python bench/collector.py --seconds {seconds:g} --write`: at rest"
-            f" {memory(child.pid):.0f} MB; load average {load:.1f}.", "",
+            f"`python -m bench.collector --seconds {seconds:g} --write`: at rest"
+            f" {size(child.pid).resident / 1e6:.0f} MB; load average {load:.1f}.", "",
             "| clients at once | a batch has | batches a second | by second of CPU |"
             " one core opens | the disk syncs | median | 99 % | memory |",
             "|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
         ]  # fmt: skip
         for clients in CLIENTS:
-            for size in SIZES:
-                t = trio.run(throughput, url, key, size, seconds, clients, child.pid)
+            for held in SIZES:
+                t = trio.run(throughput, url, key, held, seconds, clients, child.pid)
                 lines.append(
-                    f"| {clients:,} | {size} | {t.rate:,.0f} | {t.by_cpu:,.0f}"
-                    f" | {opened[size]:,.0f} | {synced:,.0f} | {t.late(0.5):.0f} ms"
-                    f" | {t.late(0.99):,.0f} ms | {memory(child.pid):.0f} MB |"
+                    f"| {clients:,} | {held} | {t.rate:,.0f} | {t.by_cpu:,.0f}"
+                    f" | {opened[held]:,.0f} | {synced:,.0f} | {t.late(0.5):.0f} ms"
+                    f" | {t.late(0.99):,.0f} ms | {size(child.pid).resident / 1e6:.0f} MB |"
                 )
         lines += ["", trio.run(slow, url, key, slow_clients, child.pid)]
         return "\n".join(lines)
@@ -213,7 +215,7 @@ async def upload(stream: trio.SocketStream, name: str, body: bytes) -> bytes:
 
 
 async def throughput(
-    url: str, key: str, size: int, seconds: float, clients: int, pid: int | None
+    url: str, key: str, size: int, seconds: float, clients: int, pid: int
 ) -> Taken:
     """Batches of *size* measurements, made beforehand, as fast as they are acknowledged."""
     seal = batch.CollectorKey(key).seal
@@ -233,14 +235,14 @@ async def throughput(
                 assert head.startswith(b"HTTP/1.1 200"), head
                 times.append(time.perf_counter() - began)
 
-    began, spent = time.perf_counter(), cpu(pid)
+    began, spent = time.perf_counter(), processor(pid)
     async with trio.open_nursery() as nursery:
         for number in range(clients):
             nursery.start_soon(sender, number)
-    return Taken(times, time.perf_counter() - began, cpu(pid) - spent)
+    return Taken(times, time.perf_counter() - began, processor(pid) - spent)
 
 
-async def slow(url: str, key: str, count: int, pid: int | None) -> str:
+async def slow(url: str, key: str, count: int, pid: int) -> str:
     """*count* clients that take their time, and an ordinary one beside them."""
     statuses: list[bytes] = []
     times: list[float] = []
@@ -264,7 +266,7 @@ async def slow(url: str, key: str, count: int, pid: int | None) -> str:
                 head = await upload(stream, name, seal(packed))
                 assert head.startswith(b"HTTP/1.1 200"), head
                 times.append(time.perf_counter() - began)
-                most[0] = max(most[0], memory(pid))
+                most[0] = max(most[0], size(pid).resident / 1e6)
                 await trio.sleep(0.1)
 
     async with trio.open_nursery() as nursery:
@@ -283,20 +285,6 @@ async def slow(url: str, key: str, count: int, pid: int | None) -> str:
         f" {len(times)} batches acknowledged, in {statistics.median(times) * 1000:.0f} ms"
         f" (median; longest {max(times) * 1000:,.0f} ms)."
     )
-
-
-def cpu(pid: int | None) -> float:
-    """Seconds that the process has run (proc(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def memory(pid: int | None) -> float:
-    """Resident, MB (proc(5))."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 def _serve(data: Path, told: Connection) -> None:

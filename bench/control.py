@@ -11,7 +11,7 @@ on the same server, asked the same way; for *TLS* the handshakes that one core c
 question that is refused (429, 503) waits as it is told and asks again, four times in all, as a
 probe does.
 
-    python bench/control.py [--seconds 4] [--write]
+    python -m bench.control [--seconds 4] [--write]
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import multiprocessing
-import os
 import ssl
 import sys
 import tempfile
@@ -38,6 +37,7 @@ import trio
 import trustme
 
 from bench.pages import put
+from bench.watching import processor, size
 from probe.control.limits import Limits
 from probe.control.server import make_app
 from probe.net import TrioNetwork
@@ -123,18 +123,6 @@ def _started(main: Callable[..., Any], *args: Any) -> tuple[Any, int]:
     process.start()
     assert process.pid is not None
     return here.recv(), process.pid
-
-
-def _memory(pid: int) -> float:
-    """Peak resident memory in MB, proc(5)."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line) / 1024
-
-
-def _processor(pid: int) -> float:
-    """Seconds of CPU used, proc(5)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -278,7 +266,7 @@ def measure(seconds: float, folder: Path) -> str:
     trust = certify(folder)
     port, _ = _started(_site)
     (plain, encrypted, bare), pid = _started(_control, folder)
-    at_rest = _memory(pid)
+    at_rest = size(pid).peak / 1e6
     shakes = handshakes(folder, trust, seconds / 4)
     one, numbers = f"http://{SITE}:{port}/", itertools.count()
     fresh = (f"{one}{number}" for number in numbers)
@@ -289,7 +277,7 @@ def measure(seconds: float, folder: Path) -> str:
         ("TLS", Way(port=encrypted, trust=trust), itertools.repeat(one)),
     )
     lines = [
-        f"`python bench/control.py --seconds {seconds:g} --write`: at rest {at_rest:.0f} MB.", "",
+        f"`python -m bench.control --seconds {seconds:g} --write`: at rest {at_rest:.0f} MB.", "",
         "| clients at once | | questions a second | bound | median | 99 % | CPU each |"
         " told to wait | never answered | peak memory |",
         "|--:|---|--:|---|--:|--:|--:|--:|--:|--:|",
@@ -297,10 +285,10 @@ def measure(seconds: float, folder: Path) -> str:
     for clients in CLIENTS:
         found: dict[str, Asked] = {}
         for name, way, urls in ways:
-            used = _processor(pid)
+            used = processor(pid)
             asked = found[name] = trio.run(_ask, way, urls, seconds, clients)
-            asked.cpu = _processor(pid) - used
-            asked.peak = _memory(pid)
+            asked.cpu = processor(pid) - used
+            asked.peak = size(pid).peak / 1e6
         hello = len(found["bare"].took) / found["bare"].cpu
         bounds = {"kept": f"{hello:,.0f} bare answers", "fresh": f"{hello:,.0f} bare answers",
                   "TLS": f"{shakes:,.0f} handshakes"}  # fmt: skip

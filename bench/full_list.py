@@ -1,6 +1,6 @@
 """A thousand targets, a tenth of them silent: how long, how much memory, CPU and traffic?
 
-    python bench/full_list.py [--targets 1000] [--rtt 50] [--concurrency 50] [--profile] …
+    python -m bench.full_list [--targets 1000] [--rtt 50] [--concurrency 50] [--profile] …
 
 Prints a table in Markdown with each figure next to the bound it could reach: no run can be
 shorter than its longest single target, and the peer's model is one target after another.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,11 +19,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import probe
 from bench import where
 from bench.pages import put
+from bench.watching import watch
 from lab.stage import DELAYS, Setting, Stage, verdicts
 from lab.world import Wire, World
 from lab.worlds.plan import MAX_SEED, build
@@ -95,34 +94,10 @@ def measure(
                 runtimes = [m.runtime for m in store.measurements()]
             return Figures(
                 targets, wall, ended.used.ru_utime + ended.used.ru_stime,
-                ended.used.ru_maxrss * 1024, ended.private,
+                ended.peak, ended.own,
                 after.bytes_out - before.bytes_out, after.bytes_back - before.bytes_back,
                 db.stat().st_size, max(runtimes), sum(runtimes), outcomes, process.returncode,
             )  # fmt: skip
-
-
-class Watched(NamedTuple):
-    """A process that has ended. *private*: its most anonymous memory (bytes), *files*: the most
-    it had open, *status* as of wait(2)."""
-
-    private: int
-    files: int
-    status: int
-    used: resource.struct_rusage
-
-
-def watch(pid: int) -> Watched:
-    """Wait for *pid*."""
-    private = files = 0
-    while True:
-        ended, status, used = os.wait4(pid, os.WNOHANG)
-        if ended:
-            return Watched(private, files, status, used)
-        files = max(files, len(os.listdir(f"/proc/{pid}/fd")))
-        with open(f"/proc/{pid}/status") as file:
-            own = [line.split()[1] for line in file if line.startswith("RssAnon")]
-        private = max(private, *(int(kilobytes) * 1024 for kilobytes in own), 0)
-        time.sleep(0.1)
 
 
 def table(f: Figures, rtt: float, concurrency: int, rate: float) -> str:
@@ -167,7 +142,7 @@ def main() -> None:
     else:
         figures = measure(given.targets, given.rtt, given.concurrency, given.rate)
         found = table(figures, given.rtt, given.concurrency, given.rate)
-        text = f"`python bench/full_list.py --targets {given.targets} --write`\n\n{found}"
+        text = f"`python -m bench.full_list --targets {given.targets} --write`\n\n{found}"
     print(text)
     if given.write:
         place = "where" if given.profile else "full_list"

@@ -1,9 +1,9 @@
 """Coverage-guided fuzzing of every codec and importer; each is a target of `bench.fuzzing`.
 
-    python bench/fuzz.py --list
-    python bench/fuzz.py --target dns_answer [--seconds 60]
-    python bench/fuzz.py --all [--seconds 60] [--until 20:00] [--write]
-    python bench/fuzz.py --all --growth [--write]
+    python -m bench.fuzz --list
+    python -m bench.fuzz --target dns_answer [--seconds 60]
+    python -m bench.fuzz --all [--seconds 60] [--until 20:00] [--write]
+    python -m bench.fuzz --all --growth [--write]
 
 A target ends with the first input that is neither read nor refused as its codec says, that takes
 more than two seconds of the processor, or that makes the process larger than 1,500 MB. The input
@@ -87,7 +87,7 @@ def growth(wanted: list[Target], given: argparse.Namespace) -> None:
 
 def table(results: dict[str, Any]) -> str:
     lines = [
-        "`python bench/fuzz.py --all --write`, with the results of all runs so far.", "",
+        "`python -m bench.fuzz --all --write`, with the results of all runs so far.", "",
         "| target | what it is given | inputs | CPU seconds | found and mended | growth |",
         "|---|---|--:|--:|--:|--:|",
     ]  # fmt: skip

@@ -1,6 +1,6 @@
 """The whole list at several distances and many at once: how fast, how small, how right.
 
-    python bench/grid.py [--targets 2200] [--rtt 5]… [--concurrency 16]… [--kept FILE] [--write]
+    python -m bench.grid [--targets 2200] [--rtt 5]… [--concurrency 16]… [--kept FILE] [--write]
 
 Of the targets, 80 % answer (with https, with http too, over a redirect), 8 % refuse, 8 % are
 silent, 4 % are slow; all for everybody. Each cell is one ordinary ``zond run`` in the lab, without
@@ -28,8 +28,9 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.full_list import OONI_SECONDS, watch
+from bench.full_list import OONI_SECONDS
 from bench.pages import put
+from bench.watching import watch
 from lab.stage import DELAYS, Setting, Stage
 from lab.trial import HURRY
 from lab.world import Wire, World
@@ -135,7 +136,7 @@ def cell(worlds: list[World], rtt: float, concurrency: int) -> Cell:
             rtt=rtt, concurrency=concurrency, targets=len(worlds), handshake=handshake(), wall=wall,
             longest=max(runtimes), total=sum(runtimes),
             cpu=ended.used.ru_utime + ended.used.ru_stime, handshakes=handshakes,
-            memory=ended.used.ru_maxrss * 1024, private=ended.private, files=ended.files,
+            memory=ended.peak, private=ended.own, files=ended.files,
             out=after.bytes_out - before.bytes_out, back=after.bytes_back - before.bytes_back,
             database=db.stat().st_size,
             wrong=sum(r.outcome not in r.truth.outcome for r in results),
@@ -187,7 +188,7 @@ def main() -> None:
     cells.sort(key=lambda c: (c.rtt, c.concurrency))
     if given.write:
         asked = f"--targets {given.targets} --sample {given.sample} --write"
-        put(PAGE, "grid", f"`python bench/grid.py {asked}`:\n\n{table(cells)}")
+        put(PAGE, "grid", f"`python -m bench.grid {asked}`:\n\n{table(cells)}")
 
 
 if __name__ == "__main__":

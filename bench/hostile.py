@@ -1,4 +1,4 @@
-"""What servers that mean harm cost a run: ``python bench/hostile.py [--step N] [--write]``.
+"""What servers that mean harm cost a run: ``python -m bench.hostile [--step N] [--write]``.
 
 Every server of `lab.hostile` in one country, measured by one ordinary ``zond run`` under a limit
 of its address space, with two ordinary controls, which meet the same servers. ``--write`` puts
@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.full_list import watch
 from bench.pages import put
+from bench.watching import watch
 from lab.score import Result
 from lab.stage import Setting, Stage
 from lab.trial import HURRY
@@ -74,8 +74,8 @@ def measure(step: int, *, concurrency: int = 50) -> Figures:
         wrong = [r for r in results if r.outcome not in r.truth.outcome]
         return Figures(
             targets=len(described), measured=len(measurements), wall=wall,
-            longest=max(m.runtime for m in measurements), memory=ended.used.ru_maxrss * 1024,
-            private=ended.private, database=db.stat().st_size,
+            longest=max(m.runtime for m in measurements), memory=ended.peak,
+            private=ended.own, database=db.stat().st_size,
             largest=max(len(e.body or b"") for m in measurements for e in m.evidence
                         if hasattr(e, "body")),
             status=process.returncode, outcomes=Counter(str(r.outcome) for r in results),
@@ -97,7 +97,7 @@ def table(f: Figures, step: int) -> str:
         ("largest body kept", f"{f.largest / 1024:.0f} KiB", "512 KiB"),
     ]
     lines = [
-        f"`python bench/hostile.py --step {step} --write`: {f.targets} servers, exit status"
+        f"`python -m bench.hostile --step {step} --write`: {f.targets} servers, exit status"
         f" {f.status}.", "", "| | measured | bound |", "|---|---|---|",
         *(f"| {what} | {value} | {bound} |" for what, value, bound in rows),
     ]  # fmt: skip

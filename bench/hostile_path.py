@@ -4,7 +4,7 @@ Each round: some volunteers with some batches each, a proxy that cuts, delays, r
 corrupts and lies, uploads and collector killed again and again. Says what the path did, and
 whether each measurement arrived once, as it was.
 
-    python bench/hostile_path.py [--rounds 5] [--seed 1] [--volunteers 8] [--batches 100]
+    python -m bench.hostile_path [--rounds 5] [--seed 1] [--volunteers 8] [--batches 100]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How long do the hypotheses of a country take on a table of a million verdicts?
 
-    python bench/hypotheses.py [--rows N] [--country NAME] [--seed N] [--write]
+    python -m bench.hypotheses [--rows N] [--country NAME] [--seed N] [--write]
 
 The rows are noise: hosts, networks, outcomes, tests and events drawn without any structure, so
 that a hypothesis that is found consistent in them is too easily satisfied, and the bench says
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import resource
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -30,6 +29,7 @@ from analysis.regime.outside import Announcement, Hosting, RegisterEntry
 from analysis.regime.query import hypotheses, judge
 from analysis.regime.tables import outside_tables, regime_tables
 from analysis.regime.workspace import Workspace
+from bench.watching import size
 
 DATA = Path(__file__).parent / "data" / "hypotheses.csv"
 DAY = 86400.0
@@ -86,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
             ))  # fmt: skip
     for taken in found:
         print(f"{taken.id}  {taken.seconds:6.2f} s  {taken.cases:6} cases  {taken.state}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    peak = size().peak / 1e9
     print(f"all: {sum(t.seconds for t in found):.1f} s; process at most {peak:.2f} GB")
     if wanted.write:
         with DATA.open("w", newline="") as file:

@@ -1,6 +1,6 @@
 """Kill ``zond run`` at random moments, go on with ``--resume``, and look at what was kept.
 
-    python bench/kills.py [--kills 200] [--targets 120] [--seed 0] [--write] …
+    python -m bench.kills [--kills 200] [--targets 120] [--seed 0] [--write] …
 
 Rule: what the run itself has said is measured (a line of ``--json``) must be in the
 database after a kill, and what a target's end and that line lie apart bounds what a kill
@@ -282,7 +282,7 @@ def main() -> None:
     print(found)
     if given.write:
         asked = f"--kills {given.kills} --births {given.births} --write"
-        put(PAGE, "kills", f"`python bench/kills.py {asked}`:\n\n{found}")
+        put(PAGE, "kills", f"`python -m bench.kills {asked}`:\n\n{found}")
     raise SystemExit(1 if tally.wrong else 0)
 
 

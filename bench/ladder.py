@@ -1,6 +1,6 @@
 """What the ladder costs: time, connections and bytes for each target that differs.
 
-    python bench/ladder.py [--targets 200] [--shares 0,5,30] [--write]
+    python -m bench.ladder [--targets 200] [--shares 0,5,30] [--write]
 
 Measures the same list with and without follow-ups, in a lab where so many percent of the
 targets are blocked in the common ways, at the ordinary pace of a volunteer (no setting is
@@ -147,7 +147,7 @@ def main() -> None:
             print(whole_list(figures, given.targets), end="\n\n", flush=True)
     page = "\n".join([
         "# What the ladder costs\n",
-        "Written by `python bench/ladder.py --write`: real packets, the ordinary pace (at most 60"
+        "Written by `python -m bench.ladder --write`: real packets, the ordinary pace (at most 60"
         " connections a second, a second between two to one port), two cores.\n",
         "## The whole list\n", whole_list(figures, given.targets),
         "\n## A target that differs\n", each_target(figures), "\n" + bytes_each(figures),

@@ -6,7 +6,7 @@ nobody blocks, *hidden* verdicts ``ok`` or ``down`` where somebody does: both mu
 *Left* are the blocks that are still called so; the others are inconclusive. Nothing is followed
 up, so that all rests on the controls; what a control is doubted for is what the run says.
 
-    python bench/liars.py [--write]
+    python -m bench.liars [--write]
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _found(stage: Stage, about: str, url: str, db: Path) -> Found:
 
 def table(found: Sequence[Found]) -> str:
     lines = [
-        "`python bench/liars.py --write`: one control of two, beside an honest one;"
+        "`python -m bench.liars --write`: one control of two, beside an honest one;"
         f" {len(BLOCKED)} worlds that are blocked, {len(INNOCENT)} that are not.", "",
         "| the control | accused falsely | block hidden | blocks left | its answers are |"
         " the run says |",

@@ -1,6 +1,6 @@
 """A day of hourly runs in less than one: does anything grow that ought not to?
 
-    python bench/long_day.py [--minutes 60] [--hours 24] [--targets 40] [--write]
+    python -m bench.long_day [--minutes 60] [--hours 24] [--targets 40] [--write]
 
 A country with two controls, a collector, and a machine that measures a list every hour as its
 timer makes it (agreed to once, shared after each run, a database of so many megabytes at most, the
@@ -31,6 +31,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.pages import put
+from bench.watching import size
 from lab.stage import Setting, Stage, first_line
 from lab.trial import HURRY
 from lab.world import Place, World
@@ -131,11 +132,10 @@ class Day(Stage):
             time.sleep(0.05)
         tasks, objects = map(int, told.read_text().split())
         here = Path(f"/proc/{process.pid}")
-        lines = (line.split(":", 1) for line in (here / "status").read_text().splitlines())
-        status = {name: value.split()[0] for name, value in lines if value.strip()}
+        held = size(process.pid)
         return Look(
-            int(status["VmRSS"]) * 1024, int(status["RssAnon"]) * 1024,
-            len(os.listdir(here / "fd")), int(status["Threads"]), tasks, objects,
+            held.resident, held.own,
+            len(os.listdir(here / "fd")), len(os.listdir(here / "task")), tasks, objects,
         )  # fmt: skip
 
     def wait_for(self, *arguments: str | os.PathLike[str], **given: Any) -> int:
@@ -256,7 +256,7 @@ def table(found: Sequence[Hour], arguments: Sequence[str], seconds: float) -> st
     growth.append("")
     every = max(1, -(-len(found) // ROWS))
     shown = [h for n, h in enumerate(found) if n % every == 0 or n == len(found) - 1]
-    command = " ".join(["python bench/long_day.py", *arguments])
+    command = " ".join(["python -m bench.long_day", *arguments])
     lines = [
         f"`{command}`: {len(found)} runs in {seconds / 60:.0f} minutes. Of each program: resident"
         " memory in MB, of it its own, files, threads, tasks, thousands of objects.", "",

@@ -1,6 +1,6 @@
 """Does a control server grow? Many questions, and as many visitors that break off.
 
-    python bench/long_run.py [--questions 50000] [--write]
+    python -m bench.long_run [--questions 50000] [--write]
 
 As `bench/control.py`, whose processes these are: a site, the control with the probe's real
 visit, and this one. Half of the questions are about a URL of their own (a visit each), half about
@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.control import SITE, _control, _site, _started, certify
 from bench.pages import put
+from bench.watching import size
 
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 OPEN = 50
@@ -49,12 +50,10 @@ class Look(NamedTuple):
 
 
 def look(pid: int, questions: int) -> Look:
-    status = dict(
-        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-    )
+    here = Path(f"/proc/{pid}")
     return Look(
-        questions, int(status["VmRSS"].split()[0]) / 1024, len(os.listdir(f"/proc/{pid}/fd")),
-        int(status["Threads"]),
+        questions, size(pid).resident / 1e6, len(os.listdir(here / "fd")),
+        len(os.listdir(here / "task")),
     )  # fmt: skip
 
 
@@ -88,7 +87,7 @@ async def ask(control: str, urls: Iterator[str], count: int) -> None:
 
 def table(looks: list[Look], seconds: float) -> str:
     lines = [
-        f"`python bench/long_run.py --questions {looks[-1].questions} --write`:"
+        f"`python -m bench.long_run --questions {looks[-1].questions} --write`:"
         f" {seconds:.0f} s.", "", "| questions | memory | files | threads |", "|--:|--:|--:|--:|",
         *(f"| {x.questions:,} | {x.memory:.1f} MB | {x.files} | {x.threads} |" for x in looks),
     ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Who is accused on a lossy line, and which blocks go unseen?
 
-    python bench/loss.py [--loss PERCENT]… [--runs N] [--targets M] [--blocked K]
+    python -m bench.loss [--loss PERCENT]… [--runs N] [--targets M] [--blocked K]
                          [--at-once N] [--keep DIR] [--write]
 
 Each run is a country of its own: M sites that are open and K that are blocked, each time
@@ -145,7 +145,7 @@ def text(runs: Iterable[Run], planned: int) -> str:
     done = sorted(runs, key=lambda r: (r.loss, r.number))
     lines = [
         "# On a lossy line", "",
-        "Written by `python bench/loss.py --write`: how often a site with which nobody"
+        "Written by `python -m bench.loss --write`: how often a site with which nobody"
         " interferes is accused, and how often a block goes unseen, when the last mile loses"
         " packets at random, of each way. Each run is a country of its own with other sites and"
         " other blocks.", "",

@@ -1,6 +1,6 @@
 """The matrix of blocks, cell by cell: what the diagnosis says and what is so.
 
-    python bench/matrix.py [--sample N] [--seed S] [--together N] [--only TEXT]
+    python -m bench.matrix [--sample N] [--seed S] [--together N] [--only TEXT]
                            [--keep DIR] [--write]
 
 Runs the cells in a few labs, as many together in each as --together says, then each
@@ -82,7 +82,7 @@ def text(results: Sequence[Result], profiles: Sequence[Result], seed: int) -> st
     whole = sum(r.all_right for r in results)
     return (
         "# The matrix of blocks\n\n"
-        f"Written by `python bench/matrix.py --seed {seed} --write`. Each cell is a world of its"
+        f"Written by `python -m bench.matrix --seed {seed} --write`. Each cell is a world of its"
         " own in the lab, with real packets: what is blocked, how, by a box in the path or"
         " beside it, at which hop; `any-port` where the box reads every port, `residual` where"
         " it punishes for some seconds. Bold is wrong, `?` is not said.\n\n"

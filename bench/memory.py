@@ -1,4 +1,4 @@
-"""How small, and how soon it begins: ``python bench/memory.py [--targets 200] [--write]``.
+"""How small, and how soon it begins: ``python -m bench.memory [--targets 200] [--write]``.
 
 Two fresh environments are made, a plain ``pip install .`` and one with packet capture, and the
 ``zond run`` of each measures one country of the lab: sites that answer, refuse, are silent, are
@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.grid import mixed
 from bench.pages import put
+from bench.watching import Size, Watched, processor, size_in, watch
 from lab.stage import Setting, Stage
 from lab.trial import HURRY
 from lab.world import Place, Wire, World
@@ -44,13 +44,6 @@ from probe.nettest import discover
 discover()
 print(open("/proc/self/status").read())
 """
-
-
-class Size(NamedTuple):
-    """Bytes."""
-
-    peak: int
-    own: int
 
 
 class Start(NamedTuple):
@@ -81,22 +74,18 @@ def imports(zond: Path) -> Size:
         [zond.with_name("python"), "-c", IMPORTS], check=True, capture_output=True, text=True,
         cwd=zond.parent,
     )  # fmt: skip
-    return _size(done.stdout)
+    return size_in(done.stdout)
 
 
-def run(zond: Path, stage: Stage, concurrency: int, before: tuple[str, ...] = ()) -> Size:
+def run(zond: Path, stage: Stage, concurrency: int, before: tuple[str, ...] = ()) -> Watched:
     """One whole ``zond run``. Raises RuntimeError where it fails."""
     with tempfile.TemporaryDirectory() as name:
         process = _started(zond, stage, Path(name), concurrency, before)
-        size = Size(0, 0)
-        while process.poll() is None:
-            with suppress(ProcessLookupError, KeyError):  # it may have ended meanwhile
-                now = _size(Path(f"/proc/{process.pid}/status").read_text())
-                size = Size(max(size.peak, now.peak), max(size.own, now.own))
-            time.sleep(0.1)
+        ended = watch(process.pid)
+        process.returncode = os.waitstatus_to_exitcode(ended.status)
     if process.returncode != 0:
         raise RuntimeError(f"zond run ended with status {process.returncode}")
-    return size
+    return ended
 
 
 def first_packet(zond: Path, stage: Stage) -> Start:
@@ -109,7 +98,7 @@ def first_packet(zond: Path, stage: Stage) -> Start:
             process = _started(zond, stage, Path(name), 16)
             while stage.country.counters()[Wire.LINE].bytes_out == quiet:
                 time.sleep(0.002)
-            wall, cpu = time.monotonic() - began, _cpu(process.pid)
+            wall, cpu = time.monotonic() - began, processor(process.pid)
             process.kill()
             process.wait()
             best = Start(min(best.wall, wall), min(best.cpu, cpu))
@@ -129,12 +118,6 @@ def help_shown(zond: Path) -> Start:
     return best
 
 
-def _size(status: str) -> Size:
-    """Out of /proc/PID/status. wait(2) would say the peak of whoever started it, if higher."""
-    found = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    return Size(*(int(found[name].split()[0]) * 1024 for name in ("VmHWM", "RssAnon")))
-
-
 def _started(
     zond: Path, stage: Stage, folder: Path, concurrency: int, before: tuple[str, ...] = ()
 ) -> subprocess.Popen[bytes]:
@@ -148,16 +131,13 @@ def _started(
     )  # fmt: skip
 
 
-def _cpu(pid: int) -> float:
-    """Seconds of the processor that *pid* has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def table(sizes: dict[str, tuple[Size, float | None]], starts: dict[str, tuple[Start, float]],
-          targets: int) -> str:  # fmt: skip
+def table(
+    sizes: dict[str, tuple[Size | Watched, float | None]],
+    starts: dict[str, tuple[Start, float]],
+    targets: int,
+) -> str:
     lines = [
-        f"`python bench/memory.py --targets {targets} --write`:", "",
+        f"`python -m bench.memory --targets {targets} --write`:", "",
         "| | peak memory | own | aim |", "|---|--:|--:|--:|",
     ]  # fmt: skip
     for what, (size, aim) in sizes.items():
@@ -182,7 +162,7 @@ def main() -> None:
         shown = help_shown(plain)
         with Stage(worlds(given.targets), folder / "stage", setting) as stage:
             first = first_packet(plain, stage)
-            sizes: dict[str, tuple[Size, float | None]] = {
+            sizes: dict[str, tuple[Size | Watched, float | None]] = {
                 "a run's imports": (imports(plain), None),
                 "run, 16 targets at once": (run(plain, stage, 16), AIM),
                 "run, 50 at once": (run(plain, stage, 50), AIM),

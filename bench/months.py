@@ -1,6 +1,6 @@
 """Months with known truth: ours beside the detector of another system, on the same rows.
 
-    python bench/months.py [--seeds 1,3,5] [--settings usual,hard] [--tuning] [--no-latency]
+    python -m bench.months [--seeds 1,3,5] [--settings usual,hard] [--tuning] [--no-latency]
                            [--keep DIR] [--write]
 
 Simulates months (`lab.months`), finds events with our chain and with the peer's detector

@@ -1,6 +1,6 @@
 """OONI's documents through our collector and dataset: the same verdicts as by `zond import`?
 
-    python bench/ooni_collected.py DIR [--write]
+    python -m bench.ooni_collected DIR [--write]
 
 DIR holds OONI documents (``*.json``, in any folders). They are not ours, and not in this
 repository. Each is sent as OONI's probes send it, over the report protocol and over

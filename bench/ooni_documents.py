@@ -1,6 +1,6 @@
 """OONI's documents through `zond import` and the rules: what we say, and how fast.
 
-    python bench/ooni_documents.py DIR [--write] [--no-speed]
+    python -m bench.ooni_documents DIR [--write] [--no-speed]
 
 DIR holds OONI documents in folders: ``qa/`` with ``truth.csv`` beside it, ``field/`` and
 ``captures/``. They are not ours, and not in this repository. Printed are our verdicts beside
@@ -253,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 INTRODUCTION = """# OONI's documents, judged by our rules
 
-Written by `python bench/ooni_documents.py DIR --write`, DIR being a folder of OONI documents
+Written by `python -m bench.ooni_documents DIR --write`, DIR being a folder of OONI documents
 that are not in this repository. Each was read by `zond import` and judged as `zond verdicts`
 judges it."""
 

@@ -1,6 +1,6 @@
 """Makes every table of docs/performance.md anew, one bench after another.
 
-    python bench/performance.py [--from NAME]
+    python -m bench.performance [--from NAME]
 
 Takes an hour and a half, and is worth it on a machine that does nothing else. A bench that fails
 leaves its table as it was, and the others go on; the exit status says so.

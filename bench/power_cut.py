@@ -1,6 +1,6 @@
 """Cut the power at every so-manieth write, and open what the disk then holds.
 
-    python bench/power_cut.py [--points 400] [--seed 0] [--write]
+    python -m bench.power_cut [--points 400] [--seed 0] [--write]
 
 The rule: what was written and not flushed may be there, wholly, in part or not at all, in any
 order; so may each name that was made, changed or removed and whose folder was not flushed. What
@@ -348,7 +348,7 @@ def table(tallies: dict[str, Tally], arguments: Sequence[str], seconds: float) -
         f"| {what} | {t.made} | {t.points} | {t.announced} | {len(t.wrong)} |"
         for what, t in tallies.items()
     ]
-    command = " ".join(["python bench/power_cut.py", *arguments])
+    command = " ".join(["python -m bench.power_cut", *arguments])
     head = "| | writes, flushes, names | power cuts | announced by the end | broken promises |"
     return "\n".join([f"`{command}`: {seconds:.0f} s.", "", head, "|---|--:|--:|--:|--:|", *rows])
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from multiprocessing.connection import Connection
 
 import trio
 
+from bench.watching import size
 from lab.certificates import Authorities
 from lab.serving import serve
 from lab.sites import Article, Mute, Port, Request, Site
@@ -170,7 +170,7 @@ if __name__ == "__main__":
     hear.recv()
     try:
         trio.run(main, arguments.count)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = size().peak / 1e6
         print(f"peak memory {peak:.0f} MB")
     finally:
         process.kill()

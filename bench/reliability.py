@@ -18,7 +18,7 @@ TITLES = {ACCUSED: "`blocked`, and `ok` with mechanisms", "ok": "`ok`", "down": 
           "server_side": "`server_side`", "local_fault": "`local_fault`", "all": "**all**"}
 TEXT = """# How sure is a verdict?
 
-Written by `python bench/calibration.py --write`. `probability` in a verdict says how probable
+Written by `python -m bench.calibration --write`. `probability` in a verdict says how probable
 it is that the verdict is right: for `blocked`, that somebody on the way keeps the page from us;
 for `ok` with mechanisms, that somebody interferes; for `ok` without, that the page is to be had;
 for `down`, `server_side` and `local_fault`, that it is so. It is null for `inconclusive` and

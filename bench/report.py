@@ -1,6 +1,6 @@
 """How large is a report, how long does it take to make, and to open?
 
-    python bench/report.py [--lab FILE] [--targets N] [--networks N] [--days N] [--every N]
+    python -m bench.report [--lab FILE] [--targets N] [--networks N] [--days N] [--every N]
                            [--dir DIR] [--write]
 
 Two reports, made by the command in a process of its own, and opened in Chromium:
@@ -17,7 +17,7 @@ Two reports, made by the command in a process of its own, and opened in Chromium
 from __future__ import annotations
 
 import argparse
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -40,6 +40,7 @@ from analysis.history.rows import arrow_schema  # noqa: E402
 from analysis.history.table import VerdictRow  # noqa: E402
 from analysis.regime.load import networks as networks_of  # noqa: E402
 from analysis.regime.query import Result, hypotheses  # noqa: E402
+from bench.watching import watch  # noqa: E402
 from probe.evidence import Measurement  # noqa: E402
 from probe.store import Planned, Store  # noqa: E402
 from testlists.target import Target  # noqa: E402
@@ -233,12 +234,15 @@ def measured(what: str, out: Path, *source: str | Path) -> Figures:
     """The report of *source*, made by the command in a process of its own, and opened."""
     zond = Path(sys.executable).with_name("zond")
     began = time.perf_counter()
-    subprocess.run([zond, "report", *source, "--out", out, "--lang", "en"], check=True)
+    process = subprocess.Popen([zond, "report", *source, "--out", out, "--lang", "en"])
+    ended = watch(process.pid)
+    process.returncode = os.waitstatus_to_exitcode(ended.status)
+    if process.returncode:
+        raise RuntimeError(f"zond report ended with status {process.returncode}")
     seconds = time.perf_counter() - began
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     behind = list(out.with_name(f"{out.stem}_pages").glob("*.html"))
     return Figures(
-        what=what, size=out.stat().st_size, pages=len(behind), seconds=seconds, memory=memory,
+        what=what, size=out.stat().st_size, pages=len(behind), seconds=seconds, memory=ended.peak,
         folder=sum(path.stat().st_size for path in behind), opened=opened_in(out),
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """The pictures of docs/report.md, and of every kind of chart and table, from made-up countries.
 
-    python bench/report_pictures.py --lab FILE [--dir DIR]
+    python -m bench.report_pictures --lab FILE [--dir DIR]
 
 FILE is a database of ``zond demo --db FILE``; the dataset is of simulated months (`lab.months`).
 Needs the extras ``all``, ``test`` and ``bench``, and Chromium.

@@ -1,6 +1,6 @@
 """Our measurements through OONI's format and back: are the verdicts the same?
 
-    python bench/round_trip.py [--seed S] [--only TEXT] [--write]
+    python -m bench.round_trip [--seed S] [--only TEXT] [--write]
 
 Measures every world of the lab with the ladder, and every situation of the whole country;
 exports each database as OONI's documents, imports them into another, judges that. Beside it,

@@ -1,6 +1,6 @@
 """How long, and in how much memory, is a large dataset judged again and counted?
 
-    python bench/scale.py [--rows N]… [--engine NAME]… [--step NAME]… [--memory SIZE]
+    python -m bench.scale [--rows N]… [--engine NAME]… [--step NAME]… [--memory SIZE]
                            [--dir DIR] [--write]
 
 For each number of rows and each engine, each step in a process of its own: a plain aggregate
@@ -27,6 +27,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from bench.watching import size
 
 HERE = Path(__file__).parent
 DATA = HERE / "data" / "scale.csv"
@@ -104,16 +106,7 @@ def one(step: str, engine: str, source: Path, target: Path, memory: str) -> dict
         STEPS[step](opened, source, target)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     shutil.rmtree(spill, ignore_errors=True)
-    return {"seconds": round(wall, 2), "cpu": round(cpu, 2), "peak": _peak()}
-
-
-def _peak() -> float:
-    """The most memory that this process held, in GB. Not getrusage's: that begins with what the
-    process that started this one held."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return round(int(line.split()[1]) / 1e6, 2)
-    raise RuntimeError("no VmHWM: this bench needs Linux")
+    return {"seconds": round(wall, 2), "cpu": round(cpu, 2), "peak": round(size().peak / 1e9, 2)}
 
 
 def measure(

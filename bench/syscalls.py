@@ -1,6 +1,6 @@
 """End ``zond run`` at each of its writes to the database, and look at what was kept.
 
-    python bench/syscalls.py [--all] [--every 1] [--fault kill|torn|EIO|ENOSPC|EROFS]… [--write]
+    python -m bench.syscalls [--all] [--every 1] [--fault kill|torn|EIO|ENOSPC|EROFS]… [--write]
 
 The rule: a run is ended right before its n-th system call that changes the database's files,
 or in the midst of a write, or that call fails as a dying disk's does, or it and all after it that
@@ -121,7 +121,7 @@ def table(tallies: dict[str, Tally], made: int, arguments: Sequence[str], second
         + f" | {len(tally.wrong)} |"
         for fault, tally in tallies.items()
     ]
-    command = " ".join(["python bench/syscalls.py", *arguments])
+    command = " ".join(["python -m bench.syscalls", *arguments])
     lines = [
         f"`{command}`: a run of {TARGETS} targets makes {made} such calls;"
         f" {seconds / 60:.0f} minutes.",

@@ -6,7 +6,7 @@ of counting is a plain aggregate (`bench/scale.py`). Rates are by second of CPU,
 hold on a machine that does other things; the first question to an engine, and imports, are
 left out but for the report, which is the command. Large sizes: docs/scale.md, docs/report.md.
 
-    python bench/throughput.py [--targets 500] [--rows 200000] [--write]
+    python -m bench.throughput [--targets 500] [--rows 200000] [--write]
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def main() -> int:
         folder = Path(temporary)
         figures = [*of_a_run(folder, given.targets), *of_a_dataset(folder, given.rows)]
     text = "\n".join([
-        f"`python bench/throughput.py --targets {given.targets} --rows {given.rows} --write`", "",
+        f"`python -m bench.throughput --targets {given.targets} --rows {given.rows} --write`", "",
         "| | of | a second of CPU | bound | reached |", "|---|--:|--:|---|--:|",
         *(figure.line() for figure in figures),
     ])  # fmt: skip

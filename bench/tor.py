@@ -21,6 +21,7 @@ from pathlib import Path
 
 import trio
 
+from bench.watching import processor, size
 from lab.censors import AddressDrop, RelayReset, a_censor
 from lab.country import Ready
 from lab.serving import GONE, listen
@@ -78,7 +79,7 @@ class Watch(threading.Thread):
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
-        self._proc = Path(f"/proc/{pid}")
+        self._pid = pid
         self.connections = self.memory = 0
         self.processor = 0.0
 
@@ -86,20 +87,15 @@ class Watch(threading.Thread):
         while True:
             try:
                 open_ = self._connections("tcp") + self._connections("tcp6")
-                status = (self._proc / "status").read_text()
-                times = (self._proc / "stat").read_text().rpartition(")")[2].split()
+                self.memory, self.processor = size(self._pid).peak, processor(self._pid)
             except (OSError, ProcessLookupError):
                 return
-            if "VmHWM" not in status:
-                return  # it has ended, and nobody has waited for it
             self.connections = max(self.connections, open_)
-            self.memory = int(status.partition("VmHWM:")[2].split()[0]) * 1024
-            self.processor = (int(times[11]) + int(times[12])) / 100
             time.sleep(0.1)
 
     def _connections(self, family: str) -> int:
         """Being made or made; not those that only wait to be forgotten."""
-        lines = (self._proc / "net" / family).read_text().splitlines()[1:]
+        lines = Path(f"/proc/{self._pid}/net/{family}").read_text().splitlines()[1:]
         return sum(line.split()[3] in ("01", "02", "03") for line in lines)
 
 

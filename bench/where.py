@@ -70,7 +70,7 @@ def shares(profile: Path, *, ours: Path) -> list[tuple[str, float]]:
 def table(found: list[tuple[str, float]], targets: int) -> str:
     """*found* in Markdown."""
     lines = [
-        f"`python bench/full_list.py --targets {targets} --profile`, the main thread:",
+        f"`python -m bench.full_list --targets {targets} --profile`, the main thread:",
         "", "| whose code | share |", "|---|--:|",
     ]  # fmt: skip
     return "\n".join(lines + [f"| {who} | {100 * share:.0f} % |" for who, share in found])

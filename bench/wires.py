@@ -1,6 +1,6 @@
 """How many packets a second the wires of the lab carry, in a country of their own.
 
-    python bench/wires.py [--seconds 2] [--write]
+    python -m bench.wires [--seconds 2] [--write]
 
 A sender in the household floods a port that nobody reads with 64-byte UDP, so that
 the wires are never idle; what they could not take, the device has dropped before
@@ -84,7 +84,7 @@ def main() -> None:
     said = f"Packets a second. A country is built and gone again in {building:.2f} s."
     print(f"{table}\n\n{said}")
     if given.write:
-        put(PAGE, "wires", f"`python bench/wires.py --write`:\n\n{table}\n\n{said}")
+        put(PAGE, "wires", f"`python -m bench.wires --write`:\n\n{table}\n\n{said}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How right are the verdicts? Every world of the lab in seeded variations, scored.
 
-    python bench/worlds.py [--variations 20] [--write]
+    python -m bench.worlds [--variations 20] [--write]
 
 Variations are measured by the plain pass alone, one of them with the ladder, whose
 diagnosis is scored apart. Prints the confusion matrix and every wrong verdict; --write
@@ -148,7 +148,7 @@ def write(
     kinds = Counter(REGISTRY[name].kind for name in {r.world for r in varied})
     (DOCS / "worlds.md").write_text(
         "# Verdicts against the truth\n\n"
-        f"Written by `python bench/worlds.py --variations {count} --countries {seeds} --write`."
+        f"Written by `python -m bench.worlds --variations {count} --countries {seeds} --write`."
         " Each world is a situation in the lab with real packets; each variation has other"
         " names, addresses, paths, and places of the censor.\n\n"
         f"Worlds that share a country: {', '.join(f'{n} {k}' for k, n in kinds.items())}, each"
@@ -165,7 +165,7 @@ def write(
         "The situations of OONI's own test suite, rebuilt in the lab with other names and"
         f" addresses: **{summary(fifty)}**."
         " OONI's expectation is `blocking/accessible`. Written by"
-        " `python bench/worlds.py --write`.\n\n"
+        " `python -m bench.worlds --write`.\n\n"
         f"{qa_table(fifty)}\n"
     )
 

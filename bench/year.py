@@ -7,7 +7,7 @@ clock in the past or in the future; its collector is gone for weeks. Then real p
 short list in the lab, through ``zond run``: with clocks that are wrong, and with the power cut
 (``kill -9``) at random moments.
 
-``python bench/year.py --write`` puts the figures into docs/unattended.md.
+``python -m bench.year --write`` puts the figures into docs/unattended.md.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 import msgspec
 import time_machine
 
+from bench.watching import size
 from lab.clock import wrong_clock
 from lab.stage import Setting, Stage
 from lab.trial import HURRY
@@ -128,7 +129,7 @@ class Device:
         if not offline:
             self._upload(acknowledged=collector)
         self.year.largest = max(self.year.largest, self.path.stat().st_size)
-        self.year.memory = max(self.year.memory, _memory())
+        self.year.memory = max(self.year.memory, size().resident)
 
     def _run(self, *, offline: bool) -> None:
         self.year.runs += 1
@@ -312,11 +313,6 @@ def _sound(db: Path) -> list[str]:
 def _written() -> int:
     text = Path("/proc/self/io").read_text()
     return int(text.partition("\nwrite_bytes: ")[2].split()[0])
-
-
-def _memory() -> int:
-    text = Path("/proc/self/status").read_text()
-    return int(text.partition("\nVmRSS:")[2].split()[0]) * 1024
 
 
 def _mb(count: float) -> str:

@@ -1,7 +1,7 @@
 """Every measurement arrives once, whatever the path and the power do.
 
 The seed is fixed: what the path does to which request still depends on who comes first.
-Larger and with other seeds: ``python bench/hostile_path.py``.
+Larger and with other seeds: ``python -m bench.hostile_path``.
 """
 
 from __future__ import annotations
