@@ -16,7 +16,8 @@ from analysis.verdict import Verdict, judge
 from probe.evidence import PROBE, DNSExchange
 from probe.failure import Failure
 from tests.analysis.build import BLOCK, BOTH, FORGED, NEWS, SITE, Page, Scene, to
-from tests.analysis.worlds import CASES, REFUSAL
+from tests.analysis.worlds import CASES
+from tests.analysis.worlds.pages import REFUSAL
 
 HTTPS, HTTP = "https://news.example/", "http://news.example/"
 NX = Failure.DNS_NXDOMAIN
