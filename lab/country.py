@@ -128,8 +128,6 @@ class Country:
         balanced: bool = False,
         household: topology.Household = topology.BELTELECOM,
     ) -> None:
-        self.home_addresses = household.addresses
-        self.home_router_addresses = household.router
         self.resolver_addresses = household.resolver
         self.resolver_address = household.resolver[0]
         self._household = household

@@ -38,10 +38,6 @@ class Span(msgspec.Struct, frozen=True):
     first: float
     last: float
 
-    def overlaps(self, first: float, last: float) -> bool:
-        """Whether some moment from *first* to *last* can be meant."""
-        return self.first <= last and first < self.last
-
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """One network (AS).

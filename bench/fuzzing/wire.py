@@ -24,7 +24,7 @@ from probe.wire import icmp, ja4, mtproto, openvpn, packet, tls, wireguard
 from probe.wire.quic import QUICClient
 from tests.certificates import authority
 
-HOST, HERE, THERE = "site.by", "198.18.7.9", "93.184.215.14"
+HOST, HERE = "site.by", "198.18.7.9"
 
 
 def _extension(kind: int, body: bytes) -> bytes:

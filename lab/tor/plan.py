@@ -81,7 +81,6 @@ BRIDGES = (
     bridge("ielo", "178.20.55.20", "email", "obfs4"),  # AS29075
     bridge("emerald", "23.129.64.20", "email", ""),  # AS396507
 )
-EVERYBODY = (*AUTHORITIES, *RELAYS, *NEWER_RELAYS, *BRIDGES)
 # What a client's bootstrap needs, and no more: each daemon costs some seconds of start.
 SMALL = (*AUTHORITIES, *RELAYS[:4], BRIDGES[0])
 

@@ -253,7 +253,7 @@ def _conclude(result: Result, differs: int, compared: int, database: Path) -> No
     if result.measured:
         said.append(_("what it means: {command}", command=f"zond verdicts --db {database}"))
     if result.run.ended in ("interrupted", "no_network", "failed", "budget"):
-        said.append(_("to go on with it: {command}", command="zond run --resume"))
+        said.append(_("to go on with it: {command}", command=f"zond run --resume --db {database}"))
     tell(click.echo, "\n".join(said), err=True)
 
 

@@ -123,7 +123,9 @@ class Screen:
         if gone < SURE or not done or done >= total:
             return ""
         minutes = round(gone / done * (total - done) / 60)
-        return _("about {minutes} min left", minutes=minutes) if minutes else _("nearly done")
+        if not minutes:
+            return _("less than a minute left")
+        return _("about {minutes} min left", minutes=minutes)
 
     def _print(self, measurement: Measurement) -> None:
         line = {

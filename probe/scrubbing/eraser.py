@@ -114,13 +114,6 @@ class Eraser:
             self._variants[known, told] = Eraser(known, told)
         return self._variants[known, told]
 
-    def is_own(self, text: str) -> bool:
-        """Whether *text* is an address of the user's line or household."""
-        try:
-            return self._owns(ip_address(text.partition("%")[0].strip("[]")))
-        except ValueError:
-            return False
-
     def address(self, text: str) -> str:
         """*text*, or what stands for it where it is the user's address."""
         clean = self._fields.get(text)
