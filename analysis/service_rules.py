@@ -2,8 +2,8 @@
 
 The same form as `analysis.rules`, and asked beside them: no condition here holds on a
 site's row. A nettest of ours has controls, which try the same endpoint at that time: what fails
-there as well is down; a reset here needs one control that gets through, silence two, and
-either must have come twice. There is no control in OONI's documents. So there silence, a refusal
+there as well is down; whatever happens here needs two controls that get through, and must
+have come twice. There is no control in OONI's documents. So there silence, a refusal
 or an unreachable network accuse nobody, unless what is silent is run by people independent
 of each other, all of it is gone at once and the line is alive. A reset, an end of file or an
 alert are an answer, which no dead host gives: at every address of a part, in several
@@ -39,6 +39,7 @@ ASKED = ENDPOINT & (_.service_controls >= 1)
 ONLY_HERE = ASKED & (_.service_controls_working == _.service_controls)
 EVERYWHERE = ASKED & (_.service_controls_working == 0)
 AGAIN = _.service_tries >= 2
+SURELY_HERE = ONLY_HERE & (_.service_controls >= 2) & AGAIN
 PROVEN = (_.service_proof != "") & ~WORKS
 LOST_TO_ANSWERS = (
     PART_LOST & ANSWERED & ALIKE & ALIVE
@@ -217,9 +218,9 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
     ),
     Rule(
         "service_somebody_else",
-        ONLY_HERE & (_.service_end == "certificate") & AGAIN, outcome="blocked",
+        SURELY_HERE & (_.service_end == "certificate"), outcome="blocked",
         comment="Whoever answers here cannot prove to be the endpoint, and it does so to every"
-        " control: somebody has taken its place, twice.",
+        " control, two at least: somebody has taken its place, twice.",
         source="tor-spec, negotiating and initializing channels; OONI ts-028",
     ),
     Rule(
@@ -231,14 +232,14 @@ SERVICE_OUTCOMES: tuple[Rule, ...] = (
         source="RFC 7858, RFC 8484; OONI ts-028",
     ),
     Rule(
-        "service_ended_here", ONLY_HERE & ANSWERED & AGAIN, outcome="blocked",
+        "service_ended_here", SURELY_HERE & ANSWERED, outcome="blocked",
         comment="Reset, closed or alerted here, each time, and at that time it works from"
-        " elsewhere: no dead host answers.",
+        " two or more places elsewhere: no dead host answers.",
         source="Tor relays in Belarus 2016 (F14)",
     ),
     Rule(
         "service_silent_here",
-        ONLY_HERE & (_.service_controls >= 2) & AGAIN
+        SURELY_HERE
         & _.service_end.isin(["dns", "tcp", "tls", "link", "http", "quic", "answer"]),
         outcome="blocked",
         comment="It does not work here, each time, and at that time it works from two or more"

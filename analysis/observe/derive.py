@@ -78,7 +78,7 @@ def observe(
     here = arrange(measurement.evidence, PROBE, without_ipv6=not around.ipv6)
     climbs = [climbed(measurement, follow_up) for follow_up in latest(follow_ups)]
     heed_holds(here, climbs)
-    scene = _Scene(measurement, here, controls, repeated, forger)
+    scene = _Scene(measurement, here, controls, repeated, forger, lone=bool(run.source))
     surrounded = Observation(
         run_id=run.id,
         measurement_id=measurement.id,
@@ -153,9 +153,11 @@ class _Scene:
         controls: Sequence[Sight],
         repeated: Collection[str],
         forger: str,
+        *,
+        lone: bool,
     ) -> None:
         self.here, self.controls, self.repeated = here, controls, repeated
-        self.forger = forger
+        self.forger, self.lone_control = forger, lone
         self.asn = _asn(measurement)
         self.names: Names = cache(self._names)
         start = first_url(measurement)
@@ -167,7 +169,8 @@ class _Scene:
 
     def _names(self, host: str) -> NameFacts:
         return name_facts(
-            host, self.here, self.controls, asn=self.asn, page_vouched=self._page_vouched(host)
+            host, self.here, self.controls, asn=self.asn,
+            page_vouched=self._page_vouched(host), lone=self.lone_control,
         )
 
     def _page_vouched(self, host: str) -> frozenset[str]:

@@ -79,11 +79,13 @@ def name_facts(
     *,
     asn: Callable[[str], int],
     page_vouched: frozenset[str],
+    lone: bool = False,
 ) -> NameFacts:
-    """Facts about *host*. *page_vouched* are addresses that served the controls' page."""
+    """Facts about *host*. *page_vouched* are addresses that served the controls' page; *lone*:
+    there is one control by design, and its word for a certificate has to do."""
     if is_literal(host):
         return NameFacts(host=host, kind="true", own=(host,), genuine=frozenset({host}))
-    return _Name(host, here, controls, asn, page_vouched).facts()
+    return _Name(host, here, controls, asn, page_vouched, 1 if lone else 2).facts()
 
 
 class _Name:
@@ -94,8 +96,9 @@ class _Name:
         controls: Sequence[Sight],
         asn: Callable[[str], int],
         page_vouched: frozenset[str],
+        proving: int,
     ) -> None:
-        self.host, self.here, self.asn = host, here, asn
+        self.host, self.here, self.asn, self.proving = host, here, asn, proving
         self.controls = [c for c in controls if c.dns.get(host)]
         self.lookups = list(here.answers(host))
         self.encrypted = _public_addresses(e for e in self.lookups if e.engine in _ENCRYPTED)
@@ -221,8 +224,8 @@ class _Name:
     def _proof(self, own: Sequence[str]) -> bool:
         """Whether a good certificate was met at an address that is none of *own*.
 
-        One that we met ourselves, or that controls say they met: more of them than there
-        are who find no such name, as one of them may be lying.
+        One that we met ourselves, or that two controls say they met, and more of them than
+        there are who find no such name: one may be lying.
         """
         mine = set(own)
         if self._certified_by(self.here) - mine:
@@ -233,7 +236,7 @@ class _Name:
             or (self.host in c.certified and not c.resolved(self.host) & mine)
             for c in self.controls
         )
-        return proving > len(self.controls) - len(self.by_control)
+        return proving >= self.proving and proving > len(self.controls) - len(self.by_control)
 
     def _certified_by(self, sight: Sight) -> frozenset[str]:
         return frozenset(

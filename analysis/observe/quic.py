@@ -7,7 +7,7 @@ here, or it is lost to several whose QUIC works for the controls.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from analysis.observe.connections import Contrasts
@@ -23,8 +23,8 @@ def note_quic(
     """Add to *into* how QUIC fails here for *host*, with the controls that complete it.
 
     Counted as `connections.contradicting` does: a control that tried the very address, or
-    else another of its family. One success here, at any address of a family, is enough
-    to acquit the others of it.
+    else another of its family, and none where no fewer fail as well. One success here, at any
+    address of a family, is enough to acquit the others of it.
     """
     tried = here.quic.get(host, {})
     for ip, how in tried.items():
@@ -33,14 +33,20 @@ def note_quic(
         if any(h == OK and family(other) == family(ip) for other, h in tried.items()):
             continue
         kind = "refused" if how == "unreachable" else how
-        into.note(f"quic_{kind}", sum(_completes(c, host, ip) for c in controls))
+        into.note(f"quic_{kind}", _completing(host, ip, controls))
 
 
-def _completes(control: Sight, host: str, ip: str) -> bool:
-    tried = control.quic.get(host, {})
-    if ip in tried:
-        return tried[ip] == OK
-    return any(how == OK and family(other) == family(ip) for other, how in tried.items())
+def _completing(host: str, ip: str, controls: Iterable[Sight]) -> int:
+    """How many *controls* complete a handshake there; none where no fewer try and fail."""
+    completed = failed = 0
+    for control in controls:
+        tried = control.quic.get(host, {})
+        hows = [tried[ip]] if ip in tried else [
+            how for other, how in tried.items() if family(other) == family(ip)
+        ]  # fmt: skip
+        completed += OK in hows
+        failed += bool(hows) and OK not in hows
+    return completed if completed > failed else 0
 
 
 @dataclass
@@ -71,7 +77,7 @@ def note_quic_of_run(run: QUICOverRun, measurement: Measurement) -> None:
         if OK in tried.values():
             run.works.add(site(host))
         elif any(
-            how == "silence" and any(_completes(c, host, ip) for c in controls)
+            how == "silence" and _completing(host, ip, controls)
             for ip, how in tried.items()
         ):
             run.lost.add(site(host))

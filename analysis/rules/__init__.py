@@ -9,11 +9,13 @@ definition runs embedded on DuckDB and on any engine that Ibis knows. Three kind
 
 A rule's id is stored with every verdict: a new meaning gets a new id.
 
-How much it takes. Silence, a refusal or an unreachable network are also what a dead
-site shows: two controls must contradict them. A page or redirect that differs could
+How much it takes. A dead site may be silent, refuse, reset, close, alert, or show any bad
+certificate, and one control may lie about it: two must contradict each of these, or the
+name must meet its end where the site plays no part. A page or redirect that differs could
 be a whim of one control's network: two, or one control and our own page over a valid
-certificate. A reset or an alert to a name, a forged certificate, a forged answer or a
-known block page are nothing that a site does: one is enough.
+certificate. A name has its two in a control and an encrypted resolver as well. A known block
+page and a second, true answer are nothing that a site does. Documents of other programs have
+one control by design: `analysis.rules.lone`.
 """
 
 from __future__ import annotations

@@ -69,9 +69,9 @@ NOT_AGAIN = (_.again_tries >= 3) & (_.again_passed > 2 * _.again_same)
 
 
 def met(layer: str, how: str) -> Deferred:
-    """As many controls as it takes pass where we met this; not where it passes at times."""
-    least, spoiled = (2, SEEPS) if how in WEAK else (1, MOODY)
-    found = _[f"{layer}_{how}"] >= least
+    """Two controls pass where we met this; not where it passes at times."""
+    spoiled = SEEPS if how in WEAK else MOODY
+    found = _[f"{layer}_{how}"] >= 2
     return found & ~((_.followed == layer) & (spoiled | NOT_AGAIN))
 
 

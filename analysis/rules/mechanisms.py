@@ -83,7 +83,7 @@ MECHANISMS: tuple[Rule, ...] = (
     ),
     Rule(
         "tcp_reset", met("tcp", "reset"), mechanism="tcp.reset",
-        comment="The connection is reset although we said nothing on it.",
+        comment="A connection is reset on which we said nothing, and stands for two controls.",
         source="vocabulary of mechanisms; Tor relays in Belarus 2016",
     ),
     Rule(
@@ -95,25 +95,26 @@ MECHANISMS: tuple[Rule, ...] = (
     Rule(
         "tls_reset_on_name", met("tls", "reset") | named("tls", "reset"),
         mechanism="tls.reset",
-        comment="Our ClientHello is answered with a reset where a control completes a handshake.",
+        comment="Our ClientHello is answered with a reset where two controls complete a handshake.",
         source="OONI QA 31, 32, 46, 47; Belarus since 2020 (F15)",
     ),
     Rule(
         "tls_closed_on_name", met("tls", "closed") | named("tls", "closed"),
         mechanism="tls.closed",
-        comment="Our ClientHello is answered with an end of file, or with what is no TLS.",
+        comment="Our ClientHello is answered with an end of file, or with what is no TLS, where"
+        " two controls complete a handshake.",
         source="OONI QA 34, 35",
     ),
     Rule(
         "tls_alert_on_name", met("tls", "alert") | named("tls", "alert"),
         mechanism="tls.alert",
-        comment="Our ClientHello is answered with an alert where a control completes a handshake.",
+        comment="Our ClientHello is answered with an alert where two controls complete one.",
         source="vocabulary of outcomes and mechanisms",
     ),
     Rule(
-        "tls_forged", (_.tls_forged >= 1) | (_.fingerprint_certificate != ""),
+        "tls_forged", (_.tls_forged >= 2) | (_.fingerprint_certificate != ""),
         mechanism="tls.forged",
-        comment="A bad certificate that no control was shown, where controls get a good one; or"
+        comment="A bad certificate that no control was shown, where two get a good one; or"
         " one known to be forged.",
         source="case E8; F07",
     ),
@@ -125,8 +126,8 @@ MECHANISMS: tuple[Rule, ...] = (
     ),
     Rule(
         "quic_closed", met("quic", "closed") | met("quic", "refused"), mechanism="quic.closed",
-        comment="Our QUIC Initial is answered with a CONNECTION_CLOSE or with other versions where"
-        " a control completes a handshake; or with a refusal, where two do.",
+        comment="Our QUIC Initial is answered with a CONNECTION_CLOSE, a refusal or other"
+        " versions where two controls complete a handshake.",
         source="vocabulary of outcomes and mechanisms; RFC 9000, 21.2 for who can do it",
     ),
     Rule(
@@ -138,13 +139,13 @@ MECHANISMS: tuple[Rule, ...] = (
     Rule(
         "http_reset", met("http", "reset") | named("http", "reset"),
         mechanism="http.reset",
-        comment="Our request is answered with a reset where a control gets a page.",
+        comment="Our request is answered with a reset where two controls get a page.",
         source="OONI QA 18, 31",
     ),
     Rule(
         "http_closed", met("http", "closed") | named("http", "closed"),
         mechanism="http.closed",
-        comment="Our request is answered with an end of file where a control gets a page.",
+        comment="Our request is answered with an end of file where two controls get a page.",
         source="OONI QA 34",
     ),
     Rule(

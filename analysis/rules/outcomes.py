@@ -266,17 +266,18 @@ OUTCOMES: tuple[Rule, ...] = (
     ),
     Rule(
         "certificate_forged",
-        (_.path_end == "certificate") & (_.path_how == "forged") & (_.path_contradicted >= 1),
+        (_.path_end == "certificate") & (_.path_how == "forged") & (_.path_contradicted >= 2),
         outcome="blocked",
-        comment="A bad certificate here that no control was shown.",
+        comment="A bad certificate here that no control was shown, and two were shown a good one.",
         source="case E8",
     ),
     Rule(
         "cut_off_here",
         _.path_end.isin(["tcp", "tls", "http"]) & _.path_how.isin(STRONG)
-        & (_.path_contradicted >= 1),
+        & (_.path_contradicted >= 2),
         outcome="blocked",
-        comment="Reset, closed or alerted here and not for a control, at the site's own address.",
+        comment="Reset, closed or alerted here and not for two controls, at the site's own"
+        " address.",
         source="OONI QA 18, 31, 32, 34, 35, 46",
     ),
     Rule(

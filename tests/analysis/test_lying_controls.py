@@ -31,12 +31,18 @@ def _no_such_name() -> Scene:
     return scene.control_names(LIAR).asked(HONEST, LIAR).visit(by=(LIAR,))
 
 
+def _another_certificate() -> Scene:
+    scene = site().connect(by=(PROBE, HONEST), bad=Failure.TLS_INVALID_HOSTNAME)
+    return scene.connect(by=(LIAR,), leaf="another").page(by=(LIAR,))
+
+
 DOWN: dict[str, Callable[[], Scene]] = {
     "tls reset": lambda: _connection_fails("tls", Failure.CONNECTION_RESET),
     "tls closed": lambda: _connection_fails("tls", Failure.EOF),
     "tls alert": lambda: _connection_fails("tls", Failure.TLS_FAILED_HANDSHAKE),
     "tcp silence": lambda: _connection_fails("tcp", Failure.TIMEOUT),
     "certificate": lambda: _connection_fails("bad", Failure.TLS_UNKNOWN_AUTHORITY),
+    "another certificate": _another_certificate,
     "no such name": _no_such_name,
 }
 
@@ -44,6 +50,21 @@ DOWN: dict[str, Callable[[], Scene]] = {
 @pytest.mark.parametrize("how", DOWN)
 def test_who_says_that_a_dead_site_is_well_accuses_nobody(how: str) -> None:
     assert outcome(DOWN[how]()) != "blocked"
+
+
+@pytest.mark.parametrize("how", DOWN)
+def test_who_says_so_alone_accuses_nobody_either(how: str) -> None:
+    verdict = DOWN[how]().without(HONEST).asked(silent=(HONEST,)).verdict()
+    assert verdict.outcome != "blocked"
+    assert () == verdict.mechanisms
+
+
+@pytest.mark.parametrize("how", ["tls reset", "tls closed", "tls alert", "another certificate"])
+def test_nor_beside_one_that_a_flaky_site_shuts_out_earlier(how: str) -> None:
+    scene = DOWN[how]().without(HONEST).asked(HONEST).control_names(HONEST)
+    verdict = scene.connect(by=(HONEST,), tcp=Failure.TIMEOUT).verdict()
+    assert verdict.outcome != "blocked"
+    assert () == verdict.mechanisms
 
 
 def test_two_that_agree_outweigh_one_that_says_the_site_is_dead() -> None:
@@ -59,12 +80,14 @@ def test_who_says_that_a_blocked_site_is_dead_leaves_it_undecided() -> None:
 
 
 @pytest.mark.parametrize("how", ["reset", "forged"])
-def test_who_comes_no_further_than_an_earlier_layer_hides_no_block(how: str) -> None:
+def test_one_beside_whom_the_other_comes_no_further_leaves_it_undecided(how: str) -> None:
     scene = site().visit(by=(HONEST,)).connect(by=(LIAR,), tcp=Failure.TIMEOUT)
     if how == "reset":
         scene.connect(tls=Failure.CONNECTION_RESET, holds=True)
     else:
         scene.connect(bad=Failure.TLS_UNKNOWN_AUTHORITY, leaf="another")
+    assert "inconclusive" == outcome(scene)
+    scene.asked("three").control_names("three").visit(by=("three",))
     assert "blocked" == outcome(scene)
 
 

@@ -36,10 +36,11 @@ def test_site_that_is_down_for_all_condemns_no_control() -> None:
 
 
 def test_lying_control_changes_no_verdict() -> None:
-    scene = site().visit(by=("one",)).connect(by=("two",), tcp=Failure.TIMEOUT)
+    scene = site(controls=("one", "two", "three")).visit(by=("one", "three"))
+    scene.connect(by=("two",), tcp=Failure.TIMEOUT)
     scene.connect(tls=Failure.CONNECTION_RESET, holds=True)
     row = observe(scene.measurement(), scene.run, [], unreliable={"two"})
-    assert (row.controls, row.controls_unreliable) == (1, 1)
+    assert (row.controls, row.controls_unreliable) == (2, 1)
     assert judge([row])[0].outcome == "blocked"
     silent = site().visit(by=("one",)).connect(by=("two", PROBE), tcp=Failure.TIMEOUT)
     row = observe(silent.measurement(), silent.run, [], unreliable={"two"})

@@ -107,3 +107,27 @@ def test_each_failure_has_a_manner(
 ) -> None:
     shake = QUICHandshake(ip=SITE, port=443, failure=failure, error_code=code)
     assert manner == quic_manner(shake)
+
+
+def test_a_control_that_another_contradicts_accuses_nobody() -> None:
+    scene = site(controls=("one", "two", "three")).visit(by=(PROBE, *BOTH))
+    closed = Failure.TLS_FAILED_HANDSHAKE
+    scene.quic(by=("one",)).quic(by=(PROBE, "two"), failure=closed)
+    assert 0 == scene.row().quic_closed
+    assert 2 == scene.quic(by=("three",)).quic(by=("four",)).row().quic_closed
+
+
+def test_one_control_alone_says_nothing_of_quic() -> None:
+    scene = site().visit().quic(by=("one",)).quic(failure=Failure.QUIC_INCOMPATIBLE_VERSION)
+    assert () == scene.verdict().mechanisms
+    assert ("quic.closed",) == scene.quic(by=("two",)).verdict().mechanisms
+
+
+def test_who_alone_completes_handshakes_does_not_condemn_quic() -> None:
+    """Silent to us and another control: dead, or the one that says otherwise lies."""
+    scenes = [
+        over(name, failure=Failure.TIMEOUT).without("two").asked("two")
+        .quic(by=("two",), failure=Failure.TIMEOUT)
+        for name in ("news", "weather")
+    ]  # fmt: skip
+    assert set() == over_run(s.measurement() for s in scenes).quic.lost

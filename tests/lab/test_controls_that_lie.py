@@ -12,7 +12,8 @@ pytestmark = pytest.mark.lab
 # None that takes a timeout: those are told apart in bench/liars.py, which tries all.
 WORLDS = (
     "dns_nxdomain", "tcp_reset", "tls_reset", "http_blockpage_unlisted", "plain_site",
-    "site_hangs_up", "site_speaks_no_tls", "name_does_not_exist", "name_servers_broken",
+    "site_hangs_up", "site_speaks_no_tls", "site_refuses", "name_does_not_exist",
+    "name_servers_broken",
 )  # fmt: skip
 LIES = ("well", "shut", "renamed", "large")
 

@@ -83,8 +83,11 @@ CASES: dict[str, tuple[list[AnyEvidence], str, tuple[str, ...]]] = {
     "silent here once": (
         [link(SILENT), *elsewhere(FINE, FINE)], "inconclusive", (),
     ),
-    "reset here twice, and one gets through": (
-        [link(RESET), link(RESET), *elsewhere(FINE)], "blocked", ("tcp.reset",),
+    "reset here twice, and two get through": (
+        [link(RESET), link(RESET), *elsewhere(FINE, FINE)], "blocked", ("tcp.reset",),
+    ),
+    "reset here twice, and one says that it gets through": (
+        [link(RESET), link(RESET), *elsewhere(FINE)], "inconclusive", (),
     ),
     "reset here once": ([link(RESET), *elsewhere(FINE, FINE)], "inconclusive", ()),
     "the controls do not agree": (
@@ -94,7 +97,7 @@ CASES: dict[str, tuple[list[AnyEvidence], str, tuple[str, ...]]] = {
         [
             link(Failure.TLS_INVALID_CERTIFICATE, operation="certificates"),
             link(Failure.TLS_INVALID_CERTIFICATE, operation="certificates"),
-            *elsewhere(FINE),
+            *elsewhere(FINE, FINE),
         ],
         "blocked", ("tls.forged",),
     ),
