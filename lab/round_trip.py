@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.country import LabError
-from lab.stage import ZOND, verdicts
-from lab.trial import findings
+from lab.stage import ZOND, judged, verdicts
 
 # A scrubbed time is moved within its minute, and a line of an imported run names its document.
 ABOUT_THE_DOCUMENT = frozenset({"measured_at", "document", "file", "source"})
@@ -55,7 +54,7 @@ def round_trip(db: Path, folder: Path) -> RoundTrip:
     _zond(config, "export", "--db", db, "--format", "ooni", "--out", out)
     if not out.stat().st_size:  # nothing was measured, so that there is nothing to judge
         return RoundTrip(
-            before={}, after={}, bare={}, lost=findings(db), gained=frozenset()
+            before={}, after={}, bare={}, lost=judged(db)[1], gained=frozenset()
         )
     _zond(config, "import", out, "--db", back)
     stripped, bare = folder / "stripped.jsonl", folder / "bare.db"
@@ -63,10 +62,10 @@ def round_trip(db: Path, folder: Path) -> RoundTrip:
         for line in documents:
             plain.write(json.dumps(_stripped(json.loads(line))) + "\n")
     _zond(config, "import", stripped, "--db", bare)
-    was, is_ = findings(db), findings(back)
-    measured = {url: line for url, line in verdicts(db).items() if line["measured_at"]}
+    (before, was), (after, is_) = judged(db), judged(back)
+    measured = {url: line for url, line in before.items() if line["measured_at"]}
     return RoundTrip(
-        before=measured, after=verdicts(back), bare=verdicts(bare),
+        before=measured, after=after, bare=verdicts(bare),
         lost=was - is_, gained=is_ - was,
     )  # fmt: skip
 

@@ -235,14 +235,22 @@ class Stage:
 
 def verdicts(db: Path) -> dict[str, dict[str, Any]]:
     """What ``zond verdicts`` says of *db*, by URL."""
+    return judged(db)[0]
+
+
+def judged(db: Path) -> tuple[dict[str, dict[str, Any]], frozenset[str]]:
+    """What ``zond verdicts`` says of *db*, by URL, and what of the run as a whole."""
     done = subprocess.run(  # noqa: S603
-        [ZOND, "verdicts", "--db", db, "--format", "jsonl"],
+        [ZOND, "verdicts", "--db", db, "--format", "jsonl", "--findings"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
         raise LabError(f"zond verdicts: {done.stderr}")
-    lines = map(json.loads, done.stdout.splitlines())
-    return {ascii_url(line["url"]): line for line in lines}
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return (
+        {ascii_url(line["url"]): line for line in lines if "url" in line},
+        frozenset(line["finding"] for line in lines if line.get("kind") == "run"),
+    )
 
 
 def ascii_url(url: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import threading
 from collections.abc import Sequence
@@ -10,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.clock import wrong_clock
-from lab.country import LabError
 from lab.household import furnish
 from lab.score import Result, result
-from lab.stage import ZOND, Setting, Stage, ascii_url, verdicts
+from lab.stage import Setting, Stage, ascii_url, judged
 from lab.world import World
 from lab.worlds.fixtures import NEUTRAL
 from lab.worlds.profiles import Profile
@@ -102,7 +100,7 @@ def try_country(country: CountryWorld, folder: Path, *, seed: int = 0) -> Trial:
                 env=country.environment, resolv_conf=asked,
             ),
         )  # fmt: skip
-        lines = verdicts(db)
+        lines, found = judged(db)
         truths = country.truths()
         results = tuple(
             result(
@@ -111,7 +109,6 @@ def try_country(country: CountryWorld, folder: Path, *, seed: int = 0) -> Trial:
             )
             for world in country.worlds
         )  # fmt: skip
-        found = findings(db)
     return Trial(results=results, status=said[0], said=said[1], findings=found)
 
 
@@ -121,18 +118,6 @@ def try_profile(profile: Profile, folder: Path, *, seed: int = 0) -> Trial:
         seed=seed, household=profile.household, config=HURRY, icmp_ratelimit=0
     )  # fmt: skip
     return try_worlds(profile.build(seed), folder, setting, variation=f"seed {seed}")
-
-
-def findings(db: Path) -> frozenset[str]:
-    """What ``zond verdicts`` says of the run in *db* as a whole."""
-    done = subprocess.run(  # noqa: S603
-        [ZOND, "verdicts", "--db", db, "--format", "jsonl", "--findings"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise LabError(f"zond verdicts: {done.stderr}")
-    lines = map(json.loads, done.stdout.splitlines())
-    return frozenset(line["finding"] for line in lines if line.get("kind") == "run")
 
 
 def _follow(
