@@ -82,6 +82,13 @@ def test_an_option_or_command_that_is_gone_is_noticed() -> None:
     assert not _is_understood(["forget"])
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_has_the_package_fetched_by_its_name(page: Path) -> None:
+    """No index has it from us: whoever takes the name there would run on volunteers' machines."""
+    if page.parent.name != "design":  # these are not edited
+        assert [] == re.findall(r"install ['\"]?zond\b", page.read_text(encoding="utf-8"))
+
+
 def test_every_command_has_help_with_an_example() -> None:
     context = zond.make_context("zond", [], resilient_parsing=True)
     without = []
