@@ -6,8 +6,7 @@ Results go to stdout, everything else to stderr.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +14,10 @@ import click
 import msgspec
 from rich.console import Console
 
+from analysis.ending import explained
 from analysis.history import show
 from probe.places import database
-from probe.store import Store, StoreError
+from probe.store import Store
 
 if TYPE_CHECKING:
     from analysis.history.event import Event
@@ -76,7 +76,7 @@ def analyse(
     from analysis.dataset.building import build
     from analysis.regime.query import hypotheses
 
-    with _explained():
+    with explained():
         source = dataset or _existing(db)
         if out is not None and dataset is None:
             with Console(stderr=True).status("deriving and judging"):
@@ -125,7 +125,7 @@ def events(
     """
     from analysis.history.story import encode, story
 
-    with _explained():
+    with explained():
         history = _history(db, dataset, country, without_marked)
         found = [e for e in history.events if host is None or host in e.targets]
     if form == "jsonl":
@@ -163,7 +163,7 @@ def regime(
     """
     if context.invoked_subcommand is not None:
         return
-    with _explained():
+    with explained():
         history = _history(db, dataset, country, without_marked)
         results: Sequence[EventFindings | Result]
         results = history.findings if of_events else history.hypotheses(ids)
@@ -198,7 +198,7 @@ def import_(kind: str, file: Path, db: Path) -> None:
 
     if kind not in KINDS:
         raise click.BadParameter(f"{kind!r} is none of {', '.join(KINDS)}", param_hint="KIND")
-    with _explained():
+    with explained():
         done = import_file(kind, file, db)
     for line in done.refused:
         click.echo(f"refused: {line}", err=True)
@@ -219,7 +219,7 @@ def explain(
     """
     from analysis.explanation import of_event, of_target
 
-    with _explained():
+    with explained():
         history = _history(db, dataset, country, without_marked)
         store = Store(db) if db.exists() else None
         try:
@@ -242,20 +242,6 @@ def explain(
 
 def _is_target(what: str) -> bool:
     return "." in what or ":" in what
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """One line for the user in place of a traceback."""
-    from analysis.dataset.manifest import DatasetError
-    from analysis.regime.read import DataError
-
-    try:
-        yield
-    except (StoreError, DatasetError, DataError) as exc:
-        raise click.ClickException(" ".join(str(exc).split())) from exc
-    except OSError as exc:
-        raise click.ClickException(f"{exc.filename or ''}: {exc.strerror or exc}") from exc
 
 
 def _existing(db: Path) -> Path:

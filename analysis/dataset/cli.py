@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -27,11 +25,12 @@ from analysis.dataset.coarse import K
 from analysis.dataset.collect import STORE, collect
 from analysis.dataset.compacting import compact as compact_tables
 from analysis.dataset.copying import copy as copy_tables
-from analysis.dataset.manifest import DatasetError
 from analysis.dataset.publish import check as check_publication
 from analysis.dataset.publish import publish as publish_months
 from analysis.dataset.query import Queries, QueryError
-from probe.store import StoreError
+from analysis.ending import explained
+
+UNREADABLE = (QueryError, sqlite3.Error, duckdb.Error)
 
 _dataset = click.argument(
     "dataset", metavar="DATASET", type=click.Path(path_type=Path, exists=True, file_okay=False)
@@ -65,7 +64,7 @@ def build(collectors: tuple[Path, ...], databases: tuple[Path, ...], out: Path) 
     """
     if not collectors and not databases:
         raise click.UsageError("nothing to build from: --collector-data or --db")
-    with _explained():
+    with explained(*UNREADABLE):
         for data in collectors:
             taken = collect(data, out)
             click.echo(f"{taken.batches} new batches, {taken.measurements} measurements", err=True)
@@ -89,7 +88,7 @@ def compact(dataset: Path) -> None:
 
     Example: zond dataset compact dataset
     """
-    with _explained():
+    with explained(*UNREADABLE):
         with Console(stderr=True).status("compacting"):
             done = compact_tables(dataset)
     click.echo(
@@ -107,7 +106,7 @@ def copy_(source: str, target: str) -> None:
 
     Example: zond dataset copy dataset s3://zond/dataset
     """
-    with _explained():
+    with explained(*UNREADABLE):
         with Console(stderr=True).status("copying"):
             done = copy_tables(source, target)
     click.echo(
@@ -120,7 +119,7 @@ def copy_(source: str, target: str) -> None:
 @_dataset
 def status(dataset: Path) -> None:
     """What came from collectors, and what was left out and why, as JSON."""
-    with _explained():
+    with explained(*UNREADABLE):
         with Queries(dataset) as queries:
             (row,) = queries.ask(
                 "SELECT count(*) AS verdicts, count(DISTINCT pseudonym)"
@@ -169,7 +168,7 @@ def query(
         raise click.UsageError("one query: as an argument, or with --file")
     if at and spark is None:
         raise click.UsageError("--at is of a server: --spark")
-    with _explained():
+    with explained(*UNREADABLE):
         text = file.read_text(encoding="utf-8") if file is not None else sql or ""
         if spark is not None:
             from analysis.dataset.cluster import connected
@@ -200,7 +199,7 @@ def publish(dataset: Path, out: Path, k: int, browse: Path | None) -> None:
 
     Example: zond dataset publish dataset --out publication
     """
-    with _explained():
+    with explained(*UNREADABLE):
         done = publish_months(dataset, out, k=k, browse=browse)
     for month, of in sorted(done.months.items()):
         click.echo(f"{month}: {of.cells} cells of {of.measurements} measurements", err=True)
@@ -216,7 +215,7 @@ def publish(dataset: Path, out: Path, k: int, browse: Path | None) -> None:
 )
 def check(publication: Path) -> None:
     """Compare a publication's files with its manifest. Exits with 1 where they differ."""
-    with _explained():
+    with explained(*UNREADABLE):
         wrong = check_publication(publication)
     for line in wrong:
         click.echo(line, err=True)
@@ -246,14 +245,3 @@ def _printable(value: object) -> str:
     """*value* without what would move the cursor of a terminal."""
     text = "" if value is None else str(value)
     return escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """What goes wrong, as a line for the user."""
-    try:
-        yield
-    except (DatasetError, StoreError, QueryError, sqlite3.Error, duckdb.Error) as exc:
-        raise click.ClickException(" ".join(str(exc).split())) from exc
-    except OSError as exc:
-        raise click.ClickException(f"{exc.filename or 'disk'}: {exc.strerror or exc}") from exc

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from analysis.dataset.manifest import DatasetError
-from analysis.regime.read import DataError
+from analysis.ending import explained
 from analysis.report.gather import gather
 from analysis.report.sharing import for_sharing as coarser
 from analysis.report.tell import Teller
@@ -17,7 +14,6 @@ from analysis.report.words import Words
 from analysis.report.writing import Writer, take
 from probe.i18n import language, language_option
 from probe.places import database
-from probe.store import StoreError
 
 COUNTRY = "belarus"
 
@@ -57,7 +53,7 @@ def report(
         if not db.exists():
             raise click.BadParameter(f"there is no file {db}", param_hint="--db")
     words = Words(language(), days_only=for_sharing)
-    with _explained():
+    with explained():
         first, folder = _places(out, dataset is not None)
         if folder is not None:
             take(folder)
@@ -77,14 +73,3 @@ def _places(out: Path, of_dataset: bool) -> tuple[Path, Path | None]:
     if not out.parent.is_dir():
         raise click.BadParameter(f"there is no folder {out.parent}", param_hint="--out")
     return out, out.with_name(f"{out.stem}_pages") if of_dataset else None
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """One line for the user in place of a traceback."""
-    try:
-        yield
-    except (StoreError, DatasetError, DataError) as exc:
-        raise click.ClickException(" ".join(str(exc).split())) from exc
-    except OSError as exc:
-        raise click.ClickException(f"{exc.filename or ''}: {exc.strerror or exc}") from exc
