@@ -12,6 +12,7 @@ import ipaddress
 import logging
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, cast
 
@@ -25,7 +26,7 @@ from hypercorn.utils import wrap_app
 
 from probe.serving.clients import Clients, Refused
 from probe.serving.limits import ConnectionLimits
-from probe.serving.shares import Shares
+from probe.serving.shares import Shares, Turns
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Listener:
         except OSError as exc:
             raise ListenError(f"cannot listen at {address}: {exc.strerror or exc}") from exc
         self._open = Shares(limits.connections, each=limits.connections_per_client)
+        self._turns = Turns(gap=limits.turn_seconds, patience=limits.turn_patience)
 
     @property
     def url(self) -> str:
@@ -129,7 +131,7 @@ class Listener:
             return
         try:
             async with trio.open_nursery() as nursery:
-                activity = _Activity(app)
+                activity = _Activity(app, partial(self._turn, peer, stream))
                 nursery.start_soon(self._watch, stream, activity, nursery.cancel_scope)
                 await _Server(
                     cast("AppWrapper", activity),
@@ -147,11 +149,23 @@ class Listener:
             await trio.aclose_forcefully(stream)
 
     def _may_come(self, peer: str) -> bool:
+        return self._has_left(f"connections {peer}", self._limits.arrivals_per_client)
+
+    def _has_left(self, what: str, allowance: int) -> bool:
         try:
-            self._clients.spend(f"connections {peer}", self._limits.arrivals_per_client)
+            self._clients.spend(what, allowance)
         except Refused:
             return False
         return True
+
+    async def _turn(self, peer: str, stream: Stream) -> bool:
+        """Wait until *peer* may be answered; False where its connection has been ended."""
+        if self._has_left(f"requests {peer}", self._limits.arrivals_per_client):
+            return True
+        if await self._turns.mine(self._clients.key(peer)):
+            return True
+        await trio.aclose_forcefully(stream)
+        return False
 
     async def _watch(
         self, stream: Stream, activity: _Activity, connection: trio.CancelScope
@@ -205,15 +219,16 @@ def _is_head(data: bytes) -> bool:
 class _Activity:
     """The ASGI application of one connection, knowing since when none of its requests runs."""
 
-    def __init__(self, app: AppWrapper) -> None:
-        self._app = app
+    def __init__(self, app: AppWrapper, turn: Callable[[], Awaitable[bool]]) -> None:
+        self._app, self._turn = app, turn
         self._running = 0
         self._idle_since = trio.current_time()
 
     async def __call__(self, *args: Any) -> None:
         self._running += 1
         try:
-            await self._app(*args)
+            if await self._turn():
+                await self._app(*args)
         finally:
             self._running -= 1
             self._idle_since = trio.current_time()

@@ -1,9 +1,10 @@
-"""Something that there is only so much of, shared among strangers.
+"""Something that there is only so much of, shared among strangers: room, and time.
 
 Rule: a client may hold as much as is left free, and waits or is refused beyond that. So
 however many are greedy, who comes next finds something: N of them hold N/(N+1) of it
 together, and none is asked to give back what it has. (The dynamic threshold of Choudhury and
-Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998.)
+Hahne, "Dynamic queue length thresholds for shared-memory packet switches", 1998.) Of time
+nobody takes more than is taken of him: what a client asks for comes one after another, `Turns`.
 """
 
 from __future__ import annotations
@@ -45,6 +46,29 @@ class Shares:
         self.taken -= amount
         if not self._held[client]:
             del self._held[client]
+
+
+class Turns:
+    """Each client's turns, *gap* seconds apart; nobody waits for longer than *patience* seconds.
+
+    Clients do not wait for each other.
+    """
+
+    def __init__(self, *, gap: float, patience: float) -> None:
+        self._gap, self._patience = gap, patience
+        self._next: dict[Hashable, float] = {}
+
+    async def mine(self, client: Hashable) -> bool:
+        """Wait for the next turn of *client*; False, at once, where that is too far away."""
+        now = trio.current_time()
+        at = max(now, self._next.get(client, now))
+        if at - now > self._patience:
+            return False
+        if client not in self._next:  # and who has had all of theirs is forgotten
+            self._next = {c: t for c, t in self._next.items() if t > now}
+        self._next[client] = at + self._gap
+        await trio.sleep_until(at)
+        return True
 
 
 class Room:

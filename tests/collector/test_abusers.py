@@ -70,8 +70,29 @@ async def floods_with_wrong_signatures(address: str, port: int) -> None:
     await floods(address, port, True)
 
 
+async def asks_for_nothing(address: str, port: int) -> None:
+    """What is not there, without end."""
+
+    async def on() -> None:
+        while True:
+            try:
+                async with await connect(address, port) as stream:
+                    while True:
+                        await stream.send_all(b"GET /nothing HTTP/1.1\r\nhost: c\r\n\r\n")
+                        if not await stream.receive_some():
+                            break
+            except (OSError, trio.BrokenResourceError):
+                pass
+            await trio.sleep(0.01)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(10):
+            nursery.start_soon(on)
+
+
 @pytest.mark.parametrize(
-    "abuse", [sends_half_batches, floods_with_batches, floods_with_wrong_signatures]
+    "abuse",
+    [sends_half_batches, floods_with_batches, floods_with_wrong_signatures, asks_for_nothing],
 )
 async def test_a_volunteer_beside_who(
     abuse: Callable[[str, int], Awaitable[None]], tmp_path: Path

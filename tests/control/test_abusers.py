@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -162,6 +162,50 @@ async def test_who_connects_without_end_is_closed_before_a_word() -> None:
 
         assert [True] * 5 + [False] * 5 == [await greeted(ABUSERS[0]) for _ in range(10)]
         assert await greeted(VOLUNTEER)
+
+
+async def test_who_asks_without_end_waits_for_each_answer_whatever_it_says() -> None:
+    """Not for good: a turn comes every tenth of a second, and is a page that is not there."""
+    async with control_server(arrivals_per_client=10, turn_seconds=0.1) as (url, _):
+        port = httpx2.URL(url).port
+        assert port is not None
+        nothing = b"GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n"
+        async with (
+            await connect(ABUSERS[0], port) as greedy,
+            await connect(VOLUNTEER, port) as other,
+        ):
+
+            async def answered(stream: trio.SocketStream) -> bool:
+                await stream.send_all(nothing)
+                return (await stream.receive_some()).startswith(b"HTTP/1.1 404")
+
+            assert all([await answered(greedy) for _ in range(11)])
+            began = trio.current_time()
+            assert all([await answered(greedy) for _ in range(5)])
+            assert trio.current_time() - began >= 0.4  # a sleep is never shorter
+            assert await answered(other)
+
+
+@pytest.mark.parametrize("streams", [1, 8])
+async def test_who_has_too_much_waiting_is_closed(streams: int) -> None:
+    async with control_server(arrivals_per_client=20, turn_seconds=5.0, turn_patience=4.0) as (
+        url, listener,
+    ):  # fmt: skip
+        port = httpx2.URL(url).port
+        assert port is not None
+        async with AsyncExitStack() as held, trio.open_nursery() as nursery:
+
+            async def asks() -> None:
+                stream = await held.enter_async_context(await connect(ABUSERS[0], port))
+                with suppress(trio.BrokenResourceError):
+                    while True:
+                        await stream.send_all(b"GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n")
+                        if not await stream.receive_some():
+                            break
+
+            for _ in range(streams):
+                nursery.start_soon(asks)
+        await until(lambda: not listener.connections)
 
 
 async def test_a_refusal_takes_its_time_and_keeps_nobody_else_waiting() -> None:

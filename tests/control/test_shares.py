@@ -7,7 +7,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from probe.serving.clients import Clients, Refused, Uses
-from probe.serving.shares import Room, Shares
+from probe.serving.shares import Room, Shares, Turns
 
 
 def test_a_client_may_hold_as_much_as_is_left() -> None:
@@ -32,6 +32,25 @@ def test_what_does_not_fit_is_not_taken_in_part() -> None:
     assert shares.take("a", 40)
     assert not shares.take("a")
     assert 40 == shares.taken
+
+
+async def test_turns_of_a_client_come_one_after_another(autojump_clock: MockClock) -> None:
+    turns, came = Turns(gap=1, patience=3), []
+
+    async def one(client: str) -> None:
+        came.append((client, await turns.mine(client), trio.current_time() - began))
+
+    began = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        for client in "aaaaab":
+            nursery.start_soon(one, client)
+    assert sorted(came) == [
+        ("a", False, 0), ("a", True, 0), ("a", True, 1), ("a", True, 2), ("a", True, 3),
+        ("b", True, 0),
+    ]  # fmt: skip
+    await trio.sleep(10)
+    assert await turns.mine("a")
+    assert trio.current_time() - began == 13
 
 
 async def test_who_has_less_comes_first_and_each_in_turn(autojump_clock: MockClock) -> None:
