@@ -27,6 +27,9 @@ class Turn:
 
 
 class Gate:
+    """For one hop of a visit; the connections to its addresses share it. Held by one task for each
+    way, the user's path and the one beside it."""
+
     def __init__(self) -> None:
         self._own: set[str] = set()
         self._others: set[str] = set()

@@ -77,6 +77,8 @@ class LimitedDatagrams(Protocol):
 
 
 class HopNetwork(Protocol):
+    """What may be sent to die on its way. *ttl* counts routers: 1 is the household's own."""
+
     async def syn(self, ip: str, port: int, ttl: int) -> None:
         """Return if a SYN that lives for *ttl* hops is accepted. Raises OSError, `HopError`."""
         ...

@@ -1,7 +1,7 @@
 """The one door to the network. Nothing else in ``probe`` makes a socket.
 
 The real one is `TrioNetwork`; unit tests walk in through a fake with the same
-three methods, and pacing is a wrapper of the same shape.
+methods, and pacing is a wrapper of the same shape.
 """
 
 from __future__ import annotations
@@ -47,6 +47,9 @@ class Datagrams(Protocol):
 
 
 class Network(Protocol):
+    """What a step may ask of the network; what goes wrong comes as OSError. No call has a time
+    limit of its own: the trace that a step opens bounds it (`probe.trace`)."""
+
     async def turn(self, ip: str, port: int) -> None:
         """Wait until it is polite to send there. Not part of any operation's time."""
         ...

@@ -38,10 +38,12 @@ def data_directory() -> Path:
 
 
 def database() -> Path:
+    """For what was measured, where no setting says another place."""
     return data_directory() / f"{name()}.db"
 
 
 def identity() -> Path:
+    """For the secret that all pseudonyms are made from (`probe.upload.identity`)."""
     return data_directory() / "identity"
 
 
@@ -57,4 +59,5 @@ def bridges() -> Path:
 
 
 def config_file() -> Path:
+    """The user's settings; it need not be there."""
     return Path(platformdirs.user_config_dir(name(), appauthor=False)) / f"{name()}.toml"

@@ -201,6 +201,7 @@ def numbers(folder: Path) -> list[int]:
 
 
 def path(folder: Path, number: int) -> Path:
+    """The file of the segment *number* in *folder*."""
     return folder / f"{PREFIX}{number:08}{SUFFIX}"
 
 

@@ -210,6 +210,8 @@ class Served:
 
 
 def make_app(endpoints: Sequence[Endpoint], metrics: Metrics) -> Starlette:
+    """The ASGI application; what is refused, and faults of ours, are answered and counted here."""
+
     async def http_error(request: Request, exc: Exception) -> Response:
         assert isinstance(exc, HTTPException)
         metrics.refused(exc.status_code)

@@ -36,6 +36,7 @@ def locked(database: Path) -> Iterator[None]:
 
 @contextmanager
 def opened(database: Path) -> Iterator[Store]:
+    """*database* for writing, made where it is missing. Raises `Problem`."""
     from probe.store import Store, StoreError
 
     try:

@@ -36,6 +36,9 @@ class _Going:
 
 
 class Cache:
+    """Visits for *seconds* after they began; at most so many *entries* and *max_bytes* of them,
+    and beside these the visits that go on."""
+
     def __init__(self, *, seconds: float, entries: int, max_bytes: int) -> None:
         self._seconds = seconds
         self._entries = entries

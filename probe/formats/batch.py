@@ -227,6 +227,7 @@ class CollectorSecret:
 
 
 def is_sealed(body: bytes) -> bool:
+    """Whether *body* says that it is; only opening it tells whether it is whole."""
     return body.startswith(SEALED)
 
 

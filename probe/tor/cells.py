@@ -40,6 +40,8 @@ class NotTor(BadLink):
 
 
 class Cell(NamedTuple):
+    """One cell of a link (tor-spec, "Cell packet format"); *body* as it came, with its padding."""
+
     circuit: int
     command: int
     body: bytes

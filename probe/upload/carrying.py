@@ -35,6 +35,8 @@ class CarriedError(ValueError):
 
 
 class CarriedReceipt(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the file that is brought home: the batch's SHA-256 (hex), and its receipt."""
+
     sha256: str
     receipt: str
 

@@ -120,6 +120,8 @@ class Responder:
 
 
 class Pair(NamedTuple):
+    """A Curve25519 key and its public half, 32 bytes each."""
+
     private: bytes
     public: bytes
 
@@ -142,6 +144,7 @@ def read_key(text: str) -> bytes:
 
 
 def write_key(key: bytes) -> str:
+    """As WireGuard's own tools write it: base64."""
     return base64.b64encode(key).decode()
 
 
