@@ -10,12 +10,14 @@ here downloads anything: those that would fetch extensions are told not to.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,19 +53,43 @@ class Engine:
         """A table of *rows* in memory."""
         return ibis.memtable(rows)
 
-    def write(self, table: Table, folder: Path, *, by: Sequence[str] = ()) -> None:
-        """Write *table* as Parquet files in *folder*, which must not exist, with a folder
-        ``column=value`` for each value of the columns in *by*."""
+    def write(
+        self, table: Table, folder: Path, *, by: Sequence[str] = (), question: Table | None = None
+    ) -> None:
+        """Write *table*, or what *question* (`asked`) makes of it, as Parquet files in *folder*,
+        which must not exist, with a folder ``column=value`` for each value of the columns in
+        *by*."""
+        raise NotImplementedError
+
+    def answered(self, question: Table, table: Table) -> pa.Table:
+        """What *question* (`asked`) makes of *table*, in memory."""
         raise NotImplementedError
 
     def arrow(self, table: Table) -> pa.Table:
         """The rows of *table*, in memory."""
         return self.backend.to_pyarrow(table)
 
-    def _sql(self, table: Table) -> str:
+    def _sql(self, table: Table, question: Table | None = None) -> str:
         self.backend._run_pre_execute_hooks(table)  # rows in memory become known to the engine
         sql: str = self.backend.compile(table)
-        return sql
+        if question is None:
+            return sql
+        key = self.backend.name, question.op()
+        if key not in _COMPILED:
+            _COMPILED[key] = self.backend.compile(question)
+        return re.sub(rf"[`\"]{_GIVEN}[`\"]", lambda _: f"({sql})", _COMPILED[key])
+
+
+# A long expression takes a second to become SQL: more than a day's rows take to be judged.
+_COMPILED: dict[tuple[str, Any], str] = {}
+_GIVEN = "rows_that_a_question_is_asked_of"
+
+
+@cache
+def asked(question: Callable[..., Table], schema: ibis.Schema, *more: Any) -> Table:
+    """``question(table, *more)`` of any table with this *schema*, for `Engine.write` and
+    `Engine.answered`: written in an engine's words once, however often it is asked."""
+    return question(ibis.table(schema, name=_GIVEN), *more)
 
 
 class _DuckDB(Engine):
@@ -72,14 +98,21 @@ class _DuckDB(Engine):
             [*map(str, _files(paths))], hive_partitioning=False, union_by_name=merged
         )
 
-    def write(self, table: Table, folder: Path, *, by: Sequence[str] = ()) -> None:
+    def write(
+        self, table: Table, folder: Path, *, by: Sequence[str] = (), question: Table | None = None
+    ) -> None:
         folder.mkdir(parents=True)
         options = "FORMAT parquet, COMPRESSION zstd"
         target = folder / "part-0.parquet"
         if by:
             options += f", PARTITION_BY ({', '.join(by)})"
             target = folder
-        self.backend.raw_sql(f"COPY ({self._sql(table)}) TO {_quoted(target)} ({options})")
+        sql = self._sql(table, question)
+        self.backend.raw_sql(f"COPY ({sql}) TO {_quoted(target)} ({options})")
+
+    def answered(self, question: Table, table: Table) -> pa.Table:
+        found = self.backend.con.sql(self._sql(table, question)).to_arrow_table()
+        return found.cast(question.schema().to_pyarrow())
 
 
 class _Spark(Engine):
@@ -96,16 +129,23 @@ class _Spark(Engine):
         frame.createOrReplaceTempView(name)
         return self.backend.table(name)
 
-    def write(self, table: Table, folder: Path, *, by: Sequence[str] = ()) -> None:
+    def write(
+        self, table: Table, folder: Path, *, by: Sequence[str] = (), question: Table | None = None
+    ) -> None:
         if folder.exists():
             raise FileExistsError(folder)
-        frame = self.backend._session.sql(self._sql(table))
+        frame = self.backend._session.sql(self._sql(table, question))
         # Spark takes 0.0 for a decimal number, and the column with it: files would differ.
-        doubles = [name for name, kind in table.schema().items() if kind.is_float64()]
+        written = table if question is None else question
+        doubles = [name for name, kind in written.schema().items() if kind.is_float64()]
         if doubles:
             frame = frame.withColumns({name: frame[name].cast("double") for name in doubles})
         writer = frame.write.option("compression", "zstd")
         (writer.partitionBy(*by) if by else writer).parquet(str(folder))
+
+    def answered(self, question: Table, table: Table) -> pa.Table:
+        found = self.backend._session.sql(self._sql(table, question)).toArrow()
+        return found.cast(question.schema().to_pyarrow())
 
 
 def started(*, memory: str = "", threads: int = 0, spill: Path | None = None) -> Engine:

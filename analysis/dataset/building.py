@@ -33,7 +33,7 @@ from analysis.dataset.manifest import (
 from analysis.dataset.merged import cut_out
 from analysis.dataset.witnessing import signature as witnessing
 from analysis.dataset.witnessing import witness_all
-from analysis.engines import Engine
+from analysis.engines import Engine, Table, asked
 from analysis.rules import RULES_VERSION
 from probe.store import Store
 
@@ -255,10 +255,15 @@ def _judge(out: Path, engine: Engine, of: Iterable[Files], date: str) -> Path:
     of = list(of)
     paths = sorted({out / name for files in of for name in files.files})
     table = observed(engine, paths, same=all(files.form == form() for files in of))
-    table = verdict_rows(table, beside=PARTITION)
-    table = table.mutate(date=table.date.substr(0, len(date)))
-    engine.write(table, temporary, by=PARTITION)
+    question = asked(_partitioned, table.schema(), len(date))
+    engine.write(table, temporary, by=PARTITION, question=question)
     return temporary
+
+
+def _partitioned(observations: Table, letters: int) -> Table:
+    """The verdicts of *observations*, with their partition; its date has so many letters."""
+    table = verdict_rows(observations, beside=PARTITION)
+    return table.mutate(date=table.date.substr(0, letters))
 
 
 def _placed(out: Path, written: Path, partition: str, signature: str) -> tuple[str, ...]:

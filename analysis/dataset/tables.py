@@ -15,7 +15,7 @@ from analysis.dataset.columns import SCHEMA, form, observed, stored, verdict_row
 from analysis.dataset.evidence_trials import of_runs
 from analysis.dataset.marked import Weight, weighed
 from analysis.dataset.trials import trials
-from analysis.engines import Engine
+from analysis.engines import Engine, asked
 from analysis.history.rows import arrow, arrow_schema
 from analysis.history.table import TestRow, VerdictRow
 from analysis.observations import Observation
@@ -39,8 +39,10 @@ def verdict_table(
     if isinstance(source, Path) and source.is_dir():
         found = manifest.load(source)
         table = _files(manifest.paths(source, found.verdicts), arrow_schema(VerdictRow), engine)
-        return weighed(table, source, engine or _own(), marked)
-    return verdict_rows(_memory(stored(_observed(source)), engine))
+        return weighed(table, source, engine or own(), marked)
+    given = engine or own()
+    rows = given.load(stored(_observed(source)))
+    return _memory(given.answered(asked(verdict_rows, rows.schema()), rows), engine)
 
 
 def test_table(source: Source, engine: Engine | None = None, *, marked: Weight = "full") -> Table:
@@ -49,7 +51,7 @@ def test_table(source: Source, engine: Engine | None = None, *, marked: Weight =
     schema = arrow_schema(TestRow)
     if isinstance(source, Path) and source.is_dir():
         table = _files(manifest.paths(source, manifest.load(source).tests), schema, engine)
-        return weighed(table, source, engine or _own(), marked)
+        return weighed(table, source, engine or own(), marked)
     if not isinstance(source, Store):
         with Store(source) as store:
             return test_table(store, engine)
@@ -69,7 +71,7 @@ def observation_table(source: Source, engine: Engine | None = None) -> Table:
         if not paths:
             return _memory(SCHEMA.empty_table(), engine)
         same = all(files.form == form() for files in found.values())
-        return observed(engine or _own(), paths, same=same).select(*SCHEMA.names)
+        return observed(engine or own(), paths, same=same).select(*SCHEMA.names)
     return _memory(stored(_observed(source)), engine)
 
 
@@ -83,7 +85,7 @@ def _observed(source: Source) -> list[Observation]:
 def _files(paths: list[Path], schema: pa.Schema, engine: Engine | None) -> Table:
     if not paths:
         return _memory(schema.empty_table(), engine)
-    return (engine or _own()).read(paths).select(*schema.names)
+    return (engine or own()).read(paths).select(*schema.names)
 
 
 def _memory(table: pa.Table, engine: Engine | None) -> Table:
@@ -92,6 +94,6 @@ def _memory(table: pa.Table, engine: Engine | None) -> Table:
 
 
 @cache
-def _own() -> Engine:
+def own() -> Engine:
     """The engine of those who have none: one for the process, until it ends."""
     return engines.started()

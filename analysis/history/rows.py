@@ -8,6 +8,7 @@ columns, wherever it lives: here made of structs, in ``analysis.dataset`` of Par
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, TypeVar, overload
 
 import ibis  # type: ignore[import-untyped]  # Ibis ships no types
@@ -22,6 +23,7 @@ _ARROW = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": 
 BATCH = 65_536  # rows that are structs at one time, on the way out
 
 
+@cache
 def arrow_schema(of: type[msgspec.Struct]) -> pa.Schema:
     """The columns of *of* as Arrow types, in order; none is ever null."""
     fields = []

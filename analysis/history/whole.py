@@ -17,8 +17,8 @@ import ibis  # type: ignore[import-untyped]  # Ibis ships no types
 
 from analysis.dataset import manifest
 from analysis.dataset.marked import Weight, any_marked
-from analysis.dataset.tables import test_table, verdict_table
-from analysis.engines import duckdb
+from analysis.dataset.tables import own, test_table, verdict_table
+from analysis.engines import asked, duckdb
 from analysis.history.changes import parts
 from analysis.history.event import Event, Part
 from analysis.history.events import events
@@ -56,9 +56,8 @@ class History:
         """The verdict table, with what probes elsewhere say of services that were in doubt."""
         if self._source.is_dir():
             return verdict_table(self._source, marked=self._marked)
-        table = verdict_table(self._source)
-        # A database's is judged when it is read, which is to happen once.
-        return ibis.memtable(witnessed(ibis.memtable(table.to_pyarrow())).to_pyarrow())
+        rows = verdict_table(self._source)
+        return ibis.memtable(own().answered(asked(witnessed, rows.schema()), rows))
 
     @cached_property
     def tests(self) -> Any:

@@ -8,6 +8,7 @@ where it is not known). A tuple becomes a list.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -41,12 +42,8 @@ def table(
     kept = list(rows)
     dates = read.dates(of)
     columns: dict[str, Any] = {}
-    for field in msgspec.inspect.type_info(of).fields:  # type: ignore[attr-defined]
-        name = field.encode_name
+    for name, kind in _columns(of).items():
         values = [getattr(row, name) for row in kept]
-        kind = _kind(field.type)
-        if kind is None:
-            continue  # structs within structs, as an actor's powers, are for the reader
         if isinstance(kind, pa.ListType):
             values = [list(value) for value in values]
         columns[name] = pa.array(values, type=kind)
@@ -84,6 +81,15 @@ def regime_tables(regime: Regime) -> dict[str, Any]:
         "calendar": table(regime.calendar, CalendarEntry, hours),
         "list_sizes": table(regime.list_sizes, ListSize, hours),
     }
+
+
+@cache
+def _columns(of: type[msgspec.Struct]) -> dict[str, Any]:
+    """Name and Arrow type of each; structs within structs, as an actor's powers, are for the
+    reader."""
+    fields = msgspec.inspect.type_info(of).fields  # type: ignore[attr-defined]
+    kinds = {field.encode_name: _kind(field.type) for field in fields}
+    return {name: kind for name, kind in kinds.items() if kind is not None}
 
 
 def _kind(kind: Any) -> Any:
