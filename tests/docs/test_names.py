@@ -20,7 +20,9 @@ _PATH = re.compile(
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#]+)(?:#[^)]*)?\)")
 _ANCHOR = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
-_COMMAND = re.compile(r"^(?:sudo )?zond ([a-z][^\n#|>&;]*)|`zond ([a-z][^`]*)`", re.MULTILINE)
+_COMMAND = re.compile(
+    r"^(?:    )?(?:\$ )?(?:sudo )?zond ([a-z][^\n#|>&;]*)|`zond ([a-z][^`]*)`", re.MULTILINE
+)
 _MODULE = re.compile(r"python -m ([a-z_]+(?:\.[a-z_]+)+)")
 
 
