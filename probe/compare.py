@@ -23,6 +23,7 @@ from probe.evidence import (
     TCPConnect,
     TLSHandshake,
 )
+from probe.failure import Failure
 from probe.wire.page import similarity
 
 SIMILAR = 0.5  # share of word triples; pages of one template lie above, of two sites near 0
@@ -68,6 +69,11 @@ def first_failure(evidence: Iterable[AnyEvidence], vantage: str, url: str) -> st
     return None
 
 
+def without_room(evidence: Iterable[AnyEvidence]) -> bool:
+    """Whether this machine had no room (files, memory) for something that it tried."""
+    return any(e.failure is Failure.NO_BUFFER_SPACE and e.vantage == PROBE for e in evidence)
+
+
 def same_page(a: HTTPExchange, b: HTTPExchange) -> bool:
     """Whether two answers are of one page: the same bytes, or a like sketch and status."""
     if a.body_sha256 and a.body_sha256 == b.body_sha256:
@@ -78,11 +84,14 @@ def same_page(a: HTTPExchange, b: HTTPExchange) -> bool:
 def compare(evidence: Sequence[AnyEvidence], url: str, controls: Sequence[str]) -> dict[str, Fact]:
     """Facts about *url*: the probe's failure and status, each control's, and whether they differ.
 
-    ``differs`` is None where no control gave anything to compare with.
+    ``differs`` is None where no control gave anything to compare with, or this machine had no
+    room for a connection (`without_room`), which is no difference of the network's.
     """
     mine = final_page(evidence, PROBE, url)
+    lacking = mine is None and without_room(evidence)
+    failed = Failure.NO_BUFFER_SPACE if lacking else first_failure(evidence, PROBE, url)
     facts: dict[str, Fact] = {
-        "failure": None if mine else (first_failure(evidence, PROBE, url) or "no page"),
+        "failure": None if mine else (failed or "no page"),
         "status": mine.status if mine else None,
     }
     verdicts: list[bool] = []
@@ -102,7 +111,7 @@ def compare(evidence: Sequence[AnyEvidence], url: str, controls: Sequence[str]) 
             verdicts.append((mine is None) != (theirs is None))
         else:
             verdicts.append(not same_page(mine, theirs))
-    facts["differs"] = all(verdicts) if verdicts else None
+    facts["differs"] = all(verdicts) if verdicts and not lacking else None
     return facts
 
 
@@ -120,6 +129,9 @@ def compare_service(evidence: Sequence[AnyEvidence], controls: Sequence[str]) ->
             if port.setdefault(e.vantage, at) == at and ends.get(e.vantage, "") is not None:
                 ends[e.vantage] = str(e.failure) if e.failure else None
     mine = ends.get(PROBE, "not tried")
+    lacking = mine is not None and without_room(evidence)
+    if lacking:
+        mine = Failure.NO_BUFFER_SPACE
     facts: dict[str, Fact] = {"failure": mine}
     answered = {e.control for e in evidence if isinstance(e, ControlQuery) and e.failure is None}
     verdicts = []
@@ -128,7 +140,7 @@ def compare_service(evidence: Sequence[AnyEvidence], controls: Sequence[str]) ->
         facts[f"{control}.failure"] = theirs
         if theirs not in ("no answer", "not tried") and mine != "not tried":
             verdicts.append((mine is None) != (theirs is None))
-    facts["differs"] = all(verdicts) if verdicts else None
+    facts["differs"] = all(verdicts) if verdicts and not lacking else None
     return facts
 
 

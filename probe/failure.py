@@ -29,7 +29,7 @@ class Failure(StrEnum):
     ADDRESS_NOT_AVAILABLE = "address_not_available"
     PERMISSION_DENIED = "permission_denied"
     MESSAGE_SIZE = "message_size"
-    NO_BUFFER_SPACE = "no_buffer_space"
+    NO_BUFFER_SPACE = "no_buffer_space"  # this machine has no room: buffers, memory, files
     TIMEOUT = "generic_timeout_error"  # silence until our own deadline
     TIMED_OUT = "timed_out"  # silence until the kernel's
     EOF = "eof_error"  # orderly close where data was due
@@ -66,6 +66,9 @@ _BY_ERRNO = {
     errno.EPERM: Failure.PERMISSION_DENIED,
     errno.EMSGSIZE: Failure.MESSAGE_SIZE,
     errno.ENOBUFS: Failure.NO_BUFFER_SPACE,
+    errno.ENOMEM: Failure.NO_BUFFER_SPACE,
+    errno.EMFILE: Failure.NO_BUFFER_SPACE,
+    errno.ENFILE: Failure.NO_BUFFER_SPACE,
     errno.ETIMEDOUT: Failure.TIMED_OUT,
 }
 

@@ -19,6 +19,7 @@ import msgspec
 
 from probe.commands.audience import tell
 from probe.evidence import Measurement, Run
+from probe.failure import Failure
 from probe.i18n import _, plural
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Screen:
         self._done = self._remaining = 0
         self._closer = self._looked = 0
         self._bytes = 0
+        self._lacked = False
         self._began = 0.0
         self._latest: deque[tuple[str, str]] = deque(maxlen=SHOWN)
         self._live: Live | None = None
@@ -98,6 +100,11 @@ class Screen:
         self._done += 1
         differs = measurement.comparison.get("differs")
         self.compared += differs is not None
+        if measurement.comparison.get("failure") == Failure.NO_BUFFER_SPACE and not self._lacked:
+            self._lacked = True
+            self.note(
+                _("this machine ran out of open files or memory: what it tried then is undecided")
+            )
         if differs:
             self.differs += 1
             seen = measurement.comparison.get("failure") or _("another answer")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any
 
 import pytest
@@ -9,11 +11,12 @@ from probe.evidence import (
     AnyEvidence,
     CertificateCheck,
     ControlQuery,
+    DNSExchange,
     HTTPExchange,
     TCPConnect,
     TLSHandshake,
 )
-from probe.failure import Failure
+from probe.failure import Failure, classify
 from probe.wire.page import sketch
 
 URL = "http://site.by/"
@@ -61,6 +64,22 @@ def test_another_status_with_the_same_words_differs() -> None:
 def test_a_failure_here_alone_differs_and_has_its_layer(failed: AnyEvidence, name: str) -> None:
     facts = compare([failed, page("c"), asked("c")], URL, ["c"])
     assert (name, None, True) == (facts["failure"], facts["c.failure"], facts["differs"])
+
+
+@pytest.mark.parametrize("lacking", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_what_this_machine_had_no_room_for_does_not_differ(lacking: int) -> None:
+    failure = classify(OSError(lacking, os.strerror(lacking)))
+    failed: list[AnyEvidence] = [
+        DNSExchange(
+            url=URL, hostname="site.by", rdtype="A", engine="udp", failure=failure
+        ),
+        TCPConnect(url=URL, ip=IP, port=80, failure=failure),
+    ]
+    for evidence in (failed, failed[:1], failed[1:]):
+        facts = compare([*evidence, page("c"), asked("c")], URL, ["c"])
+        assert ("no_buffer_space", None) == (facts["failure"], facts["differs"])
+    whole = compare([*failed, page(), page("c"), asked("c")], URL, ["c"])
+    assert (None, False) == (whole["failure"], whole["differs"])
 
 
 def test_what_fails_everywhere_does_not_differ() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from probe.commands.screen import Screen
 from probe.evidence import Measurement, Run
+from probe.failure import Failure
 
 ROOT = Path(__file__).parents[2]
 COUNT = 40
@@ -79,6 +80,22 @@ def test_a_person_sees_how_far_it_is_what_differs_and_what_it_used() -> None:
     assert "[red]waiting[/red]" in said  # nobody's text is markup
     last = said[said.rindex("measured") :]
     assert "site16." in last and "site12." not in last  # the last six
+
+
+def test_a_machine_without_room_is_told_once_and_no_difference(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Screen(json=False, terminal=False) as screen:
+        for n in range(3):
+            screen.stored(
+                Measurement(
+                    id=str(n), run_id="r", nettest="web_connectivity", nettest_version="1",
+                    url="https://a.example/",
+                    comparison={"differs": None, "failure": Failure.NO_BUFFER_SPACE},
+                )
+            )  # fmt: skip
+    assert 1 == capsys.readouterr().err.count("ran out of open files or memory")
+    assert 0 == screen.differs
 
 
 def test_what_a_list_says_breaks_no_line() -> None:
