@@ -31,6 +31,7 @@ from analysis.dataset.query import Queries, QueryError
 from analysis.ending import explained
 
 UNREADABLE = (QueryError, sqlite3.Error, duckdb.Error)
+MAX_QUERY = 1 << 20  # bytes of a file that holds one
 
 _dataset = click.argument(
     "dataset", metavar="DATASET", type=click.Path(path_type=Path, exists=True, file_okay=False)
@@ -169,7 +170,7 @@ def query(
     if at and spark is None:
         raise click.UsageError("--at is of a server: --spark")
     with explained(*UNREADABLE):
-        text = file.read_text(encoding="utf-8") if file is not None else sql or ""
+        text = _written_in(file) if file is not None else sql or ""
         if spark is not None:
             from analysis.dataset.cluster import connected
 
@@ -221,6 +222,18 @@ def check(publication: Path) -> None:
         click.echo(line, err=True)
     if wrong:
         sys.exit(1)
+
+
+def _written_in(file: Path) -> str:
+    """The query in *file*. Raises `QueryError`."""
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(MAX_QUERY + 1)
+        if len(text) > MAX_QUERY:
+            raise QueryError(f"{file}: too long for a query")
+        return text.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise QueryError(f"{file}: {exc}") from exc
 
 
 def _print(table: pa.Table, form: str) -> None:

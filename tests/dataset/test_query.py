@@ -65,6 +65,15 @@ def test_each_format_holds_the_same_answer(folder: Path, tmp_path: Path) -> None
     assert b"inconclusive" in asked(folder, "--file", str(tmp_path / "q.sql"))
 
 
+def test_a_file_that_holds_no_query_is_one_line(folder: Path, tmp_path: Path) -> None:
+    query = tmp_path / "q.sql"
+    for content in (b"SELECT '\xff'", b"SELECT 1 " + b" " * 2**20):
+        query.write_bytes(content)
+        ended = CliRunner().invoke(cli.dataset, ["query", str(folder), "--file", str(query)])
+        assert (1, 1) == (ended.exit_code, len(ended.stderr.splitlines())), ended.stderr
+        assert str(query) in ended.stderr
+
+
 def test_what_was_left_out_is_a_view(folder: Path) -> None:
     with Queries(folder) as queries:
         (row,) = queries.ask("SELECT reason FROM left_out").to_pylist()
