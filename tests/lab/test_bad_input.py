@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.verdict import verdicts as judged
 from lab.resolvers import Name
 from lab.sites import Article, Fixed, Hangup, Page, Port, Site, big, truncated
 from lab.stage import CONTROLS, Setting, Stage, verdicts
@@ -322,10 +323,12 @@ def test_rubbish_from_a_control_is_on_record_and_makes_no_verdict_stronger(
         _, err = process.communicate(timeout=120)
         assert 0 == process.returncode, (kind, err)
         assert "Traceback" not in err, (kind, err)
-    alone = verdicts(tmp_path / "alone.db")
-    assert {"ok", "blocked"} <= {line["outcome"] for line in alone.values()}
+    with Store(tmp_path / "alone.db") as store:
+        alone = {verdict.url: verdict for verdict in judged(store, store.runs())}
+    assert {"ok", "blocked"} <= {verdict.outcome for verdict in alone.values()}
     for kind in RUBBISH:
         with Store(tmp_path / f"{kind}.db") as store:
+            found = judged(store, store.runs())
             queries = [
                 e
                 for m in store.measurements()
@@ -334,10 +337,11 @@ def test_rubbish_from_a_control_is_on_record_and_makes_no_verdict_stronger(
             ]
         assert queries, kind
         assert all(query.failure is not None for query in queries), kind
-        for url, line in verdicts(tmp_path / f"{kind}.db").items():
-            before = alone[url]
-            assert set(line["mechanisms"]) <= set(before["mechanisms"]), (kind, line, before)
-            assert line["outcome"] in ("inconclusive", before["outcome"]), (kind, line, before)
+        assert len(alone) == len(found), kind
+        for verdict in found:
+            before = alone[verdict.url]
+            assert set(verdict.mechanisms) <= set(before.mechanisms), (kind, verdict, before)
+            assert verdict.outcome in ("inconclusive", before.outcome), (kind, verdict, before)
 
 
 # Where one is
