@@ -57,6 +57,23 @@ def test_numbers_divide_alike(engine: engines.Engine) -> None:
     )
 
 
+def test_a_question_is_asked_of_every_table_of_its_schema(
+    engine: engines.Engine, tmp_path: Path
+) -> None:
+    def times(table: engines.Table, by: int) -> engines.Table:
+        return table.select("name", n=table.n * by)
+
+    for rows, by in ((ROWS, 2), (ROWS.slice(1), 2), (ROWS, 5)):
+        table = engine.load(rows)
+        question = engines.asked(times, table.schema(), by)
+        expected = [{"name": row["name"], "n": row["n"] * by} for row in rows.to_pylist()]
+        found = engine.answered(question, table).to_pylist()
+        assert expected == sorted(found, key=lambda row: row["n"])
+        folder = tmp_path / f"{by} {rows.num_rows}"
+        engine.write(table, folder, question=question)
+        assert expected == sorted(_read(engine, folder), key=lambda row: row["n"])
+
+
 def test_beyond_its_memory_it_writes_where_it_was_told_and_cleans_up(tmp_path: Path) -> None:
     spill = tmp_path / "spill"
     rows = pa.table({"n": range(2_000_000)})
