@@ -80,9 +80,10 @@ class OwnPorts:
             port = sock.getsockname()[1]
         except OSError:
             return  # it was never bound
-        self._used[protocol, port] = trio.current_time()
+        now = trio.current_time()
+        self._used[protocol, port] = now
         self._used.move_to_end((protocol, port))
-        if len(self._used) > MAX_PORTS:
+        while len(self._used) > MAX_PORTS or next(iter(self._used.values())) < now - PORT_SECONDS:
             self._used.popitem(last=False)
 
     def had(self, protocol: Literal["tcp", "udp"], port: int) -> bool:

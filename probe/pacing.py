@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Collection
 from functools import lru_cache
 from ipaddress import ip_network
@@ -26,7 +25,7 @@ import trio
 from probe.net import Datagrams, Network
 
 DNS_PORT = 53
-MAX_KEYS = 512  # a kilobyte each: addresses and networks whose last time is remembered, each
+MAX_KEYS = 512  # half a kilobyte each: addresses and networks whose last time is remembered, each
 SLACK = 0.1  # of a second's turns; what usual lateness may bring closer together
 
 
@@ -53,7 +52,8 @@ class Spacing:
     def __init__(self, per_second: float) -> None:
         self.interval = 1.0 / per_second
         self._taken: list[float] = []
-        self._used: deque[float] = deque(maxlen=max(1, math.floor(per_second)))
+        self._used: list[float] = []  # a deque would take half a kilobyte for four of them
+        self._a_second = max(1, math.floor(per_second))
 
     def free_from(self, time: float) -> float:
         """The first moment, not before *time*, that is far enough from every taken one."""
@@ -74,6 +74,7 @@ class Spacing:
 
     def use(self, now: float) -> None:
         self._used.append(now)
+        del self._used[: -self._a_second]
 
     def idle(self, now: float) -> bool:
         last = max((times[-1] for times in (self._taken, self._used) if times), default=-math.inf)
@@ -81,10 +82,9 @@ class Spacing:
 
     def _full_until(self) -> float:
         """When one more turn fits beside those of the last second."""
-        count = self._used.maxlen or 1
-        if len(self._used) < count:
+        if len(self._used) < self._a_second:
             return -math.inf
-        return self._used[0] + count * self.interval * (1 - SLACK)
+        return self._used[0] + self._a_second * self.interval * (1 - SLACK)
 
 
 class Pacer:

@@ -76,7 +76,7 @@ SHAPES: Mapping[str, tuple[Row, ...]] = {
     "ok:http": ({**PAGE, "page_match": "same"}, {**PAGE, "page_match": "similar"}),
     "ok:error": ({**GOOD, "path_status": 404, "page_status_shared": 2},),
     # Interfered with, and reached all the same
-    "ok:tls.reset": ({**GOOD, "tls_reset": 2}, {**GOOD, "tls_reset": 1}),
+    "ok:tls.reset": ({**GOOD, "tls_reset": 2},),
     "ok:throttled": ({**GOOD, **SLOW}, {**GOOD, **TIMED_ONCE}),
     # Blocked
     "tcp.silence": _graded("tcp", "silence"),

@@ -51,8 +51,9 @@ class Cache:
         self, url: str, told: frozenset[str], visit: Callable[[], Awaitable[Found]]
     ) -> Found:
         """An answer kept or on its way, or else that of *visit*, whose errors are raised."""
+        self._forget()
         while True:
-            kept = self._fresh(url)
+            kept = self._kept.get(url)
             if kept is not None and told <= kept.told:
                 return kept
             going = self._going.get(url)
@@ -79,12 +80,11 @@ class Cache:
             self._keep(url, found)
         return found
 
-    def _fresh(self, url: str) -> Found | None:
-        found = self._kept.get(url)
-        if found is not None and trio.current_time() - found.began > self._seconds:
+    def _forget(self) -> None:
+        """What is too old goes, whether or not anybody asks for it again."""
+        oldest = trio.current_time() - self._seconds
+        for url in [url for url, found in self._kept.items() if found.began < oldest]:
             self._drop(url)
-            return None
-        return found
 
     def _keep(self, url: str, found: Found) -> None:
         self._drop(url)

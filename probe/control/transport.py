@@ -30,6 +30,7 @@ from probe.trace import MAX_DETAIL
 CONNECT = 10.0  # seconds to reach a control
 KEEP_ALIVE = 10.0  # seconds; less than our server's, so that it is we who close
 MAX_CONNECTIONS = 200
+MAX_IDLE = 16  # each question looks at all of them
 
 # X509_V_ERR_*, as `ssl.SSLCertVerificationError.verify_code` gives them.
 _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
@@ -66,7 +67,7 @@ def make_client(
     context = trust or make_trust((*urls, proxy or ""))
     limits = httpx2.Limits(
         max_connections=MAX_CONNECTIONS,
-        max_keepalive_connections=MAX_CONNECTIONS,
+        max_keepalive_connections=MAX_IDLE,
         keepalive_expiry=KEEP_ALIVE,
     )
     client = httpx2.AsyncClient(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -55,6 +57,16 @@ async def test_an_answer_is_forgotten_when_it_is_too_old(autojump_clock: MockClo
     await trio.sleep(61)
     await kept.find("u", frozenset(), visits)
     assert 2 == visits.count
+
+
+async def test_what_is_too_old_goes_though_nobody_asks_for_it_again(
+    autojump_clock: MockClock,
+) -> None:
+    kept = cache(seconds=60)
+    gone = weakref.ref(await kept.find("u", frozenset(), Visits().to()))
+    await trio.sleep(61)
+    await kept.find("another", frozenset(), Visits().to())
+    assert gone() is None
 
 
 async def test_an_answer_does_not_serve_who_knows_another_address() -> None:

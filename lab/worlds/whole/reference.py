@@ -119,7 +119,7 @@ def one_control_down(seed: int) -> CountryWorld:
             seed,
             plain_site=None,
             tls_reset=None,
-            tls_forged=None,
+            tls_forged=truly("blocked|inconclusive", "tls.forged"),
             site_silent=None,
             tcp_silence=truly("blocked|inconclusive", "tcp.silence"),
             tcp_refused=truly("blocked|inconclusive", "tcp.refused"),
