@@ -235,7 +235,7 @@ def read_answer(data: bytes) -> Answer:
 def endpoint(text: str) -> tuple[str, int]:
     """``"192.0.2.1:443"`` or ``"[2001:db8::1]:443"`` -> address, port. Raises `BadMessage`."""
     host, _, port = text.rpartition(":")
-    if not (port.isascii() and port.isdecimal()) or not 0 < int(port[:6]) < 65536:
+    if not (port.isascii() and port.isdecimal() and len(port) < 6 and 0 < int(port) < 65536):
         raise BadMessage("an endpoint without a port")
     return address(host.removeprefix("[").removesuffix("]")), int(port)
 

@@ -17,7 +17,7 @@ MAX_FILE = 100_000  # bytes
 MAX_BRIDGES = 200
 
 _LINE = re.compile(
-    r"(?:Bridge[ \t]+)?(?:(?P<transport>[A-Za-z_][A-Za-z0-9_]{0,31})[ \t]+)?"
+    r"(?:Bridge[ \t]+)?(?:(?P<transport>(?!Bridge[ \t])[A-Za-z_][A-Za-z0-9_]{0,31})[ \t]+)?"
     r"(?P<where>\[[0-9A-Fa-f:.]{2,45}\]|[0-9.]{7,15}):(?P<port>\d{1,5})"
     r"(?:[ \t]+\$?(?P<fingerprint>[0-9A-Fa-f]{40})(?:[~=]\w{1,19})?)?"
     r"(?P<arguments>(?:[ \t]+[A-Za-z0-9_-]{1,40}=[!$-&(-[\]-~]{1,2000}){0,20})[ \t]*",

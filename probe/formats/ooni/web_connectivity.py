@@ -138,9 +138,7 @@ class _Visit:
         asked = self.requests[0].request if self.requests and not self.tied else None
         if asked is None or not asked.url:
             return 0
-        first = urlsplit(normal(asked.url))
-        start = urlsplit(self.start)
-        return int((first.scheme, first.netloc) != (start.scheme, start.netloc))
+        return int(_origin(normal(asked.url)) != _origin(self.start))
 
     def _url(self, at: int) -> str:
         """What was at *at* redirects; where only a lookup tells, its host."""
@@ -321,6 +319,15 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Scheme, and host with port."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.netloc
 
 
 def _port(url: str) -> int:
