@@ -22,6 +22,7 @@ import trio
 
 from probe import sockets
 from probe.evidence import PacketCapture
+from probe.extras import install
 from probe.following import KEPT, MAX_LOOKUPS, Following, opens
 from probe.net import Frame, OwnPorts, Tap, open_capture
 from probe.trace import Trace
@@ -63,7 +64,7 @@ async def capturing(
         codec = await trio.to_thread.run_sync(_codec)
     except ImportError as exc:
         tap.close()
-        yield Captures(why=f"{exc.name} is not installed: pip install 'zond[packets]'")
+        yield Captures(why=f"{exc.name} is not installed: {install('packets')}")
         return
     def ours(protocol: Literal["tcp", "udp"], port: int) -> bool:
         return (ports is not None and ports.had(protocol, port)) or owner(protocol, port)

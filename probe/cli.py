@@ -30,6 +30,7 @@ from probe.commands.tor import tor
 from probe.commands.upload import upload
 from probe.commands.wipe import wipe
 from probe.ending import Problem
+from probe.extras import install
 from probe.i18n import language_option
 from probe.places import USUAL, called_by
 
@@ -85,7 +86,7 @@ def _loaded(entry: EntryPoint) -> click.Command:
     try:
         command = entry.load()
     except ModuleNotFoundError as exc:
-        raise Problem(f"zond {entry.name} needs {exc.name}: pip install 'zond[all]'") from exc
+        raise Problem(f"zond {entry.name} needs {exc.name}: {install()}") from exc
     if not isinstance(command, click.Command):
         raise TypeError(f"{entry.value} is no command")
     return command

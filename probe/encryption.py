@@ -16,6 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
+from probe.extras import install
+
 PLAIN = b"SQLite format 3\0"  # how a file begins that is not encrypted
 CREDENTIAL = "passphrase"
 MAX_PASSPHRASE = 1000  # characters
@@ -66,7 +68,7 @@ def library() -> ModuleType:
     try:
         from sqlcipher3 import dbapi2
     except ImportError as exc:
-        raise PassphraseError("it may be encrypted: pip install 'zond[encrypted]'") from exc
+        raise PassphraseError(f"it may be encrypted: {install('encrypted')}") from exc
     return cast(ModuleType, dbapi2)
 
 

@@ -19,6 +19,7 @@ import msgspec
 from probe.evidence import AnyEvidence, Measurement
 from probe.export import ExportError
 from probe.exporting import Item, Scrubbing, Written, items, new_file
+from probe.extras import install
 from probe.store import Store
 
 GROUP = 50_000  # rows that are in memory at a time
@@ -64,7 +65,7 @@ def export_parquet(store: Store, out: Path, scrubber: Scrubbing | None) -> Writt
         import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
         import pyarrow.parquet as pq  # type: ignore[import-untyped]
     except ImportError:
-        raise ExportError("Parquet needs the package pyarrow: pip install 'zond[all]'") from None
+        raise ExportError(f"Parquet needs the package pyarrow: {install()}") from None
     kinds = {"timestamp[ms, tz=UTC]": pa.timestamp("ms", "UTC"), "double": pa.float64()}
     schema = pa.schema(
         [(name, kinds.get(kind) or pa.type_for_alias(kind)) for name, kind, _ in COLUMNS]

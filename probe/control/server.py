@@ -7,7 +7,7 @@ are for the question how fast (see ``probe.control.speed``). Errors are
 ``{"error": "..."}`` with 400, 404, 405, 408, 413, 429, 500 or 503. Nothing is logged of
 who asked what.
 
-starlette and hypercorn come with ``zond[all]`` only; without them `serve` raises
+starlette and hypercorn come with the extra ``all`` only; without them `serve` raises
 `ServerExtrasMissing`, which says so.
 """
 
@@ -29,6 +29,7 @@ from probe.control.limits import Limits
 from probe.control.protocol import encode
 from probe.control.service import Errand, Service, Visit
 from probe.control.speed import Speed
+from probe.extras import install
 from probe.net import Network, TrioNetwork
 from probe.pacing import PacedNetwork, Rates
 from probe.serving.clients import Clients, Refused
@@ -62,7 +63,7 @@ class ServerExtrasMissing(Exception):
     """The packages that only a server needs are not installed; the message says how to."""
 
     def __init__(self) -> None:
-        super().__init__("a control server needs more packages: pip install 'zond[all]'")
+        super().__init__(f"a control server needs more packages: {install()}")
 
 
 async def serve(

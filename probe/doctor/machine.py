@@ -19,6 +19,7 @@ from probe.consent import agreement, networks
 from probe.doctor.finding import Finding, fault, ok, unknown, warning
 from probe.doctor.stored import day_of
 from probe.doctor.stored import look as stored
+from probe.extras import install
 from probe.i18n import _
 from probe.net import open_capture
 from probe.retention import LEAST
@@ -124,7 +125,7 @@ def extras() -> Finding:
         return ok("extras", f"zond {__version__}: {', '.join(EXTRAS.values())}")
     said = "; ".join(without[name] for name in missing)
     names = ",".join(EXTRAS[name] for name in missing)
-    return warning("extras", f"zond {__version__}: {said}", f"pip install 'zond[{names}]'")
+    return warning("extras", f"zond {__version__}: {said}", install(names))
 
 
 def disk(config: Config) -> Finding:

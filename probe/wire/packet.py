@@ -1,6 +1,6 @@
 """One captured packet: bytes in, headers out, and the bytes again without whose they are.
 
-The only module that imports scapy, which is an extra (``pip install zond[packets]``): what
+The only module that imports scapy, which is an extra (``packets``): what
 reads packets imports this module late, when there is a packet to read. scapy serves as a
 codec and in parts (``layers.inet`` and ``inet6``), never as a network stack. Why it may
 stand beside our licence is in docs/design/0004.

@@ -5,7 +5,7 @@ arrives is bounded here in number and in bytes. Parameters are a current Chrome'
 as aioquic lets us choose them; a rare client marks the volunteer. Nothing is verified:
 the certificate is judged elsewhere, at the right time (`probe.steps.certificate`).
 
-aioquic comes with ``zond[quic]`` only: import this module late.
+aioquic comes with the extra ``quic`` only: import this module late.
 """
 
 from __future__ import annotations

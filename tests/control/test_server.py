@@ -485,7 +485,7 @@ async def test_without_the_servers_packages_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "probe.serving.listen", None)
-    with pytest.raises(ServerExtrasMissing, match=r"pip install 'zond\[all\]'"):
+    with pytest.raises(ServerExtrasMissing, match=r"pip install '.\[all\]'"):
         await serve("127.0.0.1:0")
 
 

@@ -66,3 +66,11 @@ def test_the_search_would_find_it(rule: str, tmp_path: Path) -> None:
     for name in ("sample.py", "sample"):  # as scripts/ has them
         (tmp_path / name).write_text(RULES[rule] + "  # noqa\n")
         assert any(f": {rule} " in line for line in found(tmp_path / name))
+
+
+def test_nobody_is_told_to_install_it_by_its_name() -> None:
+    """No index has it from us: see `probe.extras`."""
+    by_name = re.compile(r"\binstall +(-\S+ +)*['\"]?zond\b")
+    assert by_name.search("pip install -U 'zond[all]'")
+    sources = [path for part in ("probe", "analysis") for path in (ROOT / part).rglob("*.py")]
+    assert [] == [str(path) for path in sources if by_name.search(path.read_text())]

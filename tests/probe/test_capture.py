@@ -437,7 +437,7 @@ async def test_where_scapy_is_missing_the_record_says_what_to_install(
     async with capturing(lambda: tap, owner=ours) as captures:
         async with captures.following(trace, SITE, 443):
             pass
-    assert "pip install 'zond[packets]'" in captured(trace).detail
+    assert "pip install '.[packets]'" in captured(trace).detail
     assert tap.closed
 
 

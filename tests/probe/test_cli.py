@@ -321,7 +321,7 @@ def test_a_command_whose_packages_are_missing_says_what_to_install(
         monkeypatch.delitem(sys.modules, name)
     result = call("verdicts", "--help")
     assert result.exit_code == 1
-    assert "pip install 'zond[all]'" in only_line(result)
+    assert "pip install '.[all]'" in only_line(result)
 
 
 def test_every_command_has_help_with_an_example() -> None:

@@ -29,6 +29,7 @@ from probe.consent import agreement, networks
 from probe.doctor import machine, stored
 from probe.doctor.finding import Finding, fault, ok, status, together, unknown, warning
 from probe.evidence import Measurement
+from probe.extras import install
 from probe.schedule import diary
 from probe.schedule.plan import Installed, Plan
 from probe.store import Store
@@ -165,7 +166,7 @@ def test_what_is_not_installed_is_named_with_how(
     assert "ok" == machine.extras().state
     monkeypatch.setitem(sys.modules, name, None)
     finding = machine.extras()
-    assert ("warning", f"pip install 'zond[{machine.EXTRAS[name]}]'") == (
+    assert ("warning", install(machine.EXTRAS[name])) == (
         finding.state, finding.do,
     )  # fmt: skip
 

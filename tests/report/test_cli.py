@@ -52,4 +52,4 @@ def test_without_the_report_s_libraries_it_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert 1 == done.returncode
-    assert "pip install 'zond[all]'" in done.stderr and "Traceback" not in done.stderr
+    assert "pip install '.[all]'" in done.stderr and "Traceback" not in done.stderr
