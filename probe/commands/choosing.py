@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 USUAL_LIST = "by"
 MY_BRIDGES = "my-bridges"  # names the bridges of `zond tor bridge add`
+TOLD = 10  # lines of a list that cannot be used, said one by one
 OWN_BRIDGE = (
     "one is a bridge that you keep: it is measured by --list my-bridges, where no control is asked"
 )
@@ -91,8 +92,10 @@ def chosen(lists: Sequence[str], urls: Sequence[str], config: Config) -> Choice:
     kept = _told_of(targets)
     refused += [(t.list_name or "--url", 0, OWN_BRIDGE) for t in kept]
     targets = [t for t in targets if t not in kept]
-    for name, line, reason in refused:
+    for name, line, reason in refused[:TOLD]:
         click.echo(f"{name}{f', line {line}' if line else ''}: {reason}", err=True)
+    if (more := len(refused) - TOLD) > 0:
+        click.echo(_("lines more that cannot be used: {count}", count=more), err=True)
     if not targets:
         raise Problem(_("nothing to measure: name a list or a URL"), BAD_ARGUMENTS)
     return Choice(

@@ -51,9 +51,8 @@ class Cache:
         self, url: str, told: frozenset[str], visit: Callable[[], Awaitable[Found]]
     ) -> Found:
         """An answer kept or on its way, or else that of *visit*, whose errors are raised."""
-        self._forget()
         while True:
-            kept = self._kept.get(url)
+            kept = self._fresh(url)
             if kept is not None and told <= kept.told:
                 return kept
             going = self._going.get(url)
@@ -80,11 +79,14 @@ class Cache:
             self._keep(url, found)
         return found
 
-    def _forget(self) -> None:
-        """What is too old goes, whether or not anybody asks for it again."""
+    def _fresh(self, url: str) -> Found | None:
+        """What is kept of *url*. What is too old goes, whether or not anybody asks for it again:
+        the oldest arrived first, but for the time that a visit takes."""
         oldest = trio.current_time() - self._seconds
-        for url in [url for url, found in self._kept.items() if found.began < oldest]:
-            self._drop(url)
+        while self._kept and next(iter(self._kept.values())).began < oldest:
+            self._drop(next(iter(self._kept)))
+        found = self._kept.get(url)
+        return None if found is None or found.began < oldest else found
 
     def _keep(self, url: str, found: Found) -> None:
         self._drop(url)

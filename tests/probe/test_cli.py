@@ -131,6 +131,16 @@ def test_without_a_list_the_belarus_list_is_measured(session: Session) -> None:
     assert len(session.request.targets) == len(whole)
 
 
+def test_of_a_file_that_is_no_list_a_few_lines_are_told(session: Session, tmp_path: Path) -> None:
+    path = tmp_path / "picture.csv"
+    path.write_bytes(b"\xff\n" * 500)
+    result = run("--list", str(path))
+    assert result.exit_code == 2
+    told = result.stderr.splitlines()
+    assert len(told) < 20
+    assert "lines more that cannot be used: 490" in told
+
+
 def test_riskier_targets_can_be_left_out(session: Session) -> None:
     run("--max-risk", "low")
     assert session.request is not None
