@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-DERIVATION = "2026-11-22"  # of the fields from the evidence; changes with their meaning
+DERIVATION = "2026-11-23"  # of the fields from the evidence; changes with their meaning
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

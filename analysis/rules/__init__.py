@@ -7,7 +7,8 @@ definition runs embedded on DuckDB and on any engine that Ibis knows. Three kind
 - an *outcome* rule decides; they are ordered, and the first that fires wins;
 - a *trigger* rule says what the interference minds; the first that fires wins.
 
-A rule's id is stored with every verdict: a new meaning gets a new id.
+With every verdict its rules' ids and `RULES_VERSION` are stored. A rule that says something else
+gets a new id; how much it takes may change with the version.
 
 How much it takes. A dead site may be silent, refuse, reset, close, alert, or show any bad
 certificate, and one control may lie about it: two must contradict each of these, or the
