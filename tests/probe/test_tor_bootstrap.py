@@ -81,7 +81,7 @@ def put_away(folder: Path, memory: Path) -> bool:
 async def test_a_client_that_comes_up_is_timed_and_ended(
     a_tor: Tor, tmp_path: Path, memory: Path
 ) -> None:
-    record = await watched(a_tor(f"echo '{DONE}'\nsleep 60"))
+    record = await watched(a_tor(f"sleep 0.2\necho '{DONE}'\nsleep 60"))
     assert (None, 100, "done") == (record.failure, record.progress, record.stage)
     assert 0 < record.seconds < 20 and "tor 0.4.9.11" == record.tool
     assert put_away(tmp_path, memory)
