@@ -28,6 +28,5 @@ class ConnectionLimits:
     arrivals_per_client: int = 12_000
     turn_seconds: float = 0.1  # between requests of who has made so many
     turn_patience: float = 30.0  # who has more of them waiting than this takes is closed
-    streams: int = 8  # of one HTTP/2 connection; probes speak HTTP/1.1
 
     shutdown_seconds: float = 10.0

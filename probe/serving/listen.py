@@ -1,9 +1,11 @@
 """Connections to a server of ours: hypercorn speaks HTTP, this module ends what must end.
 
 hypercorn's own loop serves a connection for as long as the client likes, and an error in
-one connection (a late frame of an HTTP/2 stream already answered is a KeyError in 0.18)
-ends the whole server. So each connection runs here with a watchdog and an error boundary
-of its own, around hypercorn's ``TCPServer``.
+one connection ends the whole server. So each connection runs here with a watchdog and an
+error boundary of its own, around hypercorn's ``TCPServer``.
+
+HTTP/1.1 only: probes speak nothing else to us (probe/control/transport.py says why), and
+in HTTP/2 a client can keep a server busy with frames that ask for nothing.
 """
 
 from __future__ import annotations
@@ -16,9 +18,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, cast
 
+import h11
 import hypercorn
 import trio
 from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol import ProtocolWrapper
+from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGIFramework, ConnectionState
@@ -172,8 +177,7 @@ class Listener:
     ) -> None:
         """End a connection that has had its time, or on which nothing is going on.
 
-        hypercorn does the second for most connections, but not for one that greets in
-        HTTP/2 and falls silent. Cancelling alone would not do: it shields its sending.
+        Cancelling alone would not do: hypercorn shields its sending.
         """
         end = trio.current_time() + self._limits.connection_seconds
         patience = 2 * self._limits.head_seconds
@@ -193,6 +197,14 @@ class _Server(TCPServer):
     _head = b""
 
     async def _read_data(self) -> None:
+        first = self.protocol  # which would become HTTP/2 where the client proposes it
+        self.protocol = cast(
+            "ProtocolWrapper",
+            _Http11(
+                first.app, first.config, first.context, first.task_group, first.state, first.ssl,
+                first.client, first.server, first.send,
+            ),
+        )  # fmt: skip
         await super()._read_data()
         self._client_gone = True
         await self.idle_task.stop()
@@ -209,6 +221,13 @@ class _Server(TCPServer):
             await self.protocol_send(RawData(data=b""))
         if not (self._client_gone and isinstance(event, Updated)):
             await super().protocol_send(event)
+
+
+class _Http11(H11Protocol):
+    """hypercorn's, which stays with HTTP/1.1: what proposes more is a request like others."""
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        pass
 
 
 def _is_head(data: bytes) -> bool:
@@ -246,12 +265,11 @@ def _config(
     # Its logs would say who asked and, in tracebacks, for what.
     config.accesslog = config.errorlog = None
     config.include_server_header = False
+    config.alpn_protocols = ["http/1.1"]
     config.ssl_handshake_timeout = limits.head_seconds
     config.keep_alive_timeout = limits.head_seconds
     config.read_timeout = limits.silence_seconds  # type: ignore[assignment]  # a float does
     config.h11_max_incomplete_size = limits.head_bytes
-    config.h2_max_header_list_size = limits.head_bytes
-    config.h2_max_concurrent_streams = limits.streams
     return config
 
 
