@@ -18,6 +18,8 @@ from lab.worlds.profiles import Profile
 from lab.worlds.whole.situation import CountryWorld, Cut
 
 # A volunteer's pace is for a volunteer's line; in the lab it would only cost time.
+# Only patience with a dead line is needed here too: a machine with more to do than it can
+# starves the wires for longer than any line would.
 HURRY = f"""
 [limits]
 connections_per_second = 400.0
@@ -26,7 +28,7 @@ per_network = 100.0
 per_resolver = 200.0
 datagrams_per_second = 2000.0
 datagrams_per_resolver = 1000.0
-offline_seconds = 20.0
+offline_seconds = 60.0
 
 [ladder]
 neutral = {list(NEUTRAL)}
