@@ -7,10 +7,14 @@ Bounds of time and rows are the asker's, who knows what to say of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+
+AGAIN_SECONDS = 0.1
 
 
 def connected(*, memory: str, threads: int) -> duckdb.DuckDBPyConnection:
@@ -46,3 +50,24 @@ def close_doors(db: duckdb.DuckDBPyConnection, files: list[str]) -> None:
 def is_one_select(db: duckdb.DuckDBPyConnection, sql: str) -> bool:
     """Whether *sql* is one SELECT. Raises `duckdb.Error` where it is no SQL."""
     return [s.type for s in db.extract_statements(sql)] == [duckdb.StatementType.SELECT]
+
+
+@contextmanager
+def within(seconds: float, db: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Interrupt what *db* does in the ``with`` once *seconds* are over, until it ends: DuckDB
+    forgets an interruption that comes before the query has begun."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        wait = seconds
+        while not ended.wait(wait):
+            db.interrupt()
+            wait = AGAIN_SECONDS
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watching.join()

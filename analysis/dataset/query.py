@@ -9,7 +9,6 @@ Views: ``verdicts`` (with ``marks`` of the collector and the ``pseudonym``), ``t
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Any, Self
 
@@ -89,17 +88,9 @@ class Queries:
             raise QueryError(str(error)) from error
         if not one:
             raise QueryError("not one SELECT")
-        timer = threading.Timer(self._seconds, self._db.interrupt)
-        timer.start()
         try:
-            reader: Any = self._db.sql(sql).to_arrow_reader(65_536)
-            batches, rows = [], 0
-            for batch in reader:
-                batches.append(batch)
-                rows += batch.num_rows
-                if rows > ROWS:
-                    raise Limit(f"no answer of at most {ROWS} rows")
-            return pa.Table.from_batches(batches, schema=reader.schema)
+            with closed.within(self._seconds, self._db):
+                return self._answer(sql)
         except duckdb.InterruptException:
             raise Limit(f"no answer within {self._seconds:g} s") from None
         except duckdb.OutOfMemoryException:
@@ -109,8 +100,16 @@ class Queries:
             if "INTERRUPT" in str(error):
                 raise Limit(f"no answer within {self._seconds:g} s") from None
             raise QueryError(str(error)) from error
-        finally:
-            timer.cancel()
+
+    def _answer(self, sql: str) -> pa.Table:
+        reader: Any = self._db.sql(sql).to_arrow_reader(65_536)
+        batches, rows = [], 0
+        for batch in reader:
+            batches.append(batch)
+            rows += batch.num_rows
+            if rows > ROWS:
+                raise Limit(f"no answer of at most {ROWS} rows")
+        return pa.Table.from_batches(batches, schema=reader.schema)
 
     def _view(
         self, name: str, paths: list[str], schema: pa.Schema, *, without_marked: bool

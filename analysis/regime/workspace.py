@@ -6,7 +6,6 @@ raises `Limit`, which is not an answer.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeAlias
@@ -80,20 +79,17 @@ class Workspace:
         return self._run(f"SELECT * FROM (\n{sql}\n) LIMIT 0", what)[0]  # noqa: S608
 
     def _run(self, sql: str, what: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-        timer = threading.Timer(self._seconds, self._db.interrupt)
-        timer.start()
         try:
-            rows = self._db.execute(sql)
-            names = [column[0] for column in rows.description or ()]
-            found = rows.fetchmany(ROWS + 1)
+            with closed.within(self._seconds, self._db):
+                rows = self._db.execute(sql)
+                names = [column[0] for column in rows.description or ()]
+                found = rows.fetchmany(ROWS + 1)
         except duckdb.InterruptException:
             raise Limit(f"an answer of {what} within {self._seconds:g} s") from None
         except duckdb.OutOfMemoryException:
             raise Limit(f"an answer of {what} within the memory that it may use") from None
         except duckdb.Error as error:
             raise DataError(f"{what}: {error}") from error
-        finally:
-            timer.cancel()
         if len(found) > ROWS:
             raise Limit(f"an answer of {what} with at most {ROWS} rows")
         return names, found
