@@ -45,7 +45,7 @@ from lab.world import Place, Wire
 P = ParamSpec("P")
 Ready = Callable[[], None]
 
-_PATIENCE = 20.0  # seconds for a process of ours to come up or to answer
+_PATIENCE = 60.0  # seconds for a process of ours to come up or to answer
 _SETTABLE = {field.name for field in fields(WireSettings)} - {"censors", "prepared", "capture"}
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "no_proxy"})
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import fcntl
+import gc
 import json
 import os
 import signal
@@ -218,6 +219,8 @@ def fork(body: Callable[[], None]) -> int:
     if child:
         return child
     status = 1
+    # What of the parent's is garbage is not ours to end: it may have threads that are not here.
+    gc.freeze()
     try:
         die_with(parent)
         signal.set_wakeup_fd(-1)

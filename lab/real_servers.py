@@ -23,7 +23,7 @@ from lab.resolvers import Resolver, Zone
 from lab.sites import Site
 from lab.world import Place
 
-_PATIENCE = 20.0  # seconds for a server to come up
+_PATIENCE = 60.0  # seconds for a server to come up
 
 
 def missing() -> str | None:

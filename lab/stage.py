@@ -36,7 +36,7 @@ CONTROLS = (
     (Place.CONTROL_1, "control-1.zond.example", Country.control_addresses[0]),
     (Place.CONTROL_2, "control-2.zond.example", Country.control_addresses[1]),
 )
-_PATIENCE = 30.0  # seconds for a control to come up
+_PATIENCE = 60.0  # seconds for a control to come up
 
 # One-way seconds of each wire: about 44 ms there and back to a foreign site.
 DELAYS = {
