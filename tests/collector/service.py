@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -21,6 +22,7 @@ from probe.formats import batch
 from probe.upload.identity import month_of
 
 ZOND = Path(sys.executable).with_name("zond")
+PATIENCE = 60.0  # seconds: a busy machine may let a process wait for long
 
 
 class Running:
@@ -55,9 +57,14 @@ def collector(data: Path, *options: str) -> Iterator[Running]:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            process.wait(20)
+            process.wait(PATIENCE)
             if process.stderr is not None:
                 process.stderr.close()
+
+
+def asked(method: str, url: str, **more: Any) -> httpx2.Response:
+    """What a server answers."""
+    return httpx2.request(method, url, timeout=PATIENCE, **more)
 
 
 def run_line(run: Run) -> bytes:

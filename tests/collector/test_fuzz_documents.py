@@ -13,9 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import msgspec
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,7 +21,7 @@ from hypothesis import strategies as st
 from analysis.collector.reading import Received, received
 from probe.formats import batch
 from probe.upload.identity import month_of
-from tests.collector.service import ZOND, Running, collector
+from tests.collector.service import ZOND, Running, asked, collector
 from tests.probe.records import everything
 
 NASTY: list[Any] = [
@@ -105,18 +103,8 @@ def headers(draw: st.DrawFn) -> dict[str, Any]:
     return {field: draw(st.sampled_from([*NASTY, "0001-01", "9999-12", "２０２６-11"]))}
 
 
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Path]]:
-    data = tmp_path_factory.mktemp("collector")
-    with collector(data) as found:
-        yield found, data
-
-
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
-@given(found=st.lists(lines(), max_size=5), wrong=headers())
-def test_what_is_in_a_batch_is_no_fault_of_the_collector(
-    running: tuple[Running, Path], found: list[bytes], wrong: dict[str, Any]
-) -> None:
+def put(running: Running, found: list[bytes], wrong: dict[str, Any]) -> None:
+    """A batch of the lines *found* is stored, or refused with a reason."""
     key = Ed25519PrivateKey.generate()
     header = {
         "kind": "batch", "format": 1, "software": "zond", "probe_cc": "BY", "probe_asn": 6697,
@@ -125,22 +113,29 @@ def test_what_is_in_a_batch_is_no_fault_of_the_collector(
     }  # fmt: skip
     text = b"".join(line + b"\n" for line in [_json(header), *found])
     name = batch.name(text)
-    address = f"{running[0].url}v1/batches/{name}"
-    answer = httpx2.put(address, content=batch.pack(text, key), timeout=30)
+    address = f"{running.url}v1/batches/{name}"
+    answer = asked("PUT", address, content=batch.pack(text, key))
     assert answer.status_code in (200, 400, 422), answer.text
     said = answer.json()
     assert said["sha256"] == name if answer.status_code == 200 else said["reason"]
 
 
-def test_all_that_was_taken_becomes_a_dataset(
-    running: tuple[Running, Path], tmp_path: Path
+def test_what_is_in_a_batch_is_no_fault_of_the_collector_and_becomes_a_dataset(
+    tmp_path: Path,
 ) -> None:
-    """After the test above."""
-    service, data = running
-    assert service.process.poll() is None
-    items = list(received(data))
-    assert all(isinstance(item, Received) for item in items)
-    assert len(items) == httpx2.get(f"{service.url}health").json()["batches"] > 0
+    data = tmp_path / "collector"
+    with collector(data) as running:
+
+        @settings(max_examples=60, suppress_health_check=list(HealthCheck))
+        @given(found=st.lists(lines(), max_size=5), wrong=headers())
+        def anything(found: list[bytes], wrong: dict[str, Any]) -> None:
+            put(running, found, wrong)
+
+        anything()
+        assert running.process.poll() is None
+        items = list(received(data))
+        assert all(isinstance(item, Received) for item in items)
+        assert len(items) == asked("GET", f"{running.url}health").json()["batches"] > 0
     where = ["--collector-data", str(data), "--out", str(tmp_path / "dataset")]
     done = subprocess.run([str(ZOND), "dataset", "build", *where], capture_output=True,
                           text=True, check=False)  # fmt: skip

@@ -23,7 +23,7 @@ from analysis.collector import keeping
 from analysis.collector.limits import Limits
 from analysis.collector.reading import Received, received
 from analysis.collector.server import Options, serve
-from tests.collector.service import collector, line, some_batch, some_measurement
+from tests.collector.service import PATIENCE, asked, collector, line, some_batch, some_measurement
 
 Batch = tuple[str, bytes]
 
@@ -49,7 +49,7 @@ class Answer(NamedTuple):
 
 def put(url: str, name: str, body: bytes) -> Answer:
     """Raises `OSError`, `HTTPException`."""
-    connection = HTTPConnection(url.removeprefix("http://").rstrip("/"), timeout=30)
+    connection = HTTPConnection(url.removeprefix("http://").rstrip("/"), timeout=PATIENCE)
     try:
         connection.request("PUT", f"/v1/batches/{name}", body)
         answer = connection.getresponse()
@@ -75,11 +75,11 @@ def test_kills_in_the_middle_of_many_uploads_lose_nothing_acknowledged(tmp_path:
 
     for enough in (10, 30, 60):
         with collector(tmp_path) as running, ThreadPoolExecutor(8) as senders:
-            for batch in made:
-                senders.submit(send, running.url, batch)
-            while len(acknowledged) < enough:
+            sent = [senders.submit(send, running.url, batch) for batch in made]
+            while len(acknowledged) < enough and not all(one.done() for one in sent):
                 time.sleep(0.01)
             running.kill()
+        assert enough <= len(acknowledged)
     found = stored(tmp_path)
     assert acknowledged <= set(found)
     assert len(found) == len(set(found))
@@ -129,7 +129,7 @@ def test_a_full_disk_is_said_and_with_room_it_goes_on(small_disk: Path) -> None:
                     file.write(bytes(4096))
             except OSError:
                 pass
-        assert httpx2.get(f"{running.url}health").status_code == 503
+        assert asked("GET", f"{running.url}health").status_code == 503
         assert put(running.url, *made[-1]).status_code == 503
         assert put(running.url, *made[0]).json()["stored"] == "before"
         filler.unlink()
@@ -180,7 +180,7 @@ def test_hundreds_of_slow_clients_hold_little_and_keep_nobody_out(tmp_path: Path
         finally:
             for one in slow:
                 one.close()
-        assert httpx2.get(f"{running.url}health").status_code == 200
+        assert asked("GET", f"{running.url}health").status_code == 200
     assert grown < 150e6, grown
     assert stored(tmp_path)[-1] == name
 
@@ -239,7 +239,7 @@ async def test_the_bodies_of_all_have_one_budget_and_nobody_takes_all_of_it(
         for stream in greedy:
             assert (await stream.receive_some(4096)).startswith(b"HTTP/1.1 503")
         name, packed = batches(1)[0]
-        async with httpx2.AsyncClient() as client:  # a third one
+        async with httpx2.AsyncClient(timeout=PATIENCE) as client:  # a third one
             answer = await client.put(f"{url}v1/batches/{name}", content=packed)
         assert 200 == answer.status_code
         for stream in (held, *greedy):

@@ -31,7 +31,7 @@ from probe.upload.outbox import Outbox
 from probe.upload.sending import collector_of, send
 from probe.upload.ways_out import WayOut
 from tests.collector.hostile import HostilePath
-from tests.collector.service import ZOND, Running, collector
+from tests.collector.service import ZOND, Running, asked, collector
 from tests.probe.records import everything
 from tests.probe.test_scrub_planted import BYTES, KNOWN, NEEDLES, TEXTS, URL, opened
 
@@ -154,9 +154,9 @@ async def test_nobody_is_on_the_wire_nor_on_the_disk(tmp_path: Path, sealed: boo
         assert sent.remaining == 0, sent
 
     with collector(data) as running:
-        key = httpx2.get(f"{running.url}v1/key").text
+        key = asked("GET", f"{running.url}v1/key").text
         await passing(path, running, upload)
-        said = [httpx2.get(f"{running.url}{page}").content for page in ("metrics", "health")]
+        said = [asked("GET", f"{running.url}{page}").content for page in ("metrics", "health")]
         running.process.terminate()
         assert running.process.stderr is not None
         said.append(running.process.stderr.read().encode())

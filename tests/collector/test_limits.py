@@ -23,7 +23,7 @@ from analysis.collector.intake import names
 from analysis.collector.limits import Limits
 from analysis.collector.server import Options, serve
 from probe.serving.clients import Clients, Refused
-from tests.collector.service import collector, line, some_batch, some_measurement
+from tests.collector.service import PATIENCE, collector, line, some_batch, some_measurement
 
 
 @asynccontextmanager
@@ -52,7 +52,7 @@ async def put(
 async def test_a_client_is_told_to_come_again_and_others_are_not(tmp_path: Path) -> None:
     limits = Limits(batches_per_client=2)
     async with serving(tmp_path, limits, Options(behind_proxy=True)) as url:
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=PATIENCE) as client:
             first = [await put(client, url, of="10.9.9.9, 198.51.100.7") for _ in range(3)]
             other = await put(client, url, of="198.51.100.8")
     assert [a.status_code for a in first] == [200, 200, 429]
@@ -62,7 +62,7 @@ async def test_a_client_is_told_to_come_again_and_others_are_not(tmp_path: Path)
 
 async def test_who_is_behind_no_proxy_cannot_choose_an_address(tmp_path: Path) -> None:
     async with serving(tmp_path, Limits(batches_per_client=2)) as url:
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=PATIENCE) as client:
             answers = [await put(client, url, of=f"198.51.100.{n}") for n in range(3)]
     assert [a.status_code for a in answers] == [200, 200, 429]
 
@@ -70,7 +70,7 @@ async def test_who_is_behind_no_proxy_cannot_choose_an_address(tmp_path: Path) -
 async def test_a_key_has_a_quota_wherever_it_comes_from(tmp_path: Path) -> None:
     key = Ed25519PrivateKey.generate()
     async with serving(tmp_path, Limits(batches_per_key=2), Options(behind_proxy=True)) as url:
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=PATIENCE) as client:
             answers = [
                 await put(client, url, key=key, of=f"198.51.100.{n}") for n in range(3)
             ]
@@ -81,7 +81,7 @@ async def test_a_key_has_a_quota_wherever_it_comes_from(tmp_path: Path) -> None:
 
 async def test_bytes_are_counted_too(tmp_path: Path) -> None:
     async with serving(tmp_path, Limits(bytes_per_client=1500)) as url:
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(timeout=PATIENCE) as client:
             answers = [(await put(client, url)).status_code for _ in range(5)]
     assert answers[0] == 200 and answers[-1] == 429
 
@@ -111,7 +111,8 @@ def test_a_clients_own_address_is_found_in_what_it_sends(
 
 def test_no_address_of_a_client_is_on_the_disk_or_in_the_log(tmp_path: Path) -> None:
     transport = httpx2.HTTPTransport(local_address="127.0.0.77")
-    with collector(tmp_path) as running, httpx2.Client(transport=transport) as client:
+    client = httpx2.Client(transport=transport, timeout=PATIENCE)
+    with collector(tmp_path) as running, client:
         name, packed, _ = some_batch(line(some_measurement()))
         assert client.put(f"{running.url}v1/batches/{name}", content=packed).status_code == 200
         assert client.put(f"{running.url}v1/batches/{name}", content=b"x").status_code == 400
@@ -123,7 +124,7 @@ def test_no_address_of_a_client_is_on_the_disk_or_in_the_log(tmp_path: Path) -> 
         )
         assert submitted.status_code == 200
         running.process.send_signal(signal.SIGTERM)
-        running.process.wait(20)
+        running.process.wait(PATIENCE)
         assert running.process.stderr is not None
         log = running.process.stderr.read()
     assert "stopped" in log
@@ -160,7 +161,7 @@ async def test_it_speaks_tls_with_its_own_certificate(tmp_path: Path) -> None:
     options = Options(tls_cert=both, tls_key=both, key=tmp_path / "elsewhere.key")
     async with serving(tmp_path / "data", Limits(), options) as url:
         assert url.startswith("https://")
-        async with httpx2.AsyncClient(verify=trust) as client:
+        async with httpx2.AsyncClient(verify=trust, timeout=PATIENCE) as client:
             assert (await put(client, url)).status_code == 200
     assert os.stat(tmp_path / "elsewhere.key").st_mode & 0o777 == 0o600
     assert not (tmp_path / "data" / "secret.key").exists()

@@ -17,7 +17,7 @@ from analysis.collector import keeping
 from analysis.collector.ooni_documents import submitted
 from analysis.collector.reading import ReceivedOoni, received
 from probe.serving.clients import Refused
-from tests.collector.service import Running, collector, line, some_batch, some_measurement
+from tests.collector.service import Running, asked, collector, line, some_batch, some_measurement
 
 OPEN = {
     "data_format_version": "0.2.0", "format": "json", "probe_asn": "AS6697", "probe_cc": "BY",
@@ -66,7 +66,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def opened(running: Running, **fields: str) -> str:
-    answer = httpx2.post(f"{running.url}report", json=OPEN | fields)
+    answer = asked("POST", f"{running.url}report", json=OPEN | fields)
     assert answer.status_code == 200
     assert "json" in answer.json()["supported_formats"]
     return str(answer.json()["report_id"])
@@ -74,7 +74,7 @@ def opened(running: Running, **fields: str) -> str:
 
 def submit(running: Running, report: str, content: Any) -> httpx2.Response:
     body = {"format": "json", "content": content}
-    return httpx2.post(f"{running.url}report/{report}", json=body)
+    return asked("POST", f"{running.url}report/{report}", json=body)
 
 
 def held(running: Running) -> dict[str, bytes]:
@@ -89,7 +89,7 @@ def test_a_measurement_goes_from_open_to_close_and_is_kept_as_it_is(running: Run
     uid = answer.json()["measurement_uid"]
     assert uid.startswith("20261122100001.") and "_BY_webconnectivity_" in uid
     assert json.loads(held(running)[uid]) == document
-    closed = httpx2.post(f"{running.url}report/{report}/close")
+    closed = asked("POST", f"{running.url}report/{report}/close")
     assert (closed.status_code, closed.json()) == (200, {})
 
 
@@ -108,7 +108,7 @@ def test_the_same_measurement_is_one_under_any_report_and_over_either_call(
         submit(running, first, measurement(report_id=first, input="https://b.example/")),
         submit(running, first, measurement(report_id=first, input="https://b.example/")),
         submit(running, second, measurement(report_id=second, input="https://b.example/")),
-        httpx2.post(f"{running.url}api/v1/submit_measurement", json={
+        asked("POST", f"{running.url}api/v1/submit_measurement", json={
             "format": "json", "nym": None, "zkp_request": None, "manifest_version": None,
             "protocol_version": None,
             "content": json.dumps(measurement(input="https://b.example/"), indent=2),
@@ -137,36 +137,36 @@ def test_a_measurement_is_found_again_by_uid_and_by_report(running: Running) -> 
     answer = submit(running, report, measurement(report_id=report, input=url))
     uid = answer.json()["measurement_uid"]
     meta = f"{running.url}api/v1/measurement_meta"
-    by_uid = httpx2.get(meta, params={"measurement_uid": uid}).json()
-    by_report = httpx2.get(meta, params={"report_id": report, "input": url}).json()
+    by_uid = asked("GET", meta, params={"measurement_uid": uid}).json()
+    by_report = asked("GET", meta, params={"report_id": report, "input": url}).json()
     assert by_uid == by_report
     assert by_uid["report_id"] == report and by_uid["input"] == url
     assert by_uid["probe_cc"] == "BY"
     assert "anomaly" not in by_uid  # nothing is judged here
-    absent = httpx2.get(meta, params={"measurement_uid": uid[:-4] + "0000"}).json()
+    absent = asked("GET", meta, params={"measurement_uid": uid[:-4] + "0000"}).json()
     assert absent["found"] is False
 
 
 def test_no_batch_is_told_as_a_document_of_oonis(running: Running) -> None:
     name, packed, _ = some_batch(line(some_measurement()), key=Ed25519PrivateKey.generate())
-    assert httpx2.put(f"{running.url}v1/batches/{name}", content=packed).status_code == 200
+    assert asked("PUT", f"{running.url}v1/batches/{name}", content=packed).status_code == 200
     uid = f"20261122100001.000000_BY_webconnectivity_{name[:16]}"
-    meta = httpx2.get(f"{running.url}api/v1/measurement_meta", params={"measurement_uid": uid})
+    meta = asked("GET", f"{running.url}api/v1/measurement_meta", params={"measurement_uid": uid})
     assert meta.json()["found"] is False
 
 
 def test_check_in_and_helpers_are_enough_for_a_probe_to_begin(running: Running) -> None:
-    asked = {
+    question = {
         "charging": True, "on_wifi": True, "platform": "linux", "probe_asn": "AS6697",
         "probe_cc": "BY", "run_type": "timed", "software_name": "miniooni",
         "software_version": "3.30.0", "web_connectivity": {"category_codes": ["NEWS"]},
     }  # fmt: skip
-    answer = httpx2.post(f"{running.url}api/v1/check-in", json=asked).json()
+    answer = asked("POST", f"{running.url}api/v1/check-in", json=question).json()
     web = answer["tests"]["web_connectivity"]
     assert web["urls"] and {u["category_code"] for u in web["urls"]} == {"NEWS"}
     assert (answer["probe_asn"], answer["probe_cc"], answer["v"]) == ("AS6697", "BY", 1)
     assert submit(running, web["report_id"], measurement()).status_code == 200
-    helpers = httpx2.get(f"{running.url}api/v1/test-helpers").json()
+    helpers = asked("GET", f"{running.url}api/v1/test-helpers").json()
     expected = [{"address": "https://helper.example/", "type": "https"}]
     assert helpers["web-connectivity"] == expected
     assert answer["conf"]["test_helpers"]["web-connectivity"] == expected
@@ -177,10 +177,10 @@ def test_compressed_submissions_are_read_within_bounds(running: Running) -> None
     body = json.dumps({"format": "json", "content": measurement(input="https://gz.example/")})
     headers = {"content-encoding": "gzip", "content-type": "application/json"}
     url = f"{running.url}report/{report}"
-    good = httpx2.post(url, content=gzip.compress(body.encode()), headers=headers)
-    bomb = httpx2.post(url, content=gzip.compress(bytes(200 * 2**20)), headers=headers)
-    other = httpx2.post(url, content=b"x", headers={"content-encoding": "br"})
-    cut = httpx2.post(url, content=gzip.compress(body.encode())[:-9], headers=headers)
+    good = asked("POST", url, content=gzip.compress(body.encode()), headers=headers)
+    bomb = asked("POST", url, content=gzip.compress(bytes(200 * 2**20)), headers=headers)
+    other = asked("POST", url, content=b"x", headers={"content-encoding": "br"})
+    cut = asked("POST", url, content=gzip.compress(body.encode())[:-9], headers=headers)
     assert [good.status_code, bomb.status_code, other.status_code, cut.status_code] == [
         200, 413, 415, 400,
     ]  # fmt: skip
@@ -228,8 +228,8 @@ def test_what_was_sent_is_there_after_kill_and_found_without_the_lists(tmp_path:
         path.unlink()
     with collector(tmp_path) as running:
         again = submit(running, report, measurement(report_id=report)).json()["measurement_uid"]
-        meta = httpx2.get(
-            f"{running.url}api/v1/measurement_meta",
+        meta = asked(
+            "GET", f"{running.url}api/v1/measurement_meta",
             params={"report_id": report, "input": "https://example.org/"},
         ).json()
     assert uid == again == meta["measurement_uid"]

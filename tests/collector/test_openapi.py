@@ -11,7 +11,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from tests.collector.service import Running, collector, line, some_batch, some_measurement
+from tests.collector.service import Running, asked, collector, line, some_batch, some_measurement
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def document(running: Running) -> dict[str, Any]:
-    answer = httpx2.get(f"{running.url}openapi.json")
+    answer = asked("GET", f"{running.url}openapi.json")
     assert answer.headers["content-type"] == "application/json"
     return dict(answer.json())
 
@@ -37,7 +37,7 @@ def test_every_path_of_it_answers(document: dict[str, Any], running: Running) ->
     for path, operations in document["paths"].items():
         for method in operations:
             url = running.url + path[1:].format(sha256="00" * 32, report_id="x")
-            status = httpx2.request(method.upper(), url, content=b"{").status_code
+            status = asked(method.upper(), url, content=b"{").status_code
             assert str(status) in operations[method]["responses"], (method, path)
             assert status not in (404, 405), (method, path)
 
@@ -56,19 +56,19 @@ def test_answers_are_as_the_document_says(document: dict[str, Any], running: Run
     name, packed, _ = some_batch(line(some_measurement()), b"{}")
     at = f"{running.url}v1/batches/{name}"
     put = "/v1/batches/{sha256}"
-    answered(document, put, "put", httpx2.put(at, content=packed))
-    answered(document, put, "put", httpx2.put(at, content=b"rubbish"))
-    answered(document, "/health", "get", httpx2.get(f"{running.url}health"))
-    opened = httpx2.post(f"{running.url}report", json={"test_name": "web_connectivity"})
+    answered(document, put, "put", asked("PUT", at, content=packed))
+    answered(document, put, "put", asked("PUT", at, content=b"rubbish"))
+    answered(document, "/health", "get", asked("GET", f"{running.url}health"))
+    opened = asked("POST", f"{running.url}report", json={"test_name": "web_connectivity"})
     answered(document, "/report", "post", opened)
-    checked = httpx2.post(f"{running.url}api/v1/check-in", json={"probe_cc": "BY"})
+    checked = asked("POST", f"{running.url}api/v1/check-in", json={"probe_cc": "BY"})
     answered(document, "/api/v1/check-in", "post", checked)
-    meta = httpx2.get(f"{running.url}api/v1/measurement_meta")
+    meta = asked("GET", f"{running.url}api/v1/measurement_meta")
     answered(document, "/api/v1/measurement_meta", "get", meta)
 
 
 def test_another_method_is_refused_and_told_which_there_is(running: Running) -> None:
-    answer = httpx2.delete(f"{running.url}v1/key")
+    answer = asked("DELETE", f"{running.url}v1/key")
     assert answer.status_code == 405
     assert "GET" in answer.headers["allow"]
     assert json.loads(answer.content)["reason"]

@@ -15,6 +15,7 @@ from analysis.collector.limits import Limits
 from analysis.collector.reading import Received, received
 from probe.formats import batch
 from tests.collector.service import (
+    asked,
     collector,
     line,
     run_line,
@@ -61,7 +62,7 @@ def test_an_id_counts_once_in_a_batch() -> None:
 
 
 def put(url: str, name: str, body: bytes) -> httpx2.Response:
-    return httpx2.put(f"{url}v1/batches/{name}", content=body, timeout=20)
+    return asked("PUT", f"{url}v1/batches/{name}", content=body)
 
 
 def test_a_document_that_cannot_be_read_costs_no_other(tmp_path: Path) -> None:
@@ -110,5 +111,5 @@ def test_a_header_that_nests_too_deeply_is_refused(tmp_path: Path) -> None:
     with collector(tmp_path) as running:
         name = batch.name(text)
         answer = put(running.url, name, batch.pack(text, Ed25519PrivateKey.generate()))
-        assert httpx2.get(f"{running.url}health").status_code == 200
+        assert asked("GET", f"{running.url}health").status_code == 200
     assert answer.status_code == 400

@@ -10,13 +10,13 @@ import httpx2
 from analysis.collector.spool import Spool
 from probe.formats import batch
 from probe.formats.batch import CollectorKey
-from tests.collector.service import ZOND, collector, line, some_batch, some_measurement
+from tests.collector.service import ZOND, asked, collector, line, some_batch, some_measurement
 
 DOCUMENT = line(some_measurement())
 
 
 def put(url: str, name: str, body: bytes) -> httpx2.Response:
-    return httpx2.put(f"{url}v1/batches/{name}", content=body, timeout=20)
+    return asked("PUT", f"{url}v1/batches/{name}", content=body)
 
 
 def held(data: Path) -> dict[bytes, bytes]:
@@ -40,7 +40,7 @@ def test_a_batch_is_acknowledged_with_a_receipt_and_kept_once(tmp_path: Path) ->
 def test_a_sealed_batch_is_the_same_batch(tmp_path: Path) -> None:
     name, packed, _ = some_batch(DOCUMENT)
     with collector(tmp_path) as running:
-        key = CollectorKey(httpx2.get(f"{running.url}v1/key").text)
+        key = CollectorKey(asked("GET", f"{running.url}v1/key").text)
         assert put(running.url, name, key.seal(packed)).json()["stored"] == "now"
         assert put(running.url, name, packed).json()["stored"] == "before"
     assert held(tmp_path) == {bytes.fromhex(name): packed}
@@ -50,7 +50,7 @@ def test_the_key_stays_over_a_restart(tmp_path: Path) -> None:
     keys = []
     for _ in range(2):
         with collector(tmp_path) as running:
-            keys.append(httpx2.get(f"{running.url}v1/key").text)
+            keys.append(asked("GET", f"{running.url}v1/key").text)
     assert keys[0] == keys[1]
     assert (tmp_path / "secret.key").stat().st_mode & 0o777 == 0o600
 
@@ -69,9 +69,9 @@ def test_what_is_refused_is_told_why_and_not_kept(tmp_path: Path) -> None:
             put(running.url, old, packed_old),
             put(running.url, odd, packed_odd),
             put(running.url, name, b"x" * (9 * 2**20)),
-            httpx2.get(f"{running.url}nothing"),
+            asked("GET", f"{running.url}nothing"),
         ]
-        assert httpx2.get(f"{running.url}health").json()["batches"] == 0
+        assert asked("GET", f"{running.url}health").json()["batches"] == 0
     assert [a.status_code for a in answers] == [400, 400, 400, 422, 422, 422, 413, 404]
     assert all(a.json()["reason"] for a in answers)
     assert held(tmp_path) == {}
@@ -80,7 +80,7 @@ def test_what_is_refused_is_told_why_and_not_kept(tmp_path: Path) -> None:
 def test_where_seals_are_asked_for_plain_batches_are_refused(tmp_path: Path) -> None:
     name, packed, _ = some_batch(DOCUMENT)
     with collector(tmp_path, "--need-seal") as running:
-        key = CollectorKey(httpx2.get(f"{running.url}v1/key").text)
+        key = CollectorKey(asked("GET", f"{running.url}v1/key").text)
         assert put(running.url, name, packed).status_code == 400
         assert put(running.url, name, key.seal(packed)).status_code == 200
 
@@ -102,7 +102,7 @@ def test_counts_are_there_for_the_operator(tmp_path: Path) -> None:
     with collector(tmp_path) as running:
         put(running.url, name, packed)
         put(running.url, name, b"rubbish")
-        text = httpx2.get(f"{running.url}metrics").text
+        text = asked("GET", f"{running.url}metrics").text
     assert 'zond_batches_acknowledged_total{stored="now"} 1.0' in text
     assert 'zond_requests_refused_total{status="400"} 1.0' in text
     assert "zond_batches_held 1.0" in text
