@@ -24,6 +24,13 @@ settings.load_profile("zond")
 
 # What is said is compared in English; a test of other languages says so by itself.
 os.environ["LC_ALL"] = "C.UTF-8"
+# And as it is said to a file of the usual width: who runs the tests may have asked for colours.
+for _name in ("COLUMNS", "FORCE_COLOR", "LANGUAGE", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+    os.environ.pop(_name, None)
+# Servers of tests are on the loopback, where no proxy of this machine leads.
+for _name in ("http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.upper(), None)
 
 # pyspark takes a main module without a file, as pytest-xdist's workers have, for its doctests.
 _main = sys.modules["__main__"]

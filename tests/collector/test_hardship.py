@@ -232,9 +232,18 @@ async def test_the_bodies_of_all_have_one_budget_and_nobody_takes_all_of_it(
             await stream.send_all(head("00" * 32, 200_000) + bytes(size))
             return stream
 
+        async def has(size: int) -> None:
+            """Return when so many bytes of bodies have come."""
+            async with httpx2.AsyncClient(timeout=PATIENCE) as client:
+                while True:
+                    if f"zond_bodies_bytes {size:.1f}\n" in (await client.get(numbers)).text:
+                        return
+                    await trio.sleep(0.01)
+
         url = await nursery.start(run)
-        port = int(url.rstrip("/").rpartition(":")[2])
+        port, numbers = int(url.rstrip("/").rpartition(":")[2]), f"{url}metrics"
         held = await send("127.0.0.2", 40_000)
+        await has(40_000)
         greedy = [await send("127.0.0.3", 70_000), await send("127.0.0.2", 30_000)]
         for stream in greedy:
             assert (await stream.receive_some(4096)).startswith(b"HTTP/1.1 503")
