@@ -209,7 +209,8 @@ def test_the_order_of_the_evidence_changes_nothing(seed: int) -> None:
     def shuffled(scene: Scene) -> Scene:
         # Within one kind and place order is time; between kinds and vantage points it is chance.
         chance = random.Random(seed)
-        keys = {e: chance.random() for e in {(type(r), r.vantage) for r in scene.evidence}}
+        places = dict.fromkeys((type(r), r.vantage) for r in scene.evidence)
+        keys = {place: chance.random() for place in places}
         scene.evidence.sort(key=lambda r: keys[type(r), r.vantage])
         return scene
 
