@@ -51,8 +51,14 @@ class Around:
 @pytest.fixture
 def around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Around:
     monkeypatch.setattr(endpoint, "PAUSE", 0.01)
-    monkeypatch.setattr(endpoint, "ANSWER", 0.5)
+    monkeypatch.setattr(endpoint, "ANSWER", 60.0)
     return Around(tmp_path)
+
+
+@pytest.fixture
+def unanswered(around: Around, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For who is not going to be answered, and does not wait long for it."""
+    monkeypatch.setattr(endpoint, "ANSWER", 0.5)
 
 
 def port_of(listener: trio.SocketListener) -> int:

@@ -64,6 +64,7 @@ async def mute(stream: trio.SocketStream) -> None:
         (parrot, {Failure.UNKNOWN, Failure.TIMEOUT}),
     ],
 )  # fmt: skip
+@pytest.mark.usefixtures("unanswered")
 async def test_whoever_else_answers_is_none(
     around: Around, say: Say, failures: set[Failure]
 ) -> None:

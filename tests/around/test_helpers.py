@@ -19,6 +19,7 @@ from probe.ending import BAD_ARGUMENTS, FAILED
 from probe.nettest import discover
 from probe.wire.wireguard import new_pair, write_key
 from testlists.target import target_from_url
+from tests.ports import free_port
 
 REFUSED = {
     "nothing": [],
@@ -47,9 +48,7 @@ def test_a_port_that_is_taken() -> None:
 
 def test_a_signal_ends_it_in_order(tmp_path: Path) -> None:
     (tmp_path / "key").write_text(write_key(new_pair().private) + "\n")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [Path(sys.executable).with_name("zond"), "control", "helpers",
          "--echo", f"127.0.0.1:{port}", "--wireguard", f"127.0.0.1:{port}",
@@ -61,7 +60,7 @@ def test_a_signal_ends_it_in_order(tmp_path: Path) -> None:
         assert f"echo at port {port}\n" == process.stderr.readline()
         assert process.stderr.readline().startswith("wireguard with the public key ")
         process.send_signal(signal.SIGTERM)
-        assert (0, "") == (process.wait(20), process.stderr.read())
+        assert (0, "") == (process.wait(60), process.stderr.read())
 
 
 @pytest.mark.parametrize("name", ["messengers", "resolvers"])

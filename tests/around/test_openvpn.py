@@ -11,22 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from probe import endpoint
 from probe.failure import Failure
 from probe.wire.openvpn import NotOpenVPN, Reset
 from tests.around.conftest import Around
 from tests.certificates import authority
+from tests.ports import free_port, refusing_port
 
 VPN = "93.184.216.94"
 OPENVPN = shutil.which("openvpn") or shutil.which("openvpn", path="/usr/sbin:/sbin") or "openvpn"
 
 LISTENING = (b"UDPv4 link remote", b"Listening for incoming TCP connection")
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def server(folder: Path, proto: str, port: int, *more: str) -> subprocess.Popen[bytes]:
@@ -45,7 +39,7 @@ def server(folder: Path, proto: str, port: int, *more: str) -> subprocess.Popen[
         process = subprocess.Popen(
             [OPENVPN, "--cd", str(folder), *options], stdout=out, stderr=subprocess.STDOUT
         )
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while not any(word in log.read_bytes() for word in LISTENING):
         if process.poll() is not None or time.monotonic() > end:
             process.kill()
@@ -57,7 +51,7 @@ def server(folder: Path, proto: str, port: int, *more: str) -> subprocess.Popen[
 @pytest.fixture
 def real(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, int]]:
     proto, *more = request.param
-    port = free_port(socket.SOCK_DGRAM if proto == "udp" else socket.SOCK_STREAM)
+    port = free_port()
     if "--tls-auth" in more:
         key = str(tmp_path / "ta.key")
         subprocess.run([OPENVPN, "--genkey", "secret", key], check=True)
@@ -70,15 +64,15 @@ def real(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, 
 
 @pytest.mark.parametrize("real", [("udp",), ("tcp",)], indirect=True)
 async def test_the_real_server_answers(
-    real: tuple[str, int], around: Around, monkeypatch: pytest.MonkeyPatch
+    real: tuple[str, int], around: Around
 ) -> None:
     proto, port = real
     around.net.ports[VPN, 1194] = port
-    monkeypatch.setattr(endpoint, "ANSWER", 5.0)  # over TCP it looks around once in a second
     (tried,) = await around.reached("openvpn", f"openvpn://{VPN}", proto=proto)
     assert (None, 1194, "openvpn") == (tried.failure, tried.port, tried.part)
 
 
+@pytest.mark.usefixtures("unanswered")
 @pytest.mark.parametrize("real", [("udp", "--tls-auth")], indirect=True)
 async def test_a_server_that_wants_a_key_first_says_nothing(
     real: tuple[str, int], around: Around
@@ -89,8 +83,9 @@ async def test_a_server_that_wants_a_key_first_says_nothing(
 
 
 async def test_nobody_listens(around: Around) -> None:
-    around.net.ports[VPN, 1194] = free_port(socket.SOCK_DGRAM)
-    found = await around.reached("openvpn", f"openvpn://{VPN}")
+    with refusing_port(socket.SOCK_DGRAM) as port:
+        around.net.ports[VPN, 1194] = port
+        found = await around.reached("openvpn", f"openvpn://{VPN}")
     assert [("handshake", Failure.CONNECTION_REFUSED)] * 2 == [
         (e.operation, e.failure) for e in found
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import trio
 
 from probe.control.wireguard import serve_wireguard
@@ -41,6 +42,7 @@ async def test_a_server_answers_who_knows_its_key(around: Around) -> None:
     assert [("", None)] == await tries(around, SERVER.public)
 
 
+@pytest.mark.usefixtures("unanswered")
 async def test_a_server_is_silent_to_who_does_not(around: Around) -> None:
     assert [("handshake", Failure.TIMEOUT)] * 2 == await tries(around, new_pair().public)
 

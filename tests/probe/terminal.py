@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 10.0  # seconds
+PATIENCE = 60.0  # seconds
 
 
 def _log_in(terminal: int) -> None:
@@ -65,7 +65,7 @@ class Terminal:
             while True:
                 self.said += self._read()
         except EOFError:
-            return self._process.wait(20)
+            return self._process.wait(PATIENCE)
 
     def _read(self) -> str:
         ready, _, _ = select.select([self._ours], [], [], PATIENCE)

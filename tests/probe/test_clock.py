@@ -19,8 +19,8 @@ def test_a_clock_that_is_set_moves_no_time(
     clock, real = Clock(offset), time.time
     before = clock.now()
     monkeypatch.setattr(time, "time", lambda: real() + step)
-    assert clock.now() == pytest.approx(before, abs=1)
-    assert clock.moved() == pytest.approx(step, abs=1)
+    assert clock.now() == pytest.approx(before, abs=60)
+    assert clock.moved() == pytest.approx(step, abs=60)
 
 
 def test_who_asks_the_machine_is_wrong_until_it_is_set_right(
@@ -32,4 +32,4 @@ def test_who_asks_the_machine_is_wrong_until_it_is_set_right(
     assert clock.machine_is_wrong()
     monkeypatch.setattr(time, "time", real)
     assert not clock.machine_is_wrong()
-    assert clock.now() == pytest.approx(real(), abs=1)
+    assert clock.now() == pytest.approx(real(), abs=60)

@@ -10,6 +10,7 @@ import pytest
 import trio
 
 from probe.hops import HopError, TrioHops, why_withheld
+from tests.ports import refusing_port
 
 
 async def served() -> tuple[trio.SocketListener, int]:
@@ -20,7 +21,7 @@ async def served() -> tuple[trio.SocketListener, int]:
 async def test_a_limited_stream_that_is_abandoned_is_reset_for_the_other_side() -> None:
     listener, port = await served()
     async with listener:
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             stream = await TrioHops().connect_tcp("127.0.0.1", port)
             other = await listener.accept()
             stream.limit(1)
@@ -55,18 +56,14 @@ async def test_the_limit_is_on_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_a_syn_to_a_closed_port_is_refused() -> None:
-    listener, port = await served()
-    await listener.aclose()
-    with trio.fail_after(5), pytest.raises(ConnectionRefusedError):
-        await TrioHops().syn("127.0.0.1", port, 5)
+    with refusing_port(socket.SOCK_STREAM) as port, trio.fail_after(30):
+        with pytest.raises(ConnectionRefusedError):
+            await TrioHops().syn("127.0.0.1", port, 5)
 
 
 async def test_a_refused_datagram_says_by_whom_and_leaves_no_error_behind() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    sock = await TrioHops().open_udp("127.0.0.1", port, 5)
-    with trio.fail_after(5):
+    with refusing_port(socket.SOCK_DGRAM) as port, trio.fail_after(30):
+        sock = await TrioHops().open_udp("127.0.0.1", port, 5)
         for _ in range(3):
             await sock.send(b"?")
             with pytest.raises(HopError) as refused:
@@ -83,7 +80,7 @@ async def test_a_refused_datagram_says_by_whom_and_leaves_no_error_behind() -> N
 async def test_a_stream_already_reset_can_be_abandoned() -> None:
     listener, port = await served()
     async with listener:
-        with trio.fail_after(5):
+        with trio.fail_after(30):
             stream = await TrioHops().connect_tcp("127.0.0.1", port)
             other = await listener.accept()
             other.socket.setsockopt(

@@ -76,6 +76,13 @@ def test_a_run_that_takes_too_long_is_asked_to_end(tmp_path: Path) -> None:
     assert (tmp_path / "ended").exists() or not (tmp_path / "began").exists()
 
 
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether the process has an action of its own for the signal (proc(5))."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (caught,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
 def environment(home: Path) -> dict[str, str]:
     return {"HOME": str(home), "PATH": os.environ["PATH"]}
 
@@ -90,9 +97,12 @@ def test_as_a_first_process_it_ends_by_sigterm_and_not_before_consent(tmp_path: 
     with subprocess.Popen(command, env=environment(tmp_path), stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         process.stderr.readline()
-        time.sleep(0.3)  # for a real program to wait
+        waited = time.monotonic() + 60
+        while not catches(process.pid, signal.SIGTERM):
+            assert time.monotonic() < waited
+            time.sleep(0.05)
         process.terminate()
-        assert 143 == process.wait(20)
+        assert 143 == process.wait(60)
 
 
 def test_the_health_check_turns_when_no_turn_comes(tmp_path: Path) -> None:
