@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import csv
 import os
+import socket
+import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import which
-from subprocess import DEVNULL, PIPE, STDOUT
+from subprocess import DEVNULL, PIPE, STDOUT, Popen
 from typing import Any
 
 import pytest
@@ -31,6 +33,7 @@ from probe.wire.wireguard import new_pair, write_key
 pytestmark = pytest.mark.lab
 
 OUT = (Wire.UPLINK_1, Wire.UPLINK_2)
+PATIENCE = 60.0  # seconds for a server to come up
 Verdicts = Mapping[str, tuple[str, tuple[str, ...], str | None]]
 
 
@@ -264,22 +267,36 @@ def test_proxies(tmp_path: Path) -> None:
     setting = Setting(censors=censors, config=HURRY, icmp_ratelimit=0)
     with Stage([], tmp_path, setting) as stage:
         for last in (1, 2):
-            run_abroad(stage, ["microsocks", "-i", f"195.201.20.{last}", "-p", "1080"])
+            at = f"195.201.20.{last}"
+            run_abroad(stage, ["microsocks", "-i", at, "-p", "1080"], "tcp", at, 1080)
         for last in (3, 4, 5):
             folder = tmp_path / f"tinyproxy-{last}"
             folder.mkdir(mode=0o777)
-            conf = TINYPROXY.format(address=f"195.201.20.{last}", folder=folder)
-            (folder / "conf").write_text(conf)
-            run_abroad(stage, ["tinyproxy", "-d", "-c", str(folder / "conf")])
+            at = f"195.201.20.{last}"
+            (folder / "conf").write_text(TINYPROXY.format(address=at, folder=folder))
+            run_abroad(stage, ["tinyproxy", "-d", "-c", str(folder / "conf")], "tcp", at, 8888)
         found = judged(stage, tmp_path, {url: {} for url in PROXIES})
     assert_judged(PROXIES, found)
 
 
-def run_abroad(stage: Stage, argv: Sequence[str | Path]) -> None:
-    """A real server, for as long as the country."""
-    stage.country.command(
+def run_abroad(
+    stage: Stage, argv: Sequence[str | Path], kind: str, address: str, port: int
+) -> None:
+    """A real server, for as long as the country; it is there once its socket of *kind* is."""
+    server = stage.country.command(
         Place.ABROAD, argv, resolv_conf=PUBLIC[0].addresses[:1], stdout=DEVNULL, stderr=DEVNULL
     )
+    packed = int.from_bytes(socket.inet_aton(address), sys.byteorder)
+    listens = f" {packed:08X}:{port:04X} 00000000:0000 {'0A' if kind == 'tcp' else '07'} "
+    await_(server, lambda: listens in Path(f"/proc/{server.pid}/net/{kind}").read_text())
+
+
+def await_(server: Popen[bytes], up: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not up():
+        assert server.poll() is None, server.args
+        assert time.monotonic() < end, server.args
+        time.sleep(0.05)
 
 
 TUNNELS = {
@@ -307,7 +324,7 @@ def openvpn(stage: Stage, folder: Path, address: str, proto: str, port: int, net
         "--port", str(port), "--local", address, "--server", f"10.{net}.0.0", "255.255.255.0",
         "--topology", "subnet", "--ca", "ca.pem", "--cert", "cert.pem", "--key", "key.pem",
         "--dh", "none", "--keepalive", "10", "60",
-    ])  # fmt: skip
+    ], proto.partition("-")[0], address, port)  # fmt: skip
 
 
 def test_tunnels(tmp_path: Path) -> None:
@@ -348,14 +365,14 @@ def test_tunnels(tmp_path: Path) -> None:
 @contextmanager
 def real_wireguard(stage: Stage, key: Path, peer: bytes) -> Iterator[None]:
     """wireguard-go abroad, at every address, with a *peer* that may go nowhere."""
-    name = f"zw{os.getpid() % 100000}"
-    run_abroad(stage, ["wireguard-go", "-f", name])
+    name = f"zw{os.getpid()}"
     sock = Path(f"/var/run/wireguard/{name}.sock")
+    sock.unlink(missing_ok=True)  # of one that was killed, when our number was another's
+    server = stage.country.command(
+        Place.ABROAD, ["wireguard-go", "-f", name], stdout=DEVNULL, stderr=DEVNULL
+    )
     try:
-        end = time.monotonic() + 10
-        while not sock.exists():
-            assert time.monotonic() < end, "wireguard-go did not come up"
-            time.sleep(0.05)
+        await_(server, lambda: answers(sock))
         done = stage.country.command(
             Place.ABROAD, ["wg", "set", name, "listen-port", "51821", "private-key", str(key),
                            "peer", write_key(peer)],
@@ -366,3 +383,8 @@ def real_wireguard(stage: Stage, key: Path, peer: bytes) -> Iterator[None]:
         yield
     finally:
         sock.unlink(missing_ok=True)
+
+
+def answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(path)) == 0
