@@ -71,7 +71,7 @@ def as_nobody(code: str, *, open_to_all: bool) -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=600,
     )
 
 

@@ -20,7 +20,7 @@ from lab.world import Place
 _PASSPHRASE = b"lab\n"  # tor-gencert insists on one; the key is thrown away with the network
 _V3IDENT = re.compile(r"^fingerprint ([0-9A-F]{40})$", re.MULTILINE)
 _FINGERPRINT = re.compile(r"\b((?:[0-9A-F]{4} ?){10})$", re.MULTILINE)
-_PATIENCE = 30.0
+_PATIENCE = 120.0  # seconds; a key of 4,096 bits takes one, or a minute beside others
 
 
 def make(
