@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,8 +16,9 @@ import trio
 from lab.certificates import Authorities
 from lab.resolvers import Answerer, Name, Resolver, Zone, resolve_for
 from lab.sites import Request
+from tests.lab.own_address import own_address
 
-LOCAL = f"127.81.{os.getpid() % 250 + 1}.1"  # so that parallel runs do not meet
+LOCAL = own_address()
 PORT, DOT, DOH = 15353, 18853, 18444
 AUTHORITIES = Authorities()
 RESOLVER = Resolver(
@@ -175,7 +175,7 @@ async def test_https_answers_get_and_post(h2: bool) -> None:
     coded = base64.urlsafe_b64encode(QUERY).rstrip(b"=").decode()
     async with (
         running(),
-        httpx2.AsyncClient(verify=context, http2=h2, trust_env=False) as client,
+        httpx2.AsyncClient(verify=context, http2=h2, trust_env=False, timeout=60) as client,
     ):
         posted = client.build_request(
             "POST", url, content=QUERY, extensions={"sni_hostname": "dns.example"}

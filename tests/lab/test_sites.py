@@ -37,9 +37,9 @@ from probe.net import TrioNetwork
 from probe.steps.quic import http3_fetch, quic_handshake
 from probe.trace import StepFailed, Trace
 from probe.wire.url import parse
+from tests.lab.own_address import own_address
 
-LOCAL = f"127.77.{os.getpid() % 250 + 1}.1"  # so that parallel runs do not meet
-OTHER = f"127.78.{os.getpid() % 250 + 1}.1"
+LOCAL, OTHER = own_address(), own_address(1)
 HTTP, HTTPS = 18080, 18443
 AUTHORITIES = Authorities()
 
@@ -67,7 +67,9 @@ def trusting(*roots: str) -> ssl.SSLContext:
 async def get(
     url: str, name: str, *, h2: bool = False, roots: tuple[str, ...] = ()
 ) -> httpx2.Response:
-    async with httpx2.AsyncClient(http2=h2, verify=trusting(*roots), trust_env=False) as client:
+    async with httpx2.AsyncClient(
+        http2=h2, verify=trusting(*roots), trust_env=False, timeout=60
+    ) as client:
         request = client.build_request(
             "GET", url, headers={"Host": name}, extensions={"sni_hostname": name}
         )
@@ -254,12 +256,13 @@ async def test_a_visitor_who_speaks_nonsense_harms_nobody() -> None:
 
 
 async def test_a_thousand_sites_fit_in_a_process() -> None:
+    ours = f"127.{200 + os.getpid() % 50}"
     sites = [
-        site(f"s{n}.example", Article(f"s{n}.example"), f"127.79.{n // 250}.{n % 250 + 1}")
+        site(f"s{n}.example", Article(f"s{n}.example"), f"{ours}.{n // 250}.{n % 250 + 1}")
         for n in range(1000)
     ]
     async with served(*sites):
-        answer = await get(f"https://127.79.3.250:{HTTPS}/", "s999.example")
+        answer = await get(f"https://{ours}.3.250:{HTTPS}/", "s999.example")
     assert "s999.example" in answer.text
 
 
