@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import sqlite3
 import subprocess
 from collections import Counter
@@ -42,6 +41,7 @@ from probe.store import Store
 from testlists import builtin
 from tests.collector.hostile import HostilePath
 from tests.collector.service import ZOND
+from tests.ports import LOCAL, free_port
 
 MONTHS = 18  # before now, of those that a collector takes
 MONTH_SECONDS = 30.5 * 86400
@@ -80,8 +80,8 @@ class Trial:
     async def run(self, upload: Upload, seconds: float) -> bool:
         """Upload until all has been delivered; False when *seconds* were not enough for it."""
         key = await trio.to_thread.run_sync(self._key)
-        port = _free_port()
-        self.path.target = ("127.0.0.1", port)
+        port = free_port()
+        self.path.target = (LOCAL, port)
         with trio.move_on_after(seconds) as patience:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self.path.serve)
@@ -114,7 +114,7 @@ class Trial:
 
     async def _collect(self, port: int) -> None:
         """A collector, killed and started again."""
-        where = ["--listen", f"127.0.0.1:{port}", "--data", str(self.data)]
+        where = ["--listen", f"{LOCAL}:{port}", "--data", str(self.data)]
         command = [str(ZOND), "collector", "serve", *where]
         while True:
             async with _until_killed(command, self.folder / "collector.log"):
@@ -260,8 +260,3 @@ def _is_done(store: Path) -> bool:
 def _rows(store: Path, sql: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(store, timeout=30)) as db:
         return db.execute(sql).fetchall()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
