@@ -83,7 +83,7 @@ def held(running: Running) -> dict[str, bytes]:
 
 def test_a_measurement_goes_from_open_to_close_and_is_kept_as_it_is(running: Running) -> None:
     report = opened(running)
-    document = measurement(report_id=report)
+    document = measurement(report_id=report, input="https://whole.example/")
     answer = submit(running, report, document)
     assert answer.status_code == 200
     uid = answer.json()["measurement_uid"]
