@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import httpx2
 import trio
 import trustme
 
@@ -229,7 +230,12 @@ def findings(trace: Trace) -> list[AnyEvidence]:
     return [record for record in trace.records if not isinstance(record, ControlQuery)]
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 20.0) -> None:
+def patient() -> httpx2.AsyncClient:
+    """Who asks a server on loopback, on a machine that has other things to do."""
+    return httpx2.AsyncClient(timeout=60)
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
     """Wait for what a server does by itself; it has nothing that would tell a test."""
     with trio.fail_after(seconds):
         while not condition():  # noqa: ASYNC110 - see above

@@ -135,7 +135,7 @@ async def test_a_volunteer_gets_every_answer_beside_who_does(abuse: str) -> None
 
 
 async def test_what_abusers_hold_is_bounded_and_given_back() -> None:
-    async with control_server(head_seconds=1.0, **LIMITS) as (url, listener):
+    async with control_server(head_seconds=4.0, **LIMITS) as (url, listener):
         port = httpx2.URL(url).port
         assert port is not None
         async with trio.open_nursery() as nursery:

@@ -31,8 +31,8 @@ def serving(*arguments: str) -> Iterator[str]:
 
 def test_a_browser_is_told_what_this_is_and_whom_to_ask() -> None:
     with serving("--contact", "abuse@example.org <b>or</b> ask") as url:
-        shown = httpx2.get(url, headers=BROWSER)
-        program = httpx2.get(url)
+        shown = httpx2.get(url, headers=BROWSER, timeout=60)
+        program = httpx2.get(url, timeout=60)
     assert shown.headers["content-type"].startswith("text/html")
     assert "abuse@example.org &lt;b&gt;or&lt;/b&gt; ask" in shown.text
     assert "default-src 'none'" in shown.headers["content-security-policy"]

@@ -38,7 +38,7 @@ from tests.control.stage import (
 )
 
 
-async def asked(url: str, *, timeout: float = 5.0, **options: object) -> tuple[ControlQuery, Trace]:
+async def asked(url: str, *, timeout: float = 60, **options: object) -> tuple[ControlQuery, Trace]:
     """One question to the control at *url*: its query record, and the trace."""
     trace = Trace()
     async with ControlClient(controls(url), timeout=timeout, **options) as client:  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ async def asked(url: str, *, timeout: float = 5.0, **options: object) -> tuple[C
     return query, trace
 
 
-async def asked_of(handler: Handler, *, timeout: float = 5.0) -> ControlQuery:
+async def asked_of(handler: Handler, *, timeout: float = 60) -> ControlQuery:
     async with stranger(handler) as url:
         query, trace = await asked(url, timeout=timeout)
     assert [] == findings(trace)
@@ -307,7 +307,7 @@ async def test_an_old_answer_is_recorded_and_not_used() -> None:
 async def test_a_silent_control_is_spared_after_three_silences_and_then_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client_module, "REST", 0.5)
+    monkeypatch.setattr(client_module, "REST", 2.0)
     came = 0
 
     async def silent(stream: trio.SocketStream) -> None:
@@ -316,14 +316,14 @@ async def test_a_silent_control_is_spared_after_three_silences_and_then_tried_ag
         await trio.sleep_forever()
 
     async with stranger(silent) as url:
-        async with ControlClient(controls(url), timeout=0.1) as client:
+        async with ControlClient(controls(url), timeout=0.5) as client:
             trace = Trace()
             for _ in range(6):
                 await client.ask(trace, URL, depth=0, addresses=[])
             assert 3 == came
             assert [Failure.TIMEOUT] * 6 == [query.failure for query in queries(trace)]
             assert queries(trace)[-1].detail.startswith("spared")
-            await trio.sleep(0.5)
+            await trio.sleep(2.0)
             await client.ask(trace, URL, depth=0, addresses=[])
             assert 4 == came
 
@@ -488,7 +488,7 @@ async def test_controls_introduce_themselves() -> None:
             zond, ooni, dead = await client.introduce()
     assert zond.failure is None
     assert ("127.0.0.1",) == zond.client_addresses
-    assert zond.clock_offset is not None and abs(zond.clock_offset) < 1
+    assert zond.clock_offset is not None and abs(zond.clock_offset) < 60
     assert zond.software.startswith("zond ")
     assert (None, "ooni", 1795327200.0) == (ooni.failure, ooni.software, ooni.server_time)
     assert () == ooni.client_addresses

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx2
 import pytest
 
 from probe.compare import compare_service
@@ -14,7 +13,7 @@ from probe.failure import Failure
 from probe.nettest import Context, Nettest
 from probe.trace import Trace
 from testlists.target import Target
-from tests.control.stage import control_server, controls, findings, queries, stranger
+from tests.control.stage import control_server, controls, findings, patient, queries, stranger
 
 RELAY = Target(
     url="tor://93.184.216.34:9001", category="ANON", attributes=(("fingerprint", "AB" * 20),)
@@ -97,7 +96,7 @@ async def test_a_control_that_cannot_is_a_record_and_no_end() -> None:
 async def test_a_control_is_not_sent_where_it_should_not_go(question: dict[str, Any]) -> None:
     run = Looking()
     tests = [looking(run), Nettest("bootstrap", "1", "?", run, lambda t: True)]
-    async with control_server(nettests=tests) as (url, _), httpx2.AsyncClient() as http:
+    async with control_server(nettests=tests) as (url, _), patient() as http:
         reply = await http.post(f"{url}nettests", json=question)
     assert 400 == reply.status_code
     assert reply.json()["error"]

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import msgspec
 import pytest
 import trio
@@ -23,7 +22,7 @@ from probe.failure import Failure
 from probe.serving.clients import Uses
 from probe.steps.transfer import MAX_BYTES as PAGE_BYTES
 from probe.trace import Trace
-from tests.control.stage import ADDRESS, control_server, request, stranger, tools
+from tests.control.stage import ADDRESS, control_server, patient, request, stranger, tools
 from tests.fakenet import response
 from tests.loopback import LoopbackNetwork
 
@@ -64,7 +63,7 @@ WANTED = Wanted(url="http://news.example/", ip=ADDRESS, count=3)
 
 
 async def test_as_many_bytes_come_as_were_asked_for() -> None:
-    async with control_server() as (url, _), httpx2.AsyncClient() as http:
+    async with control_server() as (url, _), patient() as http:
         # As the probe asks; what is compressed all the same would not be smaller.
         plain = {"accept-encoding": "identity"}
         reply = await http.get(f"{url}bytes?n=20000", headers=plain)
@@ -75,14 +74,14 @@ async def test_as_many_bytes_come_as_were_asked_for() -> None:
 
 @pytest.mark.parametrize("n", ["0", "-1", "", "x", "1e9", str(MAX_BYTES + 1), "9" * 40, "１"])
 async def test_a_senseless_number_of_bytes_is_refused(n: str) -> None:
-    async with control_server() as (url, _), httpx2.AsyncClient() as http:
+    async with control_server() as (url, _), patient() as http:
         reply = await http.get(f"{url}bytes", params={"n": n})
     assert 400 == reply.status_code
     assert len(reply.content) < 200
 
 
 async def test_one_client_gets_so_many_bytes_and_no_more() -> None:
-    async with control_server(questions_per_client=3) as (url, _), httpx2.AsyncClient() as http:
+    async with control_server(questions_per_client=3) as (url, _), patient() as http:
         statuses = [(await http.get(f"{url}bytes?n=100")).status_code for _ in range(5)]
     assert [200, 200, 200, 429, 429] == statuses
 
@@ -177,7 +176,7 @@ async def test_the_control_times_the_page_itself() -> None:
     ],
 )
 async def test_where_nobody_should_be_sent_it_does_not_go(wanted: Wanted) -> None:
-    async with a_site_and_a_control() as (url, requests), httpx2.AsyncClient() as http:
+    async with a_site_and_a_control() as (url, requests), patient() as http:
         reply = await http.post(f"{url}transfers", content=encode(wanted))
     assert 400 == reply.status_code
     assert [] == requests

@@ -357,17 +357,20 @@ def test_serving_at_no_address_is_status_2() -> None:
     assert "ADDRESS:PORT" in only_line(result)
 
 
-# A whole process with a network of its own making, in which it can be killed.
+# A whole process with a network of its own making, in which it can be killed: after so many
+# targets as it is told, the next ones take for ever.
 PROCESS = """
-import sys, trio
+import itertools, os, sys, trio
 import probe.session
 from probe.evidence import Measurement
 from probe import cli
 from probe.surroundings import environment
 from tests.probe.test_session import SITES, PORTALS, PORTAL_CHECKS, FakeLine, web_server
 
+begun = itertools.count(1)
+
 async def measure(test, target, *, run_id, **given):
-    await trio.sleep(0.05)
+    await trio.sleep(0.05 if next(begun) <= int(os.environ["TARGETS"]) else 3600)
     return Measurement(id=run_id + target.url, run_id=run_id, nettest=test.name,
                        nettest_version="1", url=target.url)
 
@@ -403,14 +406,14 @@ def process(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     urls = "".join(f"https://site{n}.example/\n" for n in range(60))
     (tmp_path / "list.csv").write_text(urls)
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
+    def start(*arguments: str, targets: int = 60) -> subprocess.Popen[str]:
         given = ["--list", str(tmp_path / "list.csv"), "--concurrency", "2", *arguments]
         return subprocess.Popen(
             code + given,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=environment | {"TARGETS": str(targets)},
         )
 
     return start
@@ -420,7 +423,7 @@ def process(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
 def test_a_killed_run_keeps_what_it_said_and_resume_completes_it(
     process: Callable[..., subprocess.Popen[str]], tmp_path: Path, number: signal.Signals
 ) -> None:
-    with process() as first:
+    with process(targets=30) as first:
         assert first.stdout is not None and first.stderr is not None
         said = [json.loads(first.stdout.readline())["url"] for _ in range(15)]
         first.send_signal(number)
@@ -432,7 +435,7 @@ def test_a_killed_run_keeps_what_it_said_and_resume_completes_it(
         kept = [m.url for m in store.measurements()]
     assert set(said) <= set(kept) and len(kept) < 60
     with process("--resume") as second:
-        output, talk = second.communicate(timeout=60)
+        output, talk = second.communicate(timeout=120)
     assert second.returncode == 0, talk
     with Store(database) as store:
         (only_run,) = store.runs()
@@ -445,13 +448,13 @@ def test_a_killed_run_keeps_what_it_said_and_resume_completes_it(
 def test_a_second_interrupt_ends_at_once(
     process: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    with process() as child:
+    with process(targets=5) as child:
         assert child.stdout is not None
         child.stdout.readline()
         child.send_signal(signal.SIGINT)
         time.sleep(0.01)
         child.send_signal(signal.SIGINT)
-        child.communicate(timeout=20)
+        child.communicate(timeout=60)
     # -2 where the first one had already ended the run and Python was shutting down
     assert child.returncode in (130, -signal.SIGINT)
     with Store(tmp_path / "zond" / "zond.db") as store:

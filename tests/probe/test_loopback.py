@@ -32,7 +32,7 @@ async def look(tmp_path: Path, url: str, **encrypted: tuple[tuple[str, str], ...
             ),
             verifier=Verifier(cafile(tmp_path)),
         )
-        with trio.fail_after(20):
+        with trio.fail_after(120):
             await visit(tools, trace, url)
     return trace
 

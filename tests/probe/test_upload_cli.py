@@ -99,7 +99,7 @@ def test_what_was_measured_is_on_the_collectors_disk_once(
     first = upload("--db", db, "--collector", running.url, "--json")
     again = upload("--db", db, "--collector", running.url)
     running.process.send_signal(signal.SIGTERM)
-    running.process.wait(20)
+    running.process.wait(60)
     assert (first.exit_code, again.exit_code) == (0, 0), first.output
     assert json.loads(first.stdout)["delivered"] == 1
     assert measured(tmp_path) == sorted(ids)
@@ -113,7 +113,7 @@ def test_the_dry_run_prints_the_documents_that_then_arrive(
     assert not places.identity().exists()
     upload("--db", db, "--collector", running.url)
     running.process.send_signal(signal.SIGTERM)
-    running.process.wait(20)
+    running.process.wait(60)
     assert shown.exit_code == 0
     assert [json.loads(line) for line in shown.stdout.splitlines()] == held(tmp_path)
 
@@ -141,7 +141,7 @@ def test_what_was_imported_is_not_shown_nor_sent(db: Path) -> None:
 def test_a_carried_file_goes_round(db: Path, tmp_path: Path, running: Running) -> None:
     ids = fill(db)
     key = tmp_path / "collector.key"
-    key.write_text(httpx2.get(f"{running.url}v1/key").text)
+    key.write_text(httpx2.get(f"{running.url}v1/key", timeout=60).text)
     file = tmp_path / "stick" / "carried"
     file.parent.mkdir()
     made = CliRunner().invoke(
@@ -153,7 +153,7 @@ def test_a_carried_file_goes_round(db: Path, tmp_path: Path, running: Running) -
     home = upload("--db", db, "--receipts", f"{file}.receipts")
     assert home.exit_code == 0 and "1 batches are delivered, 0 wait" in home.stderr
     running.process.send_signal(signal.SIGTERM)
-    running.process.wait(20)
+    running.process.wait(60)
     assert measured(tmp_path) == sorted(ids)
 
 
@@ -161,7 +161,7 @@ def test_the_file_is_written_where_the_other_ways_failed(
     db: Path, tmp_path: Path, running: Running
 ) -> None:
     fill(db)
-    key = httpx2.get(f"{running.url}v1/key").text.strip()
+    key = httpx2.get(f"{running.url}v1/key", timeout=60).text.strip()
     settings = tmp_path / "zond.toml"
     settings.write_text(
         f'[upload]\nkey = "{key}"\nways = ["direct", "file"]\nfile = "{tmp_path}/carry"\n'
@@ -227,12 +227,12 @@ def test_a_run_uploads_at_its_end_only_by_a_consent_of_its_own(
     config = Config(db=str(db), upload=Upload(collector=running.url))
     agreement.record(places.data_directory())  # to measure; that is not to upload
     upload_after_run(config)
-    assert httpx2.get(f"{running.url}health").json()["batches"] == 0
+    assert httpx2.get(f"{running.url}health", timeout=60).json()["batches"] == 0
     agreement.record_upload(places.data_directory())
     upload_after_run(config)
     assert "1 batches delivered" in capfd.readouterr().err
     running.process.send_signal(signal.SIGTERM)
-    running.process.wait(20)
+    running.process.wait(60)
     assert measured(tmp_path) == sorted(ids)
 
 
@@ -269,7 +269,7 @@ def test_zond_run_shares_what_it_measured_unless_told_not_to(
     failed = run(tmp_path / "failed.db")
     assert failed.exit_code == 0 and "0 batches delivered, 1 remain" in failed.stderr
     running.process.send_signal(signal.SIGTERM)
-    running.process.wait(20)
+    running.process.wait(60)
     assert len(measured(tmp_path)) == 3
 
 
@@ -337,7 +337,7 @@ def test_killed_at_any_moment_each_measurement_arrives_once(
     last = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert last.returncode == 0, last.stderr
     running.process.send_signal(signal.SIGTERM)
-    running.process.wait(20)
+    running.process.wait(60)
     assert measured(tmp_path) == sorted(expected)
     with sqlite3.connect(db) as connection:
         kept = connection.execute("SELECT count(*) FROM outbox_bytes").fetchone()

@@ -208,7 +208,7 @@ def holder(home: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_run_that_goes_on_is_ended_first(holder: subprocess.Popen[str], home: Path) -> None:
     assert wipe_command("wipe", "--yes").exit_code == 0
-    assert holder.wait(10) == -signal.SIGTERM
+    assert holder.wait(60) == -signal.SIGTERM
     assert not places.data_directory().exists()
 
 

@@ -99,7 +99,7 @@ async def test_a_relay_proves_to_be_itself_and_nothing_more_is_asked(tmp_path: P
         link.fingerprint, link.ed25519, link.versions,
     )
     assert link.skew is not None
-    assert abs(link.skew) <= 2
+    assert abs(link.skew) <= 60
 
 
 async def test_tors_hello_and_a_made_up_name_are_what_is_sent(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ async def test_a_wrong_clock_proves_the_relay_all_the_same(tmp_path: Path) -> No
             (link,) = links(await measured(net, tmp_path, listed(), clock_offset=offset))
         assert (None, "proved") == (link.failure, link.identity)
         assert link.skew is not None
-        assert abs(link.skew + offset) < 5
+        assert abs(link.skew + offset) < 60
         assert ("expired" in link.detail) == (offset > 0)
 
 
