@@ -32,14 +32,16 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 import dns.message, dns.rcode
 
-def ask(server, name):
+PATIENCE, SILENCE = 60.0, 0.7  # seconds for what must come, and for what must not
+
+def ask(server, name, expected):
     with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        sock.settimeout(0.7)
         sock.connect((server, 53))
         sock.send(dns.message.make_query(name, "A").to_wire())
         answers = []
         try:
             while True:
+                sock.settimeout(PATIENCE if len(answers) < expected else SILENCE)
                 answer = dns.message.from_wire(sock.recv(4096))
                 addresses = [item.to_text() for rrset in answer.answer for item in rrset]
                 answers.append([dns.rcode.to_text(answer.rcode()), *addresses])
@@ -47,13 +49,15 @@ def ask(server, name):
             return answers
 
 def visit(case):
-    name, url, addresses = case
+    name, url, addresses, answers, silent = case
     parts, seen = urlsplit(url), []
     tls = parts.scheme == "https"
     for address in addresses:
         step = "tcp"
         try:
-            with socket.create_connection((address, 443 if tls else 80), 2.0) as sock:
+            patience = 2.0 if silent == "tcp" else PATIENCE
+            with socket.create_connection((address, 443 if tls else 80), patience) as sock:
+                sock.settimeout(2.0 if silent else PATIENCE)
                 if tls:
                     step = "tls"
                     context = ssl.create_default_context(cafile=sys.argv[1])
@@ -68,7 +72,7 @@ def visit(case):
             seen.append(page.decode() or "nothing")
         except OSError as exc:
             seen.append(f"{step} {type(exc).__name__}")
-    return name, [ask(server, parts.hostname) for server in (sys.argv[2], "8.8.8.8")], seen
+    return name, [ask(server, parts.hostname, answers) for server in (sys.argv[2], "8.8.8.8")], seen
 
 with ThreadPoolExecutor(16) as pool:
     print(json.dumps(list(pool.map(visit, json.load(sys.stdin)))))
@@ -115,6 +119,17 @@ def addresses_of(world: World) -> list[str]:
     return list(genuine.addresses)
 
 
+def answers_to(name: str) -> int:
+    """How many come to a question about the site of world *name*."""
+    return 0 if name == "dns_silence_on_the_line" else 1 + name.startswith("dns_injected")
+
+
+def silent_at(name: str) -> str:
+    """At which step nothing comes in world *name*; empty if nowhere."""
+    step, _, how = str(EXPECTED[name]).partition(" ")
+    return step if how == "TimeoutError" else ""
+
+
 Seen = dict[str, list[tuple[World, list[list[list[str]]], list[str]]]]
 
 
@@ -138,7 +153,10 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         for wire in Wire
     }
     own = Resolver(name=OWN, addresses=OPERATOR_RESOLVER_ADDRESSES)
-    cases = [(key, world.url, addresses_of(world)) for key, world in worlds.items()]
+    cases = [
+        (key, world.url, addresses_of(world), answers_to(key.split()[0]), silent_at(key.split()[0]))
+        for key, world in worlds.items()
+    ]
     with Country(wires) as country:
         for place in (Place.ABROAD, Place.DOMESTIC):
             country.start(place, run_sites, sites_in(place, sites), authorities)
@@ -151,7 +169,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
             stdout=subprocess.PIPE,
             text=True,
         )
-        output, _ = visitor.communicate(json.dumps(cases), timeout=90)
+        output, _ = visitor.communicate(json.dumps(cases), timeout=300)
     found: Seen = {}
     for key, answers, pages in json.loads(output):
         found.setdefault(key.split()[0], []).append((worlds[key], answers, pages))
