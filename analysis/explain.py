@@ -16,8 +16,9 @@ from ibis.expr.operations import Field  # type: ignore[import-untyped]
 
 from analysis.fingerprints import known
 from analysis.observations import Observation, describe
+from analysis.question import schema
 from analysis.rules import RULES, Rule
-from analysis.verdict import Verdict, schema
+from analysis.verdict import Verdict
 from probe.evidence import (
     PROBE,
     AnyEvidence,

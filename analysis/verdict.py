@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 from functools import cache
 
 import duckdb
-import ibis  # type: ignore[import-untyped]  # Ibis ships no types
 import msgspec
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from analysis.observations import Observation, describe
+from analysis.observations import Observation
 from analysis.observe.derive import observe, unmeasured
 from analysis.observe.line import line_columns
 from analysis.observe.over_run import OverRun, forger, over_run
 from analysis.observe.services import is_service, service_rows
 from analysis.probability import probability
+from analysis.question import ASKED, question, schema
 from analysis.rules import OUTCOMES, RULES, RULES_VERSION, TRIGGERS, Outcome
 from probe.evidence import Run
 from probe.store import Store
@@ -29,8 +29,6 @@ from probe.store import Store
 _WITH_MECHANISMS = ("ok", "blocked")
 # Several rules may name one mechanism; a verdict has it once, in the order of the first of them.
 MECHANISM_NAMES = tuple(dict.fromkeys(rule.mechanism for rule in RULES if rule.mechanism))
-_ASKED = "observations"  # the rows, to the engine
-_TYPES = {"str": "string", "int": "int64", "float": "float64", "bool": "boolean"}
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,29 +84,15 @@ def judge(observations: Sequence[Observation]) -> list[Verdict]:
         return []
     rows = [msgspec.structs.asdict(o) | {"row": i} for i, o in enumerate(observations)]
     engine = _engine()
-    engine.register(_ASKED, pa.Table.from_pylist(rows, schema=schema().to_pyarrow()))
+    engine.register(ASKED, pa.Table.from_pylist(rows, schema=schema().to_pyarrow()))
     try:
-        answers = engine.execute(_question()).fetchall()
+        answers = engine.execute(question()).fetchall()
     finally:
-        engine.unregister(_ASKED)
+        engine.unregister(ASKED)
     return [
         _verdict(o, [rule.id for rule, fired in zip(RULES, answer[1:], strict=True) if fired])
         for o, answer in zip(observations, answers, strict=True)
     ]
-
-
-def schema() -> ibis.Schema:
-    """The types of the columns, in Ibis' words; ``row`` keeps the order."""
-    columns = {name: _TYPES[kind] for name, (kind, _) in describe().items()}
-    return ibis.schema({"row": "int64", **columns})
-
-
-@cache
-def _question() -> str:
-    """All rules, as one query. Making it costs more than asking it of some hundred rows."""
-    fired = {rule.id: rule.when.fill_null(False) for rule in RULES}
-    table = ibis.table(schema(), name=_ASKED)
-    return str(ibis.to_sql(table.select("row", **fired).order_by("row"), dialect="duckdb"))
 
 
 @cache
