@@ -197,7 +197,10 @@ def sail(*, memory: str = "", threads: int = 0) -> Iterator[Engine]:
     """Sail in this process, on a port of loopback that the system chooses; *memory* (``4GB``)
     and *threads* as for `duckdb`, without *memory* no limit. Sail is told by the
     environment, which is as before afterwards."""
-    told = {"RUST_LOG": "error"}  # it would tell of each session on stderr
+    told = {
+        "RUST_LOG": "error",  # it would tell of each session on stderr
+        "no_grpc_proxy": "127.0.0.1",  # where no proxy of the user's leads
+    }
     if memory:
         told["SAIL_RUNTIME__MEMORY_POOL__TYPE"] = "fair"
         told["SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE"] = str(_bytes(memory))

@@ -102,6 +102,14 @@ def test_sail_is_held_to_its_memory_and_the_environment_is_as_before() -> None:
     assert before == dict(os.environ)
 
 
+def test_a_proxy_of_the_user_is_not_asked_for_what_is_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with engines.sail() as engine:
+        assert ROWS.to_pylist() == engine.arrow(engine.load(ROWS)).to_pylist()
+
+
 @pytest.mark.parametrize("size", ["", "4", "GB", "-"])
 def test_a_size_that_is_none_is_told(size: str) -> None:
     with pytest.raises(ValueError):
