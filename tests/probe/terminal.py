@@ -25,14 +25,16 @@ def _log_in(terminal: int) -> None:
 
 
 class Terminal:
-    """``zond`` before a person: what is said on a terminal, and what is typed there."""
+    """``zond`` before a person: what is said on a terminal, and what is typed there.
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
+    *before* is what its process does first."""
+
+    def __init__(self, *arguments: str, before: str = "", **environment: str) -> None:
         self.said = ""
         self._decoder = getincrementaldecoder("utf-8")()
         self._ours, theirs = pty.openpty()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from probe.cli import main; main()", *arguments],
+            [sys.executable, "-c", f"{before}\nfrom probe.cli import main; main()", *arguments],
             preexec_fn=partial(_log_in, theirs), cwd=ROOT, env=os.environ | environment,
         )  # fmt: skip
         os.close(theirs)

@@ -242,9 +242,17 @@ def test_who_leaves_in_the_middle_has_agreed_to_nothing(folder: Path) -> None:
     assert not folder.exists() and not settings_file.in_force().exists()
 
 
+IN_THE_CAFE = f"""
+from probe.consent import networks
+networks.here = lambda: networks.Here({CAFE.links!r}, "")
+"""
+
+
 def test_a_network_that_was_not_approved_is_asked_for(folder: Path) -> None:
     agreement.record(folder)
-    with Terminal("run", "--url", "https://a.example/", ZOND_LANG="be") as terminal:
+    with Terminal(
+        "run", "--url", "https://a.example/", before=IN_THE_CAFE, ZOND_LANG="be"
+    ) as terminal:
         terminal.until("Што рабіць?")
         terminal.type("")
         assert terminal.end() == 4
