@@ -134,7 +134,19 @@ def _holders(lock: Path) -> Iterator[int]:
         return  # no such lock, or a system that does not tell
     for words in map(str.split, lines):
         if len(words) > 5 and words[5].rpartition(":")[2] == str(inode) and int(words[4]) > 0:
-            yield int(words[4])
+            if _has_open(int(words[4]), lock):
+                yield int(words[4])
+
+
+def _has_open(pid: int, lock: Path) -> bool:
+    """Whether it is this file that the process holds: on another disk one may have its number,
+    and the number of the disk is not told alike by all file systems."""
+    about = lock.stat()
+    for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(OSError):  # closed meanwhile, or not ours to see
+            if os.path.samestat(descriptor.stat(), about):
+                return True
+    return False
 
 
 def _lives(pid: int) -> bool:

@@ -212,6 +212,43 @@ def test_a_run_that_goes_on_is_ended_first(holder: subprocess.Popen[str], home: 
     assert not places.data_directory().exists()
 
 
+TWO_DISKS = """
+import subprocess, sys
+from pathlib import Path
+from filelock import FileLock
+from probe.wipe import stop_runs
+ours, strangers = Path(sys.argv[1]), Path(sys.argv[2])
+for disk in (ours, strangers):
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "none", disk], check=True)
+    (disk / "zond.db.lock").touch()
+assert len({(disk / "zond.db.lock").stat().st_ino for disk in (ours, strangers)}) == 1
+hold = (
+    "import sys; from filelock import FileLock; lock = FileLock(sys.argv[1]); lock.acquire();"
+    "print(flush=True); sys.stdin.read()"
+)
+with subprocess.Popen(
+    [sys.executable, "-c", hold, strangers / "zond.db.lock"],
+    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+) as stranger:
+    stranger.stdout.readline()
+    assert stop_runs([strangers / "other.db", ours / "zond.db"]) == []
+    stranger.communicate()
+assert stranger.returncode == 0
+"""
+
+
+def test_who_holds_a_file_of_the_same_number_on_another_disk_is_left_alone(
+    home: Path,
+) -> None:
+    powers = () if os.geteuid() == 0 else ("--map-root-user",)
+    done = subprocess.run(
+        ["unshare", "--mount", *powers, sys.executable, "-c", TWO_DISKS, home / "a", home / "b"],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert 0 == done.returncode, done.stderr
+
+
 def test_our_own_lock_kills_nobody(home: Path) -> None:
     fill(places.database())
     with FileLock(f"{places.database()}.lock"):
