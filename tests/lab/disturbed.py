@@ -13,7 +13,7 @@ from lab.stage import Stage, verdicts
 from probe.evidence import Measurement, Run
 from probe.store import Store
 
-PATIENCE = 150.0  # seconds for a run; one that takes longer is stuck
+PATIENCE = 300.0  # seconds for a run; one that takes longer is stuck
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from probe.consent.networks import Networks
 pytestmark = pytest.mark.lab
 
 MINSK = {"TZ": "Europe/Minsk"}
+PATIENCE = 300.0  # seconds; what has looked for 180 ends by itself
 
 
 def the_country(name: str, folder: Path) -> tuple[Stage, CountryWorld]:
@@ -51,7 +52,7 @@ def doctor(
         "doctor", "--json", *arguments, before=before, env={**MINSK, **(env or {})},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen,
     )  # fmt: skip
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     assert "Traceback" not in err, err
     found = {line["about"]: line for line in map(json.loads, out.splitlines())}
     return found, process.returncode, err
@@ -132,17 +133,19 @@ def test_a_line_that_is_cut_is_told(
     assert (state, status) == (found["line"]["state"], ended), found
 
 
-def test_without_consent_no_packet_is_sent_and_all_are_named(healthy: Stage) -> None:
-    before = sent(healthy.country)
-    found, status, talk = doctor(healthy)
-    assert before == sent(healthy.country)
+def test_without_consent_no_packet_is_sent_and_all_are_named(tmp_path: Path) -> None:
+    # Nothing was sent here before: connections that have ended may have more to say.
+    with Stage((), tmp_path, Setting(controls=(False, False))) as stage:
+        before = sent(stage.country)
+        found, status, talk = doctor(stage)
+        assert before == sent(stage.country)
+        local, _, _ = doctor(stage, "--local", "--yes")
+        assert before == sent(stage.country)
+    assert found.keys() == local.keys()
     assert (4, "fault") == (status, found["consent"]["state"])
     assert "dns" not in found
     for whom in ("www.wikipedia.org", "http://detectportal.firefox.com", "https://control-1.zond"):
         assert whom in talk
-    local, _, _ = doctor(healthy, "--local", "--yes")
-    assert found.keys() == local.keys()
-    assert before == sent(healthy.country)
 
 
 def test_who_agreed_to_this_network_need_not_say_so_again(healthy: Stage, tmp_path: Path) -> None:
@@ -167,7 +170,7 @@ def test_a_collector_is_asked_only_where_sharing_was_agreed_to(
 
     def collector() -> dict[str, Any] | None:
         process = healthy.zond("doctor", "--json", "--yes", env=env, stdout=subprocess.PIPE)
-        lines = map(json.loads, process.communicate(timeout=120)[0].splitlines())
+        lines = map(json.loads, process.communicate(timeout=PATIENCE)[0].splitlines())
         return next((line for line in lines if line["about"] == "collector"), None)
 
     assert collector() is None
@@ -196,7 +199,7 @@ def sent(country: Country) -> str:
     process = country.command(
         Place.HOME, [sys.executable, "-c", show], stdout=subprocess.PIPE, text=True
     )
-    lines = [line.split() for line in process.communicate(timeout=30)[0].splitlines()]
+    lines = [line.split() for line in process.communicate(timeout=PATIENCE)[0].splitlines()]
     counts = {
         f"{heading[0]}{name}": number
         for heading, numbers in pairwise(lines)

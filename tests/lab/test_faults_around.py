@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +24,7 @@ from tests.lab.disturbed import run
 
 pytestmark = pytest.mark.lab
 
-TARGETS = 6
+TARGETS = 10
 BRIEFLY = HURRY.replace("[limits]", "[limits]\ntarget_seconds = 6.0")  # what is cut ends sooner
 BELTELECOM_AS, MTS_AS = 6697, 25106
 LEASED = "178.124.130.211"  # Beltelecom's, as the address of before
@@ -68,13 +71,24 @@ def become(ready: Callable[[], None], address: str) -> None:
     ready()
 
 
-def move(stage: Stage, address: str) -> None:
-    stage.country.start(Place.OPERATOR, route_to, address)
-    stage.country.start(Place.HOME, become, address)
+def move(stage: Stage, address: str, process: subprocess.Popen[str]) -> None:
+    with standing_still(process):
+        stage.country.start(Place.OPERATOR, route_to, address)
+        stage.country.start(Place.HOME, become, address)
+
+
+@contextmanager
+def standing_still(process: subprocess.Popen[str]) -> Iterator[None]:
+    """What takes us a while happens to *process* all at once, and not after its end."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
 
 
 def test_another_address_of_the_same_operator_goes_on(stage: Stage, tmp_path: Path) -> None:
-    ended = run(stage, tmp_path / "z.db", lambda _: move(stage, LEASED))
+    ended = run(stage, tmp_path / "z.db", partial(move, stage, LEASED))
     assert 0 == ended.status, ended.said
     assert "address is another one now" in ended.said
     assert {"ok": TARGETS} == ended.outcomes
@@ -86,7 +100,7 @@ def test_another_network_ends_the_run_and_is_measured_by_another(
     stage: Stage, tmp_path: Path
 ) -> None:
     db = tmp_path / "z.db"
-    ended = run(stage, db, lambda _: move(stage, MTS.addresses[0]))
+    ended = run(stage, db, partial(move, stage, MTS.addresses[0]))
     assert 3 == ended.status, ended.said
     assert f"this run began in AS{BELTELECOM_AS} and this is AS{MTS_AS}" in ended.said
     assert {"ok", "not_measured"} == set(ended.outcomes)
@@ -101,9 +115,10 @@ def test_another_network_ends_the_run_and_is_measured_by_another(
 def test_a_vpn_that_is_turned_on_ends_the_run(stage: Stage, tmp_path: Path) -> None:
     vpn = VPN(device="tun0", server="146.70.52.9", exit="146.70.52.10")
 
-    def turn_on(_: subprocess.Popen[str]) -> None:
-        stage.country.start(Place.ABROAD, run_server, vpn)
-        stage.country.start(Place.HOME, run_client, vpn)
+    def turn_on(process: subprocess.Popen[str]) -> None:
+        with standing_still(process):
+            stage.country.start(Place.ABROAD, run_server, vpn)
+            stage.country.start(Place.HOME, run_client, vpn)
 
     ended = run(stage, tmp_path / "z.db", turn_on)
     assert 3 == ended.status, ended.said

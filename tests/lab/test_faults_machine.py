@@ -23,7 +23,7 @@ from lab.stage import Setting, Stage
 from lab.trial import HURRY
 from lab.worlds.plan import build
 from probe.store import Store
-from tests.lab.disturbed import Disturbed, look, run
+from tests.lab.disturbed import PATIENCE, Disturbed, look, run
 
 pytestmark = pytest.mark.lab
 
@@ -55,7 +55,7 @@ def goes_on(stage: Stage, db: Path) -> None:
 
 def with_clock(stage: Stage, db: Path, first: int, then: int) -> Disturbed:
     """A run whose machine's clock is *first* seconds ahead, and set to *then* on the way."""
-    ahead = db.with_suffix(".ahead")
+    ahead, other = db.with_suffix(".ahead"), db.with_suffix(".other")
     ahead.write_text(f"{first:+d}")
     env = {
         "LD_PRELOAD": LIBRARY, "FAKETIME_TIMESTAMP_FILE": str(ahead),
@@ -63,7 +63,8 @@ def with_clock(stage: Stage, db: Path, first: int, then: int) -> Disturbed:
     }  # fmt: skip
 
     def set_clock(_: subprocess.Popen[str]) -> None:
-        ahead.write_text(f"{then:+d}")
+        other.write_text(f"{then:+d}")
+        other.replace(ahead)  # at once: it is read whenever the program looks at its clock
 
     return run(stage, db, set_clock, env=env)
 
@@ -118,7 +119,7 @@ def closed_on(stage: Stage, db: Path, hang_up: signal.Handlers) -> int:
     while not re.search(rb"[3-6](?:/| of )10", seen):
         seen += os.read(ours, 65536)
     os.close(ours)
-    return process.wait(60)
+    return process.wait(PATIENCE)
 
 
 def test_a_terminal_that_is_closed_ends_the_run_in_order(stage: Stage, tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_a_reader_of_the_lines_who_leaves_ends_nothing(stage: Stage, tmp_path: P
     process.stdout.close()
     with process.stderr:
         said = process.stderr.read()
-    assert 0 == process.wait(60), said
+    assert 0 == process.wait(PATIENCE), said
     assert "Traceback" not in said and "BrokenPipe" not in said
     assert {"ok": TARGETS} == look(db).outcomes
 
@@ -230,7 +231,7 @@ def test_a_database_that_is_taken_away_ends_the_run_at_once(
         said.append(line)
         if len(said) == 3:
             take(process)
-    _, talk = process.communicate(timeout=60)
+    _, talk = process.communicate(timeout=PATIENCE)
     assert 1 == process.returncode
     assert 1 == talk.count("was moved or deleted while it was in use"), talk
     assert "Traceback" not in talk
