@@ -16,7 +16,7 @@ from collections import Counter
 import trio
 
 MAX_REQUEST = 16 * 2**20
-PATIENCE = 10.0  # seconds for a peer that says nothing
+PATIENCE = 60.0  # seconds for a peer that says nothing
 IMPATIENCE = 0.5  # where it has reason to
 
 # What happens, and how often in relation to the others.

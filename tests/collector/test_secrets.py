@@ -40,7 +40,7 @@ def upload(home: Path, url: str, key: str) -> tuple[bytes, bytes, int]:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     words = Path(f"/proc/{process.pid}/cmdline").read_bytes()
-    said, _ = process.communicate(timeout=60)
+    said, _ = process.communicate(timeout=180)
     return said, words, process.returncode
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def test_what_cannot_be_read_is_kept_with_its_reason(tmp_path: Path, db: Path) -
     assert "no reader for the nettest 'no_such_nettest'" in done.stderr.decode()
     with Store(db) as store:
         assert [(2, ""), (3, "no_such_nettest")] == [(a.line, a.nettest) for a in store.set_aside()]
-    rows = sqlite3.connect(db).execute("SELECT size FROM set_aside ORDER BY rowid").fetchall()
+    with closing(sqlite3.connect(db)) as connection:
+        rows = connection.execute("SELECT size FROM set_aside ORDER BY rowid").fetchall()
     assert [(len(broken),), (len(unknown),)] == rows
 
 
@@ -126,9 +128,9 @@ def test_empty_file_is_set_aside(tmp_path: Path, db: Path) -> None:
 
 def test_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
     other = tmp_path / "other.db"
-    connection = sqlite3.connect(other)
-    connection.execute("CREATE TABLE mine (a)")
-    connection.commit()
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE mine (a)")
+        connection.commit()
     (tmp_path / "a.json").write_bytes(good(1))
     before = other.read_bytes()
     assert 1 == zond("import", tmp_path / "a.json", "--db", other).returncode
@@ -162,10 +164,9 @@ def test_document_is_kept_whole_and_read_anew(tmp_path: Path, db: Path) -> None:
 def test_changed_document_is_no_evidence(tmp_path: Path, db: Path) -> None:
     (tmp_path / "a.json").write_bytes(good(1))
     imported(db, tmp_path / "a.json")
-    connection = sqlite3.connect(db)
-    connection.execute("UPDATE documents SET data = zeroblob(100)")
-    connection.commit()
-    connection.close()
+    with closing(sqlite3.connect(db)) as connection:
+        connection.execute("UPDATE documents SET data = zeroblob(100)")
+        connection.commit()
     with Store(db) as store, pytest.raises(StoreError, match="damaged"):
         list(store.measurements())
 
