@@ -16,6 +16,9 @@ PROGRAM = f"""#!{sys.executable}
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 from probe import cli
+if "wipe" in sys.argv:  # what others have in memory for as long as they run is theirs
+    import pathlib, tempfile, probe.wipe
+    probe.wipe.IN_MEMORY = pathlib.Path(tempfile.gettempdir())
 if "show-title" in sys.argv:
     cli.zond.main = lambda **_: print(open("/proc/self/cmdline").read().strip("\\0"))
 cli.main()
@@ -39,7 +42,8 @@ def start(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     home = program.parents[1]
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("ZOND_", "XDG_"))}
     return subprocess.run(
-        [program, *arguments], env=kept | {"HOME": str(home), "LC_ALL": "C"}, check=False,
+        [program, *arguments], check=False,
+        env=kept | {"HOME": str(home), "LC_ALL": "C", "TMPDIR": str(home / "links")},
         stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )  # fmt: skip
 
