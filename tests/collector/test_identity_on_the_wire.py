@@ -111,8 +111,12 @@ def on_disk(data: Path) -> Iterator[bytes]:
 
 
 def assert_none_of(needles: list[bytes], layers: Iterator[bytes]) -> None:
-    lowered = [needle.lower() for needle in needles]
+    # The bytes of an address have no case, and what is sealed would hold them by chance more often.
+    exact = [needle for needle in needles if len(needle) == 4]
+    lowered = [needle.lower() for needle in needles if len(needle) != 4]
     for layer in layers:
+        for needle in exact:
+            assert needle not in layer, (needle, layer[:300])
         lower = layer.lower()
         for needle in lowered:
             assert needle not in lower, (needle, layer[:300])
