@@ -106,7 +106,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)  # whoever else looks
 
 
 def test_a_full_disk_is_said_and_with_room_it_goes_on(small_disk: Path) -> None:
