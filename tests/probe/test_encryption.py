@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -93,8 +94,8 @@ def test_nothing_of_it_can_be_read_and_all_of_it_with_the_passphrase(
     kept = [path for path in db.parent.iterdir() if path.is_file()]
     assert not [path for path in kept if WORD in path.read_bytes()]
     assert not is_plain(db) and 0o600 == db.stat().st_mode & 0o777
-    with pytest.raises(sqlite3.DatabaseError):
-        sqlite3.connect(db).execute("SELECT * FROM runs")
+    with closing(sqlite3.connect(db)) as plain, pytest.raises(sqlite3.DatabaseError):
+        plain.execute("SELECT * FROM runs")
     monkeypatch.setenv("ZOND_PASSPHRASE", SECRET)
     assert urls(db) == before
 
@@ -211,7 +212,8 @@ def test_an_older_encrypted_database_is_read_without_being_changed(
     monkeypatch.setenv("ZOND_PASSPHRASE", SECRET)
     connection = encryption.connect(str(db), SECRET)
     (latest,) = connection.execute("SELECT max(name) FROM _sqlite_migrations").fetchone()
-    assert latest == max(m.name for m in migrations.applied(Store(db)._db))
+    with Store(db) as store:
+        assert latest == max(m.name for m in migrations.applied(store._db))
     connection.execute("DROP TABLE uses")
     connection.execute("DROP TABLE forgotten")
     connection.execute("DELETE FROM _sqlite_migrations WHERE name = 'm006_retention'")

@@ -419,7 +419,8 @@ async def test_a_signal_stops_and_keeps_and_resume_completes_without_repeats(
         assert again.reported.began_with == (20, 20 - len(kept))
         urls = [m.url for m in b.stored()]
         assert sorted(urls) == sorted(t.url for t in targets(20))
-        order = [p.url for p in Store(b.path).planned(result.run.id)]
+        with Store(b.path) as store:
+            order = [p.url for p in store.planned(result.run.id)]
         assert [u for u in order if u not in kept] == [url for _, url in again.asked]
 
 

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -111,7 +112,8 @@ def test_certificates_and_bodies_are_kept_once(path: Path) -> None:
         store.begin_run(a_run(), [])
         store.append([a_measurement(n) for n in range(5)])
         store.append([a_measurement(n) for n in range(5, 9)])
-    rows = sqlite3.connect(path).execute("SELECT size, encoding, length(data) FROM blobs")
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT size, encoding, length(data) FROM blobs").fetchall()
     kept = {size: (encoding, length) for size, encoding, length in rows}
     # two certificates, a page, and the empty body, in nine measurements
     assert set(kept) == {len(CHAIN[0]), len(CHAIN[1]), 6000, 0}
@@ -301,8 +303,8 @@ def test_what_was_acknowledged_survives_kill_9(path: Path, tmp_path: Path) -> No
             ids = [m.id for m in store.measurements()]
         assert ids[:acked] == [f"m{n}" for n in range(acked)]
         assert len(ids) in (acked, acked + 5)
-        check = sqlite3.connect(database).execute("PRAGMA quick_check").fetchall()
-        assert check == [("ok",)]
+        with closing(sqlite3.connect(database)) as db:
+            assert db.execute("PRAGMA quick_check").fetchall() == [("ok",)]
         with Store(database, write=True) as store:  # and it can be written to again
             store.append([a_measurement(10**6)])
 
@@ -351,7 +353,7 @@ def test_a_database_of_the_first_version_is_read_as_it_is(tmp_path: Path) -> Non
     with Store(path, write=True) as store:
         store.begin_run(a_run(), [])
         store.append([plain])
-    with sqlite3.connect(path) as old:
+    with closing(sqlite3.connect(path)) as old, old:
         old.execute("DROP INDEX idx_measurements_about")
         old.execute("ALTER TABLE measurements DROP COLUMN about")
         old.execute("DELETE FROM _sqlite_migrations WHERE name = 'm002_follow_ups'")
