@@ -88,7 +88,7 @@ async def test_a_slow_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_thread_that_dies_before_it_runs_ends_the_process() -> None:
     done = subprocess.run(
         [sys.executable, "-c", STANDS_STILL],
-        capture_output=True, text=True, timeout=30, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert (1, f"Error: {NO_MEMORY}\n") == (done.returncode, done.stderr)
 

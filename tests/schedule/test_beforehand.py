@@ -22,7 +22,7 @@ def run(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     env = {"HOME": str(home), "PATH": os.environ["PATH"], "ZOND_DB": str(home / "zond.db")}
     return subprocess.run(
         [*NOWHERE, ZOND, "run", "--yes", "--no-upload", "--url", "https://site.example/"],
-        env=env | settings, capture_output=True, text=True, timeout=60, check=False,
+        env=env | settings, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 

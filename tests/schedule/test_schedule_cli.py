@@ -57,7 +57,7 @@ def zond(
     path = f"{home / 'bin'}:{os.environ['PATH']}"
     return subprocess.run(
         [ZOND, *arguments], env={"HOME": str(home), "PATH": path} | (env or {}), cwd=home,
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 
