@@ -47,7 +47,7 @@ FAULTS = {
 }  # fmt: skip
 TARGETS = 3
 AT_ONCE = 4
-PATIENCE = 60.0  # seconds
+PATIENCE = 240.0  # seconds
 
 
 @dataclass

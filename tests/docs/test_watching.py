@@ -8,7 +8,7 @@ import sys
 from bench.watching import size, watch
 
 HOLDS = 40_000_000  # bytes
-HOLDING = f"import time; held = b'x' * {HOLDS}; time.sleep(0.5)"
+HOLDING = f"import time; held = b'x' * {HOLDS}; time.sleep(3)"
 
 
 def test_a_peak_is_of_the_process_that_is_watched() -> None:

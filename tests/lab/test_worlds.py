@@ -42,7 +42,8 @@ def test_plain_pass_alone_is_right_of_worlds_in_seeded_variations(
     worlds = [build(name, seed) for seed in seeds for name in names(*KINDS)]
     assert len({world.name for world in worlds}) >= 30
     variation = f"seeds {first} to {seeds[-1]}"
-    trial = try_worlds(worlds, tmp_path, variation=variation, follow_up=False)
+    # Fifty at once are served by one process of ours, which on a busy machine is late for some.
+    trial = try_worlds(worlds, tmp_path, concurrency=25, variation=variation, follow_up=False)
     assert trial.status == 0, trial.said
     assert [r for r in trial.results if r.false_alarm] == []
     # Hundreds at once are more than this machine may carry without losing a datagram: what

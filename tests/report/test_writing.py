@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,7 +55,11 @@ def test_what_has_no_room_is_counted(
 def test_what_one_person_measured_is_for_his_eyes(
     run_facts: Facts, run_page: Path, tmp_path: Path
 ) -> None:
-    less = written(for_sharing(run_facts), tmp_path / "less.html", days_only=True)
+    before = os.umask(0o022)  # that of a machine where others may read
+    try:
+        less = written(for_sharing(run_facts), tmp_path / "less.html", days_only=True)
+    finally:
+        os.umask(before)
     assert 0 == run_page.stat().st_mode & 0o077
     assert 0o044 == less.stat().st_mode & 0o044
 
