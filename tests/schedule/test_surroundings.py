@@ -64,6 +64,7 @@ def test_networkmanager_is_asked_and_not_started(
     program.write_text(f'#!/bin/sh\ncase "$*" in *--auto-start=no*Metered) echo "{said}";; esac\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(surroundings, "_ASKING", 60.0)
     assert answer == surroundings._networkmanager()
 
 
