@@ -177,7 +177,7 @@ async def test_who_finds_no_place_waits_for_one_and_is_told_when_to_come_back() 
 
     visit = FakeVisit(wait)
     statuses: list[int] = []
-    limits: dict[str, Any] = {"in_flight": 4, "waiting_seconds": 0.3}
+    limits: dict[str, Any] = {"in_flight": 4, "waiting_seconds": 1.0}
 
     async with control_server(visit, **limits) as (url, _), patient() as http:
 
