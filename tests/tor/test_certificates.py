@@ -110,7 +110,11 @@ def test_where_one_link_of_the_chain_does_not_hold_nothing_is_proved(spoil: Spoi
 @pytest.mark.parametrize("kind", [2, 4, 5, 7])
 def test_every_byte_counts(kind: int) -> None:
     whole = KEYS.certificates()
-    for at in range(0, len(whole[kind]), 5):
+    for at in range(len(whole[kind])):
+        # How many bits of the last byte of X.509's signature are not of it: nobody signs that,
+        # and where the last one is 0 it may be left out or not.
+        if kind == 2 and at == len(whole[kind]) - KEYS.rsa.key_size // 8 - 1:
+            continue
         certificates = dict(whole)
         flipped(kind, at)(certificates)
         with pytest.raises(Unproved):
