@@ -41,7 +41,7 @@ def measured(path: Path) -> Path:
 
 
 def zond(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([ZOND, *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run([ZOND, *arguments], capture_output=True, text=True, timeout=300)
 
 
 def upload(db: Path, url: str) -> tuple[int, str]:

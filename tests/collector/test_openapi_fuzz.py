@@ -17,7 +17,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.collector.service import collector
+from tests.collector.service import PATIENCE, collector
 
 EXAMPLES = 15  # for each operation, of requests by the document, and of others
 # That a body is a signed and compressed batch, no schema can say.
@@ -40,7 +40,7 @@ def test_every_request_is_answered_as_documented(tmp_path: Path) -> None:
                 )  # fmt: skip
                 @given(case=operation.as_strategy(generation_mode=mode))
                 def check(case: schemathesis.Case[Any]) -> None:
-                    case.call_and_validate(timeout=20, excluded_checks=UNCHECKED)
+                    case.call_and_validate(timeout=PATIENCE, excluded_checks=UNCHECKED)
 
                 with suppress(Unsatisfiable):  # nothing can be wrong with a bare GET
                     check()

@@ -11,6 +11,7 @@ from urllib.request import Request, urlopen
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.collector.service import (
+    PATIENCE,
     ZOND,
     collector,
     line,
@@ -23,13 +24,13 @@ from tests.collector.service import (
 
 def send(url: str, name: str, body: bytes) -> str:
     asked = Request(f"{url.rstrip('/')}/v1/batches/{name}", data=body, method="PUT")
-    with urlopen(asked, timeout=30) as answer:
+    with urlopen(asked, timeout=PATIENCE) as answer:
         return str(json.load(answer)["stored"])
 
 
 def zond(*arguments: str | Path) -> str:
     done = subprocess.run(
-        [ZOND, "dataset", *arguments], capture_output=True, text=True, timeout=120
+        [ZOND, "dataset", *arguments], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
