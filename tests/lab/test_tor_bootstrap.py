@@ -32,11 +32,13 @@ BRIDGE = by_kind(SMALL, "bridge")[0]
 
 pytestmark = pytest.mark.lab
 
+SOON = {"ZOND_TOR__SECONDS": "25"}  # for a client that will not come up
+
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, TorNetwork]]:
     folder = tmp_path_factory.mktemp("stage")
-    tor = f'\n[tor]\nseconds = 25.0\nnetwork = "{folder}/network"\nbridges = "{folder}/bridges"\n'
+    tor = f'\n[tor]\nseconds = 100.0\nnetwork = "{folder}/network"\nbridges = "{folder}/bridges"\n'
     refuse = Middlebox([AddressRefuse(addresses=tuple(d.address for d in SMALL))])
     line = WireSettings(
         delay=DELAYS[Wire.LINE], prepared={"relays": refuse}, capture=folder / "line.pcap"
@@ -54,9 +56,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, Tor
         yield built, network
 
 
-def came_up(stage: Stage, db: Path, *ways: str) -> dict[str, Bootstrap]:
+def came_up(stage: Stage, db: Path, *ways: str, **popen: object) -> dict[str, Bootstrap]:
     stage.list_file.write_text("".join(f"tor://{way}\n" for way in ways))
-    done = stage.run(db)
+    done = stage.run(db, **popen)
     assert 0 == done.returncode, done.stderr
     with Store(db) as store:
         measurements = list(store.measurements())
@@ -135,7 +137,7 @@ def test_relays_that_refuse_are_told_by_stage_and_trouble_and_accuse_nobody(
     db = tmp_path / "zond.db"
     built.country.switch(Wire.LINE, "relays")
     try:
-        found = came_up(built, db, "vanilla")["tor://vanilla"]
+        found = came_up(built, db, "vanilla", env=SOON)["tor://vanilla"]
     finally:
         built.country.switch(Wire.LINE, "relays", False)
     assert (Failure.TIMEOUT, "conn") == (found.failure, found.stage)
@@ -149,7 +151,7 @@ def test_a_clock_that_is_off_by_a_day_is_our_own_fault(
     built, _ = stage
     built.list_file.write_text("tor://vanilla\n")
     db = tmp_path / "zond.db"
-    process = built.start_run(db, before=wrong_clock("-2d"))
+    process = built.start_run(db, before=wrong_clock("-2d"), env=SOON)
     _, said = process.communicate()
     with Store(db) as store:
         (record,) = (e for m in store.measurements() for e in m.evidence)
@@ -183,8 +185,8 @@ def test_a_client_ends_by_itself_when_the_probe_is_killed(
     network, folder = started(process)
     process.kill()
     process.communicate()
-    end = time.monotonic() + 40  # it looks for us every 15 seconds
+    end = time.monotonic() + 120  # it looks for us every 15 seconds
     while clients(network) and time.monotonic() < end:
         time.sleep(0.1)
     assert {} == clients(network)
-    shutil.rmtree(folder.parent)  # the next one to come would, a minute later
+    shutil.rmtree(folder.parent, ignore_errors=True)  # or another run has, a minute later
