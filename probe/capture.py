@@ -58,13 +58,17 @@ async def capturing(
     try:
         tap = open_tap()  # first: who may not capture need not load scapy
     except OSError as exc:
-        yield Captures(why=f"the system does not let this process: {exc.strerror or exc}")
+        yield Captures(why=_refused(exc))
         return
     try:
         codec = await trio.to_thread.run_sync(_codec)
     except ImportError as exc:
         tap.close()
         yield Captures(why=f"{exc.name} is not installed: {install('packets')}")
+        return
+    except OSError as exc:  # scapy asks the system for its routes, which takes an open file
+        tap.close()
+        yield Captures(why=_refused(exc))
         return
     def ours(protocol: Literal["tcp", "udp"], port: int) -> bool:
         return (ports is not None and ports.had(protocol, port)) or owner(protocol, port)
@@ -77,6 +81,10 @@ async def capturing(
             nursery.cancel_scope.cancel()
     finally:
         tap.close()
+
+
+def _refused(exc: OSError) -> str:
+    return f"the system does not let this process: {exc.strerror or exc}"
 
 
 def _codec() -> ModuleType:

@@ -441,6 +441,21 @@ async def test_where_scapy_is_missing_the_record_says_what_to_install(
     assert tap.closed
 
 
+async def test_without_an_open_file_for_scapy_the_record_says_so(
+    tap: FakeTap, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(capture, "_codec", load)
+    trace = Trace()
+    async with capturing(lambda: tap, owner=ours) as captures:
+        async with captures.following(trace, SITE, 443):
+            pass
+    assert "Too many open files" in captured(trace).detail
+    assert tap.closed
+
+
 async def test_who_may_not_capture_does_not_load_scapy(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
