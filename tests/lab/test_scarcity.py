@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.stage import Setting, Stage, verdicts
+from lab.stage import DELAYS, Setting, Stage, verdicts
 from lab.trial import HURRY
 from lab.world import Wire
 from lab.worlds.plan import build
@@ -50,7 +50,7 @@ def run(stage: Stage, db: Path, *limits: str, cut_after: int = 0) -> Ended:
     for measured, _ in enumerate(process.stdout, 1):
         if measured == cut_after:
             stage.country.set(Wire.LINE, cut=True)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate(timeout=300)
     assert "Traceback" not in said, said
     found = {url: str(line["outcome"]) for url, line in verdicts(db).items()}
     return Ended(process.returncode, said, found)
@@ -88,8 +88,9 @@ def test_what_is_left_is_measured_after_the_line_was_lost_for_good(
     stage: Stage, tmp_path: Path
 ) -> None:
     db = tmp_path / "z.db"
+    stage.country.set(Wire.LINE, delay=0.3)  # or the run might be over before the line is cut
     ended = run(stage, db, cut_after=3)
-    stage.country.set(Wire.LINE, cut=False)
+    stage.country.set(Wire.LINE, cut=False, delay=DELAYS[Wire.LINE])
     assert (3, set()) == (ended.status, accused(ended)), ended.said
     again = stage.run(db, "--resume")
     assert 0 == again.returncode, again.stderr
