@@ -140,7 +140,7 @@ def test_a_tunnel_is_told_without_a_packet(
 
 
 def test_a_clock_before_this_program_was_written_is_a_fault() -> None:
-    found = local(*wrong_clock("@2001-01-01 00:00:00"))["clock"]
+    found = local(*wrong_clock("@2001-01-01 00:00:00"), TZ="UTC")["clock"]
     assert ("fault", "it is not 2001-01-01: this program is younger") == (
         found["state"], found["seen"],
     )  # fmt: skip
