@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from bench.kills import Killing, Listener, kill_often
-from lab.stage import Setting, Stage
+from lab.stage import DELAYS, Setting, Stage
 from lab.trial import HURRY
+from lab.world import Wire
 from lab.worlds.plan import build
 from probe.store import Store
 
@@ -45,12 +46,14 @@ def test_a_signal_ends_in_order_with_all_that_was_finished_kept(
     stage: Stage, tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     db = tmp_path / "signalled.db"
+    stage.country.set(Wire.LINE, delay=0.1)  # or the run might be over before the signal
     process = stage.start_run(db, "--json", "--concurrency", "8")
     listener = Listener(process)
     while len(listener.said) < 10 and process.poll() is None:
         time.sleep(0.02)  # for a real program to get so far
     process.send_signal(number)
-    assert status == process.wait(20)
+    assert status == process.wait(120)
+    stage.country.set(Wire.LINE, delay=DELAYS[Wire.LINE])
     listener.finish()
     assert "Traceback" not in listener.talk
     with Store(db) as store:

@@ -39,9 +39,8 @@ _HEADER, _RECORD = 24, 16  # bytes of a pcap's, and of each packet's
 
 def fingerprint_of(folder: Path, process: subprocess.Popen[bytes]) -> str:
     """The bridge's, once it has made its keys, which it does after it listens."""
-    for _ in range(200):
-        if process.poll() is not None:
-            break
+    end = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < end:
         told = folder / "data" / "fingerprint"
         if told.exists() and "\n" in told.read_text():
             return told.read_text().split()[1]
