@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 CLOSED = ["--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9",
           "--proxy-bypass-list=<-loopback>", "--no-sandbox"]  # fmt: skip
 STOPPED = ("csp", "origin")  # by the policy, and what is of another origin: never sent
+PATIENCE = 180_000  # milliseconds, for a busy machine
 WHAT_TO_INSTALL = "the report's tests need Chromium: apt-get install chromium"
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 
@@ -35,11 +36,19 @@ class Seen:
         self.dialogs.append(dialog.message)
         dialog.dismiss()
 
-    def beyond(self, path: Path) -> list[str]:
-        """The requests for anything but the file itself, and frames that have no address."""
+    def beyond(self, page: Page, path: Path) -> list[str]:
+        """The requests for anything but the file itself, and frames that have no address.
+
+        That one was refused is told after it, on a busy machine a while after.
+        """
         own = (path.as_uri(), "about:srcdoc")
-        asked = [url for url in self.requests if url not in self.refused]
-        return [url for url in asked if url.partition("#")[0] not in own]
+        for _ in range(300):
+            asked = [url for url in self.requests if url not in self.refused]
+            left = [url for url in asked if url.partition("#")[0] not in own]
+            if not left:
+                break
+            page.wait_for_timeout(100)
+        return left
 
 
 @contextmanager
@@ -47,7 +56,7 @@ def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     assert program is not None, WHAT_TO_INSTALL
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=CLOSED)
+        browser = playwright.chromium.launch(executable_path=program, args=CLOSED, timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -57,6 +66,7 @@ def opened(browser: Browser, path: Path, **context: Any) -> Iterator[tuple[Page,
     """The file *path* in a window of its own."""
     seen = Seen()
     window = browser.new_context(**context)
+    window.set_default_timeout(PATIENCE)
     page = window.new_page()
     page.on("console", lambda m: seen.console.append(m.text) if m.type != "log" else None)
     page.on("pageerror", lambda error: seen.console.append(str(error)))

@@ -23,7 +23,7 @@ def _harmless(page: Page, seen: Seen, path: Path) -> None:
     assert page.evaluate("window.owned") is None
     assert all(frame.evaluate("window.owned") is None for frame in page.frames[1:])
     assert "owned" != page.title()
-    assert [] == seen.beyond(path)
+    assert [] == seen.beyond(page, path)
     assert [] == seen.dialogs
 
 
@@ -55,7 +55,7 @@ def test_the_policy_alone_holds(browser: Browser, hostile_page: Path, tmp_path: 
     with opened(browser, raw) as (page, seen):
         page.wait_for_timeout(300)
         assert page.evaluate("window.owned") is None
-        assert [] == seen.beyond(raw)
+        assert [] == seen.beyond(page, raw)
         assert seen.refused
         assert any("Content Security Policy" in said for said in seen.console)
 
@@ -67,7 +67,7 @@ def test_the_frame_alone_holds(browser: Browser, tmp_path: Path) -> None:
     path.write_text(f'<iframe srcdoc="{html.escape(made.frame)}">', "utf-8")
     with opened(browser, path, bypass_csp=True) as (page, seen):
         page.wait_for_timeout(300)
-        assert [] == seen.beyond(path)
+        assert [] == seen.beyond(page, path)
         assert page.evaluate("window.owned") is None
         frame = page.frames[1]
         assert 0 == frame.evaluate("(live) => document.querySelectorAll(live).length", LIVE)

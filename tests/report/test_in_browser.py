@@ -25,7 +25,7 @@ def test_nothing_is_asked_for_and_nothing_goes_wrong(browser: Browser, page_file
         unfold(page)
         page.wait_for_timeout(200)
         assert [] == seen.console
-        assert [] == seen.beyond(page_file)
+        assert [] == seen.beyond(page, page_file)
 
 
 def test_nobody_is_shut_out(browser: Browser, page_file: Path) -> None:
