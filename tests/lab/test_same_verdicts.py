@@ -8,7 +8,7 @@ not that, or a mechanism beside those that were named.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ NOBODY = "203.112.9.9"  # abroad, routed, and not there
 
 # Seen in the second answer to one query alone, and a busy machine loses a datagram.
 ONE_DATAGRAM = {"dns_injected_at_public_resolvers_only"}
+
+MAX_MISSED = 2  # of some, on a busy machine
 
 Verdicts = Mapping[str, tuple[str, frozenset[str]]]
 
@@ -68,16 +70,39 @@ def judged(stage: Stage, process: subprocess.Popen[Any], db: Path) -> Verdicts:
     }
 
 
+def urls(stage: Stage, some: Collection[str]) -> list[str]:
+    return [f"--url={world.url}" for world in stage.worlds if world.name in some]
+
+
+def both_ways(stage: Stage, folder: Path, some: Collection[str]) -> tuple[Verdicts, Verdicts]:
+    """Verdicts on *some* worlds, fifty at once and one at a time."""
+    folder.mkdir()
+    asked = urls(stage, some)
+    slow = start(stage, folder / "1.db", "--concurrency=1", "--seed=1", *asked)
+    fast = start(stage, folder / "50.db", "--concurrency=50", "--seed=2", *asked)
+    together = judged(stage, fast, folder / "50.db")
+    alone = judged(stage, slow, folder / "1.db")
+    assert set(some) == set(together) == set(alone)
+    return together, alone
+
+
+def differing(together: Verdicts, alone: Verdicts) -> set[str]:
+    return {world for world in together if together[world] != alone[world]}
+
+
 def test_one_at_a_time_and_fifty_at_once_say_the_same_in_any_order(
     stage: Stage, tmp_path: Path
 ) -> None:
-    urls = [f"--url={world.url}" for world in stage.worlds if world.name in QUICK]
-    slow = start(stage, tmp_path / "1.db", "--concurrency=1", "--seed=1", *urls)
-    fast = start(stage, tmp_path / "50.db", "--concurrency=50", "--seed=2", *urls)
-    together = judged(stage, fast, tmp_path / "50.db")
-    alone = judged(stage, slow, tmp_path / "1.db")
-    assert set(QUICK) == set(together)
-    assert together == alone
+    together, alone = both_ways(stage, tmp_path / "all", QUICK)
+    innocent = {world.name for world in stage.worlds if "blocked" not in world.truth.outcome}
+    for found in (together, alone):
+        assert set() == {w for w in innocent & set(QUICK) if found[w][0] == "blocked"}
+    # Two runs beside those of other tests may be more than this machine carries without losing
+    # a datagram: what is missed then must be so when it is measured with few beside it.
+    missed = differing(together, alone)
+    assert len(missed) <= MAX_MISSED, missed
+    if missed:
+        assert set() == differing(*both_ways(stage, tmp_path / "again", missed))
     assert {"ok", "blocked", "down"} <= {outcome for outcome, _ in alone.values()}
 
 
@@ -101,13 +126,23 @@ def test_a_control_fewer_never_makes_a_verdict_stronger(stage: Stage, tmp_path: 
     running = {}
     for number, (case, controls) in enumerate(cases.items()):
         db = tmp_path / f"{number}.db"
-        asked = [f"--control={url}" for url in controls]
-        running[case] = (start(stage, db, f"--list={stage.list_file}", "--seed=3", *asked), db)
+        asked = [f"--list={stage.list_file}", *(f"--control={url}" for url in controls)]
+        # Four runs are beside each other, on one line.
+        running[case] = (start(stage, db, "--concurrency=12", "--seed=3", *asked), db)
     found = {case: judged(stage, *one) for case, one in running.items()}
     both = found.pop("both")
     assert {world.name for world in stage.worlds} == set(both)
+    # What both controls together made no accusation of, since four runs at once were too many
+    # for the machine, is asked of them again with little beside it.
+    loud = {world for verdicts_ in found.values() for world in stronger(verdicts_, both)}
+    assert len(loud) <= MAX_MISSED, {w: (both[w], [v[w] for v in found.values()]) for w in loud}
+    calm: Verdicts = {}
+    if loud:
+        asked = [f"--control={url}" for url in (FIRST, SECOND)]
+        db = tmp_path / "again.db"
+        calm = judged(stage, start(stage, db, "--seed=3", *asked, *urls(stage, loud)), db)
     weaker = 0
     for case, verdicts_ in found.items():
-        assert {} == stronger(verdicts_, both), case
+        assert {} == stronger(verdicts_, {**both, **calm}), case
         weaker += sum(verdicts_[world] != both[world] for world in both)
     assert weaker  # one control less is one that is missed
