@@ -195,17 +195,17 @@ def spark(url: str) -> Iterator[Engine]:
 @contextmanager
 def sail(*, memory: str = "", threads: int = 0) -> Iterator[Engine]:
     """Sail in this process, on a port of loopback that the system chooses; *memory* (``4GB``)
-    and *threads* as for `duckdb`, without *memory* no limit. Sail is told by the
+    and *threads* (two at least) as for `duckdb`, without *memory* no limit. Sail is told by the
     environment, which is as before afterwards."""
     told = {
         "RUST_LOG": "error",  # it would tell of each session on stderr
         "no_grpc_proxy": "127.0.0.1",  # where no proxy of the user's leads
+        # With one, Sail 0.7 fails where a file lacks a column: its null "is declared non-nullable".
+        "SAIL_EXECUTION__DEFAULT_PARALLELISM": str(max(2, threads or os.cpu_count() or 2)),
     }
     if memory:
         told["SAIL_RUNTIME__MEMORY_POOL__TYPE"] = "fair"
         told["SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE"] = str(_bytes(memory))
-    if threads:
-        told["SAIL_EXECUTION__DEFAULT_PARALLELISM"] = str(threads)
     from pysail.spark import SparkConnectServer
 
     before = {name: os.environ.get(name) for name in told}

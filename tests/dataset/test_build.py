@@ -240,7 +240,7 @@ def test_what_was_derived_before_a_column_was_thought_of_is_judged_all_the_same(
         pq.write_table(table.append_column("gone", [["x"] * len(table)]), file)
         manifest.observations[key] = msgspec.structs.replace(old, form="another", signature="x")
     save(out, manifest)
-    with engines.engine(name) as engine:
+    with engines.engine(name, threads=1) as engine:
         assert 2 == dataset.rejudge(out, engine=engine)
         assert 16 == engine.arrow(dataset.observation_table(out, engine)).num_rows
     assert expected(path) == found(out)
