@@ -8,6 +8,7 @@ expired; they are then checked for issuer and name and not for time.
 
 from __future__ import annotations
 
+import errno
 import ssl
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -47,7 +48,12 @@ class Controls:
         """Forget which controls were silent; *clock_wrong*: do not judge times by our clock."""
         urls = [control.url for control in self._named]
         if clock_wrong not in self._trust:
-            trust = make_trust([*urls, self._proxy or ""])
+            try:
+                trust = make_trust([*urls, self._proxy or ""])
+            except OSError as exc:
+                if exc.errno in (errno.EMFILE, errno.ENFILE):
+                    return  # the roots cannot be read just now: the client of before goes on
+                raise
             if clock_wrong:
                 trust.verify_flags = ssl.VerifyFlags(trust.verify_flags | NO_CHECK_TIME)
             self._trust[clock_wrong] = trust
