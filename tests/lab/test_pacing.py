@@ -205,7 +205,8 @@ def test_datagrams_go_to_resolvers_at_their_limits(capture: tuple[Path, Stage]) 
     # likes: we wait for their turn before we ask it, and cannot hold it to that.
     sockets = Counter((p.to, p.sport) for p in datagrams)
     ours = [p for p in datagrams if sockets[p.to, p.sport] == 1]
-    assert len(ours) > len(datagrams) / 3
+    # Enough to tell; how many the system's resolver repeats is how busy the machine is.
+    assert len(ours) > Limits().datagrams_per_second
     assert most_in_a_window([p.at for p in ours]) <= allowed(Limits().datagrams_per_second)
     for resolver in {p.to for p in ours}:
         times = [p.at for p in ours if p.to == resolver]
