@@ -1,6 +1,6 @@
-"""What comes of a run of which one control of two lies, stalls, or is blocked.
+"""What comes of a run of which one control of two, or of three, lies, stalls, or is blocked.
 
-In the lab's country: worlds that are blocked and worlds that are not, measured once with two
+In the lab's country: worlds that are blocked and worlds that are not, measured once with
 honest controls, and once for each lie of `lab.liars`. *Accused* are verdicts ``blocked`` where
 nobody blocks, *hidden* verdicts ``ok`` or ``down`` where somebody does: both must be none.
 *Left* are the blocks that are still called so; the others are inconclusive. Nothing is followed
@@ -45,6 +45,7 @@ INNOCENT = (
     "truncated_page", "captcha_for_controls",
 )  # fmt: skip
 HONEST = "https://control-2.zond.example/"
+THIRD = f"https://{CONTROLS[0][1]}/"  # honest too, beside the one that lies at another port
 REFUSED = f"https://{CONTROLS[0][1]}:444/"  # nothing listens there
 
 
@@ -72,8 +73,10 @@ class Found:
         return sum(r.world in BLOCKED and r.outcome == "blocked" for r in self.results)
 
 
-def measure(cases: Sequence[tuple[str, str]], worlds: Sequence[str]) -> list[Found]:
-    """Each of *cases* (what it is, and the URL of the control) beside the honest one."""
+def measure(
+    cases: Sequence[tuple[str, str]], worlds: Sequence[str], beside: Sequence[str] = (HONEST,)
+) -> list[Found]:
+    """Each of *cases* (what it is, and the URL of the control) *beside* those."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         setting = Setting(seed=SEED, config=HURRY)
@@ -81,10 +84,10 @@ def measure(cases: Sequence[tuple[str, str]], worlds: Sequence[str]) -> list[Fou
             stage.country.start(Place.CONTROL_1, run_liars, lies(), folder)
             found = []
             for first in range(0, len(cases), AT_ONCE):
-                running = [
-                    (about, url, db := folder / f"{first}-{n}.db", _start(stage, db, url))
-                    for n, (about, url) in enumerate(cases[first : first + AT_ONCE])
-                ]  # fmt: skip
+                running = []
+                for n, (about, url) in enumerate(cases[first : first + AT_ONCE]):
+                    db = folder / f"{first}-{n}.db"
+                    running.append((about, url, db, _start(stage, db, (url, *beside))))
                 for about, url, db, process in running:
                     _, said = process.communicate()
                     if process.returncode:
@@ -93,10 +96,11 @@ def measure(cases: Sequence[tuple[str, str]], worlds: Sequence[str]) -> list[Fou
             return found
 
 
-def _start(stage: Stage, db: Path, url: str) -> subprocess.Popen[str]:
+def _start(stage: Stage, db: Path, urls: Sequence[str]) -> subprocess.Popen[str]:
+    controls = (word for url in urls for word in ("--control", url))
     return stage.zond(
         "run", "--yes", "--no-upload", "--list", stage.list_file, "--db", db, "--seed", "1",
-        "--no-follow-up", "--control", url, "--control", HONEST,
+        "--no-follow-up", *controls,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -114,19 +118,20 @@ def _found(stage: Stage, about: str, url: str, db: Path) -> Found:
     return Found(about, tuple(stage.results(db)), len(queries), failures, tuple(doubts))
 
 
-def table(found: Sequence[Found]) -> str:
+def table(of_two: Sequence[Found], of_three: Sequence[Found]) -> str:
     lines = [
-        "`python -m bench.liars --write`: one control of two, beside an honest one;"
+        "`python -m bench.liars --write`: one control of two, and of three, beside honest ones;"
         f" {len(BLOCKED)} worlds that are blocked, {len(INNOCENT)} that are not.", "",
-        "| the control | accused falsely | block hidden | blocks left | its answers are |"
-        " the run says |",
-        "|---|---|---|--:|---|---|",
+        "| the control | accused falsely | block hidden | blocks left of two | of three |"
+        " its answers are | the run says, of two |",
+        "|---|---|---|--:|--:|---|---|",
     ]  # fmt: skip
-    for f in found:
-        read = " and ".join(f.failures) or "read"
+    for two, three in zip(of_two, of_three, strict=True):
+        read = " and ".join(two.failures) or "read"
         lines.append(
-            f"| {f.about} | {_named(f.accused)} | {_named(f.hidden)} | {f.left} | {read} |"
-            f" {'; '.join(f.doubts) or 'nothing'} |"
+            f"| {two.about} | {_named(two.accused + three.accused)} |"
+            f" {_named(two.hidden + three.hidden)} | {two.left} | {three.left} | {read} |"
+            f" {'; '.join(two.doubts) or 'nothing'} |"
         )
     return "\n".join(lines)
 
@@ -147,12 +152,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    found = measure(all_cases(), (*BLOCKED, *INNOCENT))
-    text = table(found)
+    worlds = (*BLOCKED, *INNOCENT)
+    of_two = measure(all_cases(), worlds)
+    of_three = measure(all_cases(), worlds, (HONEST, THIRD))
+    text = table(of_two, of_three)
     print(text)
     if given.write:
         put(PAGE, "liars", text)
-    return 1 if any(f.accused or f.hidden for f in found) else 0
+    return 1 if any(f.accused or f.hidden for f in (*of_two, *of_three)) else 0
 
 
 if __name__ == "__main__":
