@@ -1,8 +1,8 @@
 """What may change under a run while it measures: the line, the machine, its clock, its place.
 
-Rule: of what was measured over a line that was lost, in a machine that slept, or from another
-address, nothing is believed: it is measured again. On another network the run ends, since a run
-is of one. A clock that is set changes nothing: the run counts its own time.
+Rule: of what was measured over a line that was lost, in a machine that slept or had no time for
+us, or from another address, nothing is believed: it is measured again. On another network the
+run ends, since a run is of one. A clock that is set changes nothing: the run counts its own time.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from probe.surroundings.moving import Place
 from probe.surroundings.sleep import LONG, Sleep
 from probe.surroundings.way_out import way_out
 
+LATE = 3.0  # seconds that we may be kept waiting: no step waits less than five for an answer
 INTRODUCTIONS = 3  # attempts at asking on another network, which may need a moment
 
 
@@ -99,7 +100,9 @@ class Watch:
         self.end()
 
     async def heed_sleep(self) -> None:
-        """What was open when the machine fell asleep was cut by us, and is measured again."""
+        """What was open when the machine fell asleep was cut by us, and is measured again; so is
+        what was open while this program stood still (stopped, starved, in a frozen virtual
+        machine), for answers came and nobody looked."""
         sleep, awake = Sleep(), trio.current_time()
         while True:
             await trio.sleep(PERIOD)
@@ -112,6 +115,11 @@ class Watch:
                     self.end()
                     return
                 await self._see_where()
+                await self.line.look()
+                await self.looked()
+            elif (still := trio.current_time() - awake - PERIOD) > LATE:
+                self.line.broke(since=awake)
+                self.note(_("this program stood still for {seconds} seconds", seconds=round(still)))
                 await self.line.look()
                 await self.looked()
             awake = trio.current_time()

@@ -83,6 +83,24 @@ async def test_what_was_open_when_the_machine_slept_is_measured_again(
         assert "measuring again what the dead line has spoiled: 4" in b.reported.notes
 
 
+@pytest.mark.parametrize(("seconds", "again"), [(2.5, 0), (8.0, 4)])
+async def test_what_was_open_while_the_program_stood_still_is_measured_again(
+    tmp_path: Path, autojump_clock: MockClock, seconds: float, again: int
+) -> None:
+    async with bench(tmp_path, seconds=20.0) as b, trio.open_nursery() as nursery:
+
+        async def stand_still() -> None:
+            await trio.sleep(30)
+            autojump_clock.jump(seconds)
+
+        nursery.start_soon(stand_still)
+        result = await b.run(8)
+        assert "done" == result.run.ended
+        assert 8 + again == len(b.asked)  # four were open then
+        told = [note for note in b.reported.notes if "stood still" in note]
+        assert bool(again) == bool(told)
+
+
 async def test_after_a_long_sleep_the_run_ends(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
