@@ -19,8 +19,8 @@ import msgspec
 from analysis.history.table import VerdictRow
 from analysis.observations import Observation, describe
 from analysis.probability import CONTRASTS, LIES, LIKENESS
+from analysis.question import schema
 from analysis.rules import RULES, Outcome
-from analysis.verdict import schema
 
 _FREE: dict[str, list[Any]] = {  # what the verdict or its probability reads
     "url": ["https://example.org/", "http://user@Пример.бел:8080/a,b", "https://[2001:db8::1]/"],
