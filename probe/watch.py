@@ -25,7 +25,7 @@ from probe.surroundings.moving import Place
 from probe.surroundings.sleep import LONG, Sleep
 from probe.surroundings.way_out import way_out
 
-LATE = 3.0  # seconds that we may be kept waiting: no step waits less than five for an answer
+LATE = 3.0  # seconds that we may be kept waiting: no step but a hop's waits less than five
 INTRODUCTIONS = 3  # attempts at asking on another network, which may need a moment
 
 
