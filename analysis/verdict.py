@@ -86,7 +86,7 @@ def judge(observations: Sequence[Observation]) -> list[Verdict]:
     engine = _engine()
     engine.register(ASKED, pa.Table.from_pylist(rows, schema=schema().to_pyarrow()))
     try:
-        answers = engine.execute(question()).fetchall()
+        answers = sorted(engine.execute(question()).fetchall())  # by the number of the row
     finally:
         engine.unregister(ASKED)
     return [

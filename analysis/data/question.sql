@@ -5310,5 +5310,3 @@ SELECT
     FALSE
   ) AS "trigger_slow_address"
 FROM "observations" AS "t0"
-ORDER BY
-  "t0"."row" ASC
