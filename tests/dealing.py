@@ -4,6 +4,7 @@ Each worker of ``pytest-xdist --dist worksteal`` begins with an equal stretch of
 who is done takes from the end of another's. Tests of the lab mostly wait, the others mostly
 compute: where each stretch begins with its share of the lab and ends with what computes, no
 worker is left at the end with a queue of waiting, and the lab has the processor for itself.
+What is marked ``long`` is the very first of it.
 Tests that share a country, a fixture of their module, stay together.
 """
 
@@ -23,6 +24,10 @@ def company(item: pytest.Item) -> Hashable:
     return item.path if shared else item.nodeid
 
 
+def is_long(item: pytest.Item) -> bool:
+    return item.get_closest_marker("long") is not None
+
+
 def dealt(
     items: Sequence[pytest.Item], workers: int, company: Callable[[pytest.Item], Hashable] = company
 ) -> list[pytest.Item]:
@@ -31,7 +36,7 @@ def dealt(
     computing = iter([i for i in items if "lab" not in i.path.parts])
     groups = [list(group) for _, group in groupby(waiting, key=company)]
     stretches: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for group in sorted(groups, key=len, reverse=True):
+    for group in sorted(groups, key=lambda group: (is_long(group[0]), len(group)), reverse=True):
         min(stretches, key=len).extend(group)
     order: list[pytest.Item] = []
     for number, stretch in enumerate(stretches, start=1):

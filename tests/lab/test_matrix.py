@@ -70,6 +70,7 @@ def test_a_sample_is_the_same_for_the_same_seed() -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.long
 def test_a_sample_of_the_cells_is_judged_as_it_is(tmp_path: Path) -> None:
     names = sample(QUICK, SAMPLE, SEED)
     worlds = [build(name, SEED) for name in names]

@@ -38,6 +38,7 @@ def test_expected_fingerprints_are_known_ones_of_that_operator() -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.long
 @pytest.mark.parametrize("name", PROFILES)
 def test_an_operator_is_recognised(name: str, tmp_path: Path) -> None:
     trial = try_profile(PROFILES[name], tmp_path, seed=2)

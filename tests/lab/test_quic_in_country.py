@@ -25,6 +25,7 @@ def wrong(results: tuple[Result, ...]) -> list[tuple[str, str, tuple[str, ...], 
     ]
 
 
+@pytest.mark.long
 def test_each_world_of_quic_is_recognised_with_its_trigger(tmp_path: Path) -> None:
     trial = try_worlds([build(name, 3) for name in WORLDS], tmp_path)
     assert trial.status == 0, trial.said

@@ -197,6 +197,7 @@ def test_they_answer_as_ours_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.lab
+@pytest.mark.long
 @pytest.mark.usefixtures("possible")
 def test_the_probe_is_as_right_with_servers_that_are_not_ours(tmp_path: Path) -> None:
     worlds = [build(name, 3) for names in MEASURED.values() for name in names]

@@ -55,6 +55,7 @@ def test_plain_pass_alone_is_right_of_worlds_in_seeded_variations(
         check(again.results, again.said)
 
 
+@pytest.mark.long
 def test_the_ladder_makes_no_verdict_worse(tmp_path: Path) -> None:
     worlds = [build(name, 1) for name in names(*KINDS)]
     trial = try_worlds(worlds, tmp_path)
@@ -62,6 +63,7 @@ def test_the_ladder_makes_no_verdict_worse(tmp_path: Path) -> None:
     check(trial.results, trial.said)
 
 
+@pytest.mark.long
 def test_the_fifty_worlds_of_ooni(tmp_path: Path) -> None:
     worlds = [build(name, 0) for name in names("qa")]
     trial = try_worlds(worlds, tmp_path)

@@ -16,6 +16,10 @@ from tests.dealing import dealt
 class Item:
     path: Path
     number: int
+    long: bool = False
+
+    def get_closest_marker(self, name: str) -> object:
+        return True if self.long and name == "long" else None
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9))), st.integers(1, 9))
@@ -34,3 +38,10 @@ def test_each_stretch_begins_with_the_lab() -> None:
         stretch = [item.path.parent.name for item in order[number * 30 : number * 30 + 30]]
         assert stretch == ["lab"] * stretch.count("lab") + ["probe"] * stretch.count("probe")
         assert stretch.count("lab") >= 9
+
+
+def test_what_takes_long_is_begun_at_once() -> None:
+    lab = [Item(Path(f"tests/lab/test_{n}.py"), n, long=n in (4, 20, 29)) for n in range(30)]
+    rest = [Item(Path("tests/probe/test_0.py"), n) for n in range(30, 90)]
+    order = dealt(cast(Any, lab + rest), 3, lambda item: item.path)
+    assert {4, 20, 29} == {cast(Any, order[number * 30]).number for number in range(3)}
