@@ -128,20 +128,19 @@ def stop_runs(databases: Iterable[Path]) -> list[int]:
 def _holders(lock: Path) -> Iterator[int]:
     # 1: FLOCK  ADVISORY  WRITE 1234 08:01:4321 0 EOF
     try:
-        inode = lock.stat().st_ino
+        about = lock.stat()
         lines = Path("/proc/locks").read_text().splitlines()
     except OSError:
         return  # no such lock, or a system that does not tell
     for words in map(str.split, lines):
-        if len(words) > 5 and words[5].rpartition(":")[2] == str(inode) and int(words[4]) > 0:
-            if _has_open(int(words[4]), lock):
+        if len(words) > 5 and words[5].rpartition(":")[2] == str(about.st_ino):
+            if int(words[4]) > 0 and _has_open(int(words[4]), about):
                 yield int(words[4])
 
 
-def _has_open(pid: int, lock: Path) -> bool:
+def _has_open(pid: int, about: os.stat_result) -> bool:
     """Whether it is this file that the process holds: on another disk one may have its number,
     and the number of the disk is not told alike by all file systems."""
-    about = lock.stat()
     for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
         with suppress(OSError):  # closed meanwhile, or not ours to see
             if os.path.samestat(descriptor.stat(), about):
