@@ -27,10 +27,9 @@ os.environ["LC_ALL"] = os.environ["LANG"] = "C.UTF-8"  # the lab passes on the s
 # And as it is said to a file of the usual width: who runs the tests may have asked for colours.
 for _name in ("COLUMNS", "FORCE_COLOR", "LANGUAGE", "LINES", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
     os.environ.pop(_name, None)
-# Servers of tests are on the loopback, where no proxy of this machine leads.
-for _name in ("http_proxy", "https_proxy", "all_proxy"):
-    os.environ.pop(_name, None)
-    os.environ.pop(_name.upper(), None)
+# Servers of tests are on the loopback, where no proxy of this machine leads; to packages it may.
+_direct = [os.environ.get("no_proxy", ""), "127.0.0.1", "localhost", "::1"]
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, _direct))
 
 # pyspark takes a main module without a file, as pytest-xdist's workers have, for its doctests.
 _main = sys.modules["__main__"]

@@ -106,6 +106,8 @@ def test_a_proxy_of_the_user_is_not_asked_for_what_is_on_this_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy")
+    monkeypatch.delenv("NO_PROXY")
     with engines.sail() as engine:
         assert ROWS.to_pylist() == engine.arrow(engine.load(ROWS)).to_pylist()
 
