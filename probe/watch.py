@@ -102,24 +102,23 @@ class Watch:
     async def heed_sleep(self) -> None:
         """What was open when the machine fell asleep was cut by us, and is measured again; so is
         what was open while this program stood still (stopped, starved, in a frozen virtual
-        machine), for answers came and nobody looked."""
+        machine), for answers came and nobody looked. Either may end in another place."""
         sleep, awake = Sleep(), trio.current_time()
         while True:
             await trio.sleep(PERIOD)
-            if seconds := sleep.slept():
+            slept, late = sleep.slept(), trio.current_time() - awake - PERIOD
+            if slept or late > LATE:
                 self.line.broke(since=awake)
-                minutes = f"{seconds / 60:.1f}"
-                self.note(_("the machine slept for {minutes} minutes", minutes=minutes))
-                if seconds > LONG:
+                self.note(
+                    _("the machine slept for {minutes} minutes", minutes=f"{slept / 60:.1f}")
+                    if slept
+                    else _("this program stood still for {seconds} seconds", seconds=round(late))
+                )
+                if max(slept, late) > LONG:
                     self.note(_("that was long: this run ends; what was measured is kept"))
                     self.end()
                     return
                 await self._see_where()
-                await self.line.look()
-                await self.looked()
-            elif (still := trio.current_time() - awake - PERIOD) > LATE:
-                self.line.broke(since=awake)
-                self.note(_("this program stood still for {seconds} seconds", seconds=round(still)))
                 await self.line.look()
                 await self.looked()
             awake = trio.current_time()

@@ -426,33 +426,27 @@ async def test_where_the_system_refuses_the_record_says_so_once(
     assert 3 == trace.now()  # nothing is waited for
 
 
-async def test_where_scapy_is_missing_the_record_says_what_to_install(
-    tap: FakeTap, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def missing() -> None:
-        raise ModuleNotFoundError("No module named 'scapy'", name="scapy")
-
-    monkeypatch.setattr(capture, "_codec", missing)
-    trace = Trace()
-    async with capturing(lambda: tap, owner=ours) as captures:
-        async with captures.following(trace, SITE, 443):
-            pass
-    assert "pip install '.[packets]'" in captured(trace).detail
-    assert tap.closed
-
-
-async def test_without_an_open_file_for_scapy_the_record_says_so(
-    tap: FakeTap, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModuleNotFoundError("No module named 'scapy'", name="scapy"), "pip install '.[packets]'"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+    ],
+    ids=["it is missing", "no file is left"],
+)
+async def test_where_scapy_cannot_be_loaded_the_record_says_why(
+    tap: FakeTap, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch,
+    error: Exception, said: str,
+) -> None:  # fmt: skip
     def load() -> None:
-        raise OSError(errno.EMFILE, "Too many open files")
+        raise error
 
     monkeypatch.setattr(capture, "_codec", load)
     trace = Trace()
     async with capturing(lambda: tap, owner=ours) as captures:
         async with captures.following(trace, SITE, 443):
             pass
-    assert "Too many open files" in captured(trace).detail
+    assert said in captured(trace).detail
     assert tap.closed
 
 

@@ -101,6 +101,21 @@ async def test_what_was_open_while_the_program_stood_still_is_measured_again(
         assert bool(again) == bool(told)
 
 
+async def test_a_run_that_stood_still_for_long_ends(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with bench(tmp_path, seconds=20.0) as b, trio.open_nursery() as nursery:
+
+        async def stand_still() -> None:
+            await trio.sleep(30)
+            autojump_clock.jump(8 * 3600)
+
+        nursery.start_soon(stand_still)
+        result = await b.run(40)
+        assert "interrupted" == result.run.ended
+        assert 0 < result.measured == len(b.stored()) < 40
+
+
 async def test_after_a_long_sleep_the_run_ends(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
